@@ -1,0 +1,139 @@
+//! Kafka clients: one configuration for producers, consumers and topic creation.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer},
+    error::RDKafkaErrorCode,
+};
+use schemas::Topics;
+
+/// Where Kafka is and how its topics are made.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Kafka")]
+pub struct KafkaConfig {
+    /// Brokers, as HOST:PORT[,HOST:PORT…]
+    #[arg(long = "kafka", env = "VENUECODE_KAFKA", default_value = "127.0.0.1:19092", value_name = "BROKERS")]
+    pub brokers: String,
+    /// Prefix of all topic and group names; keeps several deployments apart on one cluster
+    #[arg(long, env = "VENUECODE_TOPIC_PREFIX", default_value = "", value_name = "PREFIX")]
+    pub topic_prefix: String,
+    /// Partitions of topics that do not exist yet
+    #[arg(long, env = "VENUECODE_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1024))]
+    pub partitions: i32,
+    /// Replicas of topics that do not exist yet
+    #[arg(long, env = "VENUECODE_REPLICATION", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=9))]
+    pub replication: i32,
+}
+
+/// How long a metadata request may take.
+pub const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl KafkaConfig {
+    /// The names of this deployment's topics.
+    pub fn topics(&self) -> Topics {
+        Topics::new(&self.topic_prefix)
+    }
+
+    /// Settings that every client shares.
+    pub fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client
+            .set("bootstrap.servers", &self.brokers)
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            // A broker's log line for each broken connection would drown the log while Kafka restarts.
+            .set("log.connection.close", "false");
+        client
+    }
+
+    /// Settings of a consumer that joins no group and commits nothing: it is told where to start.
+    pub fn reader(&self) -> ClientConfig {
+        let mut client = self.client();
+        client
+            .set("group.id", format!("{}reader", self.topic_prefix))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("fetch.wait.max.ms", "100")
+            .set("fetch.error.backoff.ms", "100");
+        client
+    }
+
+    /// Settings of a producer whose acknowledgement means kept: all in-sync replicas, no doubling by its own
+    /// retries.
+    pub fn producer(&self) -> ClientConfig {
+        let mut client = self.client();
+        client
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("compression.type", "lz4")
+            .set("partitioner", "murmur2_random");
+        client
+    }
+
+    /// Creates the topics that do not exist and returns how many partitions `scans` has.
+    ///
+    /// # Errors
+    /// When Kafka cannot be reached, refuses, or `health`, `tests` or the ledger are not partitioned as `scans`.
+    pub async fn ensure_topics(&self) -> anyhow::Result<i32> {
+        let topics = self.topics();
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().context("cannot set up the Kafka admin client")?;
+        let specs = topics.specs(self.partitions);
+        let new_topics: Vec<NewTopic<'_>> = specs
+            .iter()
+            .map(|spec| {
+                let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(self.replication));
+                spec.settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+            })
+            .collect();
+        let options = AdminOptions::new().operation_timeout(Some(METADATA_TIMEOUT));
+        let results = admin.create_topics(&new_topics, &options).await.context("cannot create topics on Kafka")?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => bail!("cannot create topic {topic}: {code}"),
+            }
+        }
+        self.check_partitions(&topics)
+    }
+
+    fn check_partitions(&self, topics: &Topics) -> anyhow::Result<i32> {
+        let consumer: BaseConsumer = self.reader().create().context("cannot set up a Kafka consumer")?;
+        let scans = partition_count(&consumer, &topics.scans)?;
+        for other in [&topics.health, &topics.tests, &topics.scan_ranges] {
+            let partitions = partition_count(&consumer, other)?;
+            if partitions != scans {
+                bail!(
+                    "topic {other} has {partitions} partitions and {} has {scans}: they must be the same",
+                    topics.scans
+                );
+            }
+        }
+        Ok(scans)
+    }
+}
+
+/// How many partitions a topic has; waits a while for one that was only just created.
+///
+/// # Errors
+/// When Kafka does not answer or the topic does not exist.
+pub fn partition_count(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<i32> {
+    const TRIES: u32 = 50;
+    for _ in 0..TRIES {
+        let metadata = consumer
+            .fetch_metadata(Some(topic), METADATA_TIMEOUT)
+            .with_context(|| format!("cannot read the metadata of topic {topic}"))?;
+        let partitions = metadata.topics().iter().find(|t| t.name() == topic).map_or(0, |t| t.partitions().len());
+        if partitions > 0 {
+            return Ok(i32::try_from(partitions)?);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bail!("topic {topic} does not exist")
+}

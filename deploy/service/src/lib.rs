@@ -1,0 +1,20 @@
+//! What makes a crate a process: configuration, telemetry, health endpoints, clients for Kafka and ClickHouse,
+//! and an orderly end. It knows nothing of scans.
+
+pub mod clickhouse;
+pub mod health;
+pub mod http;
+pub mod kafka;
+pub mod migrate;
+pub mod problem;
+pub mod secret;
+pub mod shutdown;
+pub mod telemetry;
+pub mod topic_reader;
+
+pub use clickhouse::ClickHouseConfig;
+pub use health::Readiness;
+pub use http::HttpConfig;
+pub use kafka::KafkaConfig;
+pub use problem::Problem;
+pub use topic_reader::TopicReader;

@@ -1,0 +1,129 @@
+//! Reads whole partitions without a group: how a service rebuilds its tables from compacted topics.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::BorrowedMessage,
+};
+
+use crate::{KafkaConfig, kafka::METADATA_TIMEOUT};
+
+/// Most messages handled in one [`TopicReader::poll`].
+const MAX_MESSAGES_PER_POLL: usize = 10_000;
+
+/// A consumer of whole partitions, which knows when it has read all that was there at a given moment.
+pub struct TopicReader {
+    consumer: BaseConsumer,
+    partitions: Vec<Progress>,
+}
+
+struct Progress {
+    topic: String,
+    partition: i32,
+    /// Offset of the next message.
+    next: i64,
+    /// Caught up once `next` has come here.
+    goal: i64,
+}
+
+impl TopicReader {
+    /// Starts reading `(topic, partition)`s from their first messages; the goal is where they end now.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub fn try_new(kafka: &KafkaConfig, partitions: &[(&str, i32)]) -> anyhow::Result<Self> {
+        let consumer: BaseConsumer = kafka.reader().create().context("cannot set up a Kafka consumer")?;
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in partitions {
+            list.add_partition_offset(topic, *partition, Offset::Beginning)?;
+        }
+        consumer.assign(&list)?;
+        let partitions = partitions
+            .iter()
+            .map(|(topic, partition)| Progress { topic: (*topic).to_owned(), partition: *partition, next: 0, goal: 0 })
+            .collect();
+        let mut reader = Self { consumer, partitions };
+        reader.aim_at_end()?;
+        Ok(reader)
+    }
+
+    /// Moves the goal to where the partitions end now.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub fn aim_at_end(&mut self) -> anyhow::Result<()> {
+        for progress in &mut self.partitions {
+            let (low, high) = self
+                .consumer
+                .fetch_watermarks(&progress.topic, progress.partition, METADATA_TIMEOUT)
+                .with_context(|| format!("cannot read the end of {}[{}]", progress.topic, progress.partition))?;
+            progress.goal = high;
+            progress.next = progress.next.max(low);
+        }
+        Ok(())
+    }
+
+    /// Whether everything up to the goal has been handed out.
+    pub fn is_caught_up(&self) -> bool {
+        self.partitions.iter().all(|p| p.next >= p.goal)
+    }
+
+    /// How many messages are still to be read up to the goal.
+    pub fn behind(&self) -> i64 {
+        self.partitions.iter().map(|p| (p.goal - p.next).max(0)).sum()
+    }
+
+    /// Waits up to `timeout` for a message, then hands out what is there; returns how many that were.
+    ///
+    /// Passing trouble (a broker that restarts) is waited out inside: the client connects again by itself.
+    ///
+    /// # Errors
+    /// When the client itself has failed for good.
+    pub fn poll(
+        &mut self,
+        timeout: Duration,
+        mut apply: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<usize, KafkaError> {
+        let mut wait = timeout;
+        for count in 0..MAX_MESSAGES_PER_POLL {
+            match self.consumer.poll(wait) {
+                None => return Ok(count),
+                Some(Ok(message)) => {
+                    apply(&message);
+                    let at = (message.topic(), message.partition());
+                    if let Some(progress) = self.partitions.iter_mut().find(|p| (p.topic.as_str(), p.partition) == at) {
+                        progress.next = message.offset() + 1;
+                    }
+                }
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) => return Err(error),
+                Some(Err(error)) => tracing::debug!(%error, "Kafka is out of reach; the client tries again"),
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(MAX_MESSAGES_PER_POLL)
+    }
+
+    /// Reads up to where the partitions end now.
+    ///
+    /// # Errors
+    /// When Kafka does not answer, or the end is not reached within `timeout`.
+    pub fn read_to_end(
+        &mut self,
+        timeout: Duration,
+        mut apply: impl FnMut(&BorrowedMessage<'_>),
+    ) -> anyhow::Result<()> {
+        let started = Instant::now();
+        self.aim_at_end()?;
+        while !self.is_caught_up() {
+            self.poll(Duration::from_millis(100), &mut apply)?;
+            if started.elapsed() > timeout {
+                anyhow::bail!("{} messages still unread after {} s", self.behind(), timeout.as_secs());
+            }
+        }
+        Ok(())
+    }
+}

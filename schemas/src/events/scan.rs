@@ -1,0 +1,137 @@
+//! The scan as the gateway accepted it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{EventError, VERSION, check_time, check_version};
+use crate::{Colour, Direction, Exemption, Method, PersonKey, Reasons, UnixSeconds, VenueId, Verdict};
+
+/// One scan with the verdict that was shown. Topic `scans`, key: person.
+///
+/// Times are seconds since 1970 in UTC. Nothing here names the person: only the person key travels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScanEvent {
+    /// Message version.
+    pub v: u8,
+    /// Identity and receipt of the scan: the client's, or [`ScanEvent::derive_id`].
+    pub event_id: Uuid,
+    /// Who.
+    pub person: PersonKey,
+    /// Where.
+    pub venue: VenueId,
+    /// How.
+    pub method: Method,
+    /// In or out.
+    pub direction: Direction,
+    /// When the scan was made.
+    pub scanned_at: UnixSeconds,
+    /// When the gateway accepted it, in milliseconds since 1970.
+    pub accepted_at_ms: i64,
+    /// What the person was told.
+    pub verdict: Verdict,
+    /// Why.
+    #[serde(default)]
+    pub reasons: Reasons,
+    /// The colour that was shown.
+    pub colour: Colour,
+    /// The exemption that was claimed.
+    #[serde(default = "no_exemption")]
+    pub exemption: Exemption,
+}
+
+impl ScanEvent {
+    /// Reads and checks a message.
+    ///
+    /// # Errors
+    /// When it is no scan of a version known here, or a time is out of range.
+    pub fn try_parse(message: &[u8]) -> Result<Self, EventError> {
+        let event: Self = serde_json::from_slice(message)?;
+        check_version(event.v)?;
+        check_time("scanned_at", event.scanned_at)?;
+        check_time("accepted_at_ms", event.accepted_at_ms / 1000)?;
+        Ok(event)
+    }
+
+    /// The identity of a scan whose client sends none: a UUID (version 8) made of person, venue, time, method
+    /// and direction, so that the same scan sent again is known again.
+    pub fn derive_id(person: PersonKey, venue: VenueId, at: UnixSeconds, method: Method, direction: Direction) -> Uuid {
+        let mut input = [0u8; 22];
+        input[..8].copy_from_slice(&person.to_u64().to_le_bytes());
+        input[8..12].copy_from_slice(&venue.to_le_bytes());
+        input[12..20].copy_from_slice(&at.to_le_bytes());
+        input[20] = method as u8;
+        input[21] = direction as u8;
+        let mut head = [0u8; 16];
+        head.copy_from_slice(&blake3::hash(&input).as_bytes()[..16]);
+        Uuid::new_v8(head)
+    }
+
+    /// The version written by this build.
+    pub const fn version() -> u8 {
+        VERSION
+    }
+}
+
+const fn no_exemption() -> Exemption {
+    Exemption::None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> ScanEvent {
+        let person = "1123456789abcdef".parse().expect("valid");
+        ScanEvent {
+            v: 1,
+            event_id: ScanEvent::derive_id(person, 7, 1_653_000_000, Method::VenueCode, Direction::Entry),
+            person,
+            venue: 7,
+            method: Method::VenueCode,
+            direction: Direction::Entry,
+            scanned_at: 1_653_000_000,
+            accepted_at_ms: 1_653_000_000_123,
+            verdict: Verdict::Admit,
+            reasons: Reasons::NONE,
+            colour: Colour::Green,
+            exemption: Exemption::None,
+        }
+    }
+
+    #[test]
+    fn a_message_of_a_newer_build_with_more_fields_is_still_read() {
+        let mut json = serde_json::to_value(example()).expect("serialises");
+        json["not_yet_known"] = serde_json::json!({"a": 1});
+        assert_eq!(ScanEvent::try_parse(json.to_string().as_bytes()).expect("reads"), example());
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_used_says_which_field_is_wrong() {
+        let broken = |field: &str, value: serde_json::Value| {
+            let mut json = serde_json::to_value(example()).expect("serialises");
+            json[field] = value;
+            ScanEvent::try_parse(json.to_string().as_bytes()).unwrap_err().to_string()
+        };
+        assert_eq!(broken("v", 2.into()), "message version 2 is not known here; versions 1 to 1 are");
+        assert!(broken("scanned_at", 1_653_000_000_123i64.into()).starts_with("field `scanned_at`"));
+        assert_eq!(broken("colour", "blue".into()), "not a message of this topic");
+    }
+
+    #[test]
+    fn the_derived_identity_differs_in_each_part() {
+        let base = example();
+        let id = |p: u64, v, t, m, d| ScanEvent::derive_id(PersonKey::from_u64(p).expect("valid"), v, t, m, d);
+        let (p, v, t) = (base.person.to_u64(), base.venue, base.scanned_at);
+        let ids = [
+            id(p, v, t, Method::VenueCode, Direction::Entry),
+            id(p + 1, v, t, Method::VenueCode, Direction::Entry),
+            id(p, v + 1, t, Method::VenueCode, Direction::Entry),
+            id(p, v, t + 1, Method::VenueCode, Direction::Entry),
+            id(p, v, t, Method::Manual, Direction::Entry),
+            id(p, v, t, Method::VenueCode, Direction::Exit),
+        ];
+        let distinct: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!((distinct.len(), ids[0]), (ids.len(), base.event_id));
+    }
+}

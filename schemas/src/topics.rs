@@ -1,0 +1,88 @@
+//! Topics, their keys and how they are cleaned up.
+
+/// Scans, keyed by person.
+pub const SCANS: &str = "scans";
+/// Health-code changes, keyed by person.
+pub const HEALTH: &str = "health";
+/// Test results, keyed by person.
+pub const TESTS: &str = "tests";
+/// Venue directory, keyed by venue.
+pub const VENUES: &str = "venues";
+/// What could not be processed, keyed by source topic.
+pub const DEAD_LETTERS: &str = "dead-letters";
+/// The sink's ledger: ranges of `scans` written down before they are stored. Partition n speaks of `scans`
+/// partition n.
+pub const SCAN_RANGES: &str = "scan-ranges";
+
+/// How long the past of a person's health stays readable for late scans, in milliseconds: 31 days.
+const HISTORY_MS: &str = "2678400000";
+/// How long accepted scans stay on Kafka, in milliseconds: 14 days.
+const SCAN_RETENTION_MS: &str = "1209600000";
+/// How long dead letters stay, in milliseconds: 31 days.
+const DEAD_LETTER_RETENTION_MS: &str = HISTORY_MS;
+/// Bytes of ledger kept per partition; the newest record is all that is needed.
+const LEDGER_RETENTION_BYTES: &str = "67108864";
+
+/// One topic as it is created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Full name, with the prefix.
+    pub name: String,
+    /// Number of partitions.
+    pub partitions: i32,
+    /// Topic settings.
+    pub settings: &'static [(&'static str, &'static str)],
+}
+
+/// The names of one deployment's topics: a prefix keeps several apart on one broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topics {
+    /// [`SCANS`] with the prefix.
+    pub scans: String,
+    /// [`HEALTH`] with the prefix.
+    pub health: String,
+    /// [`TESTS`] with the prefix.
+    pub tests: String,
+    /// [`VENUES`] with the prefix.
+    pub venues: String,
+    /// [`DEAD_LETTERS`] with the prefix.
+    pub dead_letters: String,
+    /// [`SCAN_RANGES`] with the prefix.
+    pub scan_ranges: String,
+}
+
+impl Topics {
+    /// The topics whose names start with `prefix`, which may be empty.
+    pub fn new(prefix: &str) -> Self {
+        let name = |topic: &str| format!("{prefix}{topic}");
+        Self {
+            scans: name(SCANS),
+            health: name(HEALTH),
+            tests: name(TESTS),
+            venues: name(VENUES),
+            dead_letters: name(DEAD_LETTERS),
+            scan_ranges: name(SCAN_RANGES),
+        }
+    }
+
+    /// How each topic is created. `scans`, `health`, `tests` and the ledger share `partitions`, so that one
+    /// instance has a person's scans and health together.
+    pub fn specs(&self, partitions: i32) -> Vec<TopicSpec> {
+        const COMPACTED: &[(&str, &str)] = &[("cleanup.policy", "compact")];
+        // The lag keeps every change long enough for scans that arrive late.
+        const HISTORY: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("min.compaction.lag.ms", HISTORY_MS)];
+        const SCAN: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", SCAN_RETENTION_MS)];
+        const DEAD: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", DEAD_LETTER_RETENTION_MS)];
+        const LEDGER: &[(&str, &str)] =
+            &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", LEDGER_RETENTION_BYTES)];
+        let spec = |name: &String, partitions, settings| TopicSpec { name: name.clone(), partitions, settings };
+        vec![
+            spec(&self.scans, partitions, SCAN),
+            spec(&self.health, partitions, HISTORY),
+            spec(&self.tests, partitions, HISTORY),
+            spec(&self.venues, partitions, COMPACTED),
+            spec(&self.dead_letters, 1, DEAD),
+            spec(&self.scan_ranges, partitions, LEDGER),
+        ]
+    }
+}
