@@ -1,0 +1,193 @@
+//! From messages to a batch: each message becomes a row, a repetition, or a dead letter with its reason.
+//!
+//! Pure: venue and health are looked up through what is passed in. The same messages with the same knowledge
+//! give the same batch, byte for byte.
+
+use schemas::{ScanEvent, ScanRow, VenueId};
+
+use crate::{history::HealthHistory, recent::RecentIds};
+
+/// What enrichment takes from a venue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VenueFacts {
+    /// District, six digits.
+    pub district: u32,
+    /// Category, an id of the city profile.
+    pub category: String,
+}
+
+/// A message of `scans`, parsed as far as it goes.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Its offset.
+    pub offset: u64,
+    /// The scan, or why it is none.
+    pub event: Result<ScanEvent, String>,
+}
+
+/// A row ready to be stored.
+#[derive(Debug)]
+pub struct StoredRow {
+    /// Offset of its message.
+    pub offset: u64,
+    /// Its bytes in RowBinary.
+    pub bytes: std::ops::Range<usize>,
+}
+
+/// The rows of one range of offsets, encoded once.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// All rows in RowBinary, in the order of their offsets.
+    pub bytes: Vec<u8>,
+    /// Where each row is.
+    pub rows: Vec<StoredRow>,
+    /// Offsets of messages that cannot be processed, with the reason.
+    pub invalid: Vec<(u64, String)>,
+    /// How many messages repeated an earlier scan.
+    pub repeated: usize,
+    /// When the earliest of the scans was accepted, in milliseconds since 1970.
+    pub oldest_accepted_at_ms: Option<i64>,
+}
+
+impl Batch {
+    /// The bytes of the rows with these offsets, which must be in ascending order.
+    pub fn bytes_of(&self, offsets: &[u64]) -> Vec<u8> {
+        let wanted = self.rows.iter().filter(|row| offsets.binary_search(&row.offset).is_ok());
+        wanted.flat_map(|row| self.bytes[row.bytes.clone()].iter().copied()).collect()
+    }
+}
+
+/// Makes the batch of the messages of one range.
+pub fn build(
+    messages: Vec<Incoming>,
+    stream: u32,
+    venue: impl Fn(VenueId) -> Option<VenueFacts>,
+    history: &HealthHistory,
+    recent: &mut RecentIds,
+) -> Batch {
+    let mut batch = Batch::default();
+    for Incoming { offset, event } in messages {
+        let event = match event {
+            Ok(event) => event,
+            Err(reason) => {
+                batch.invalid.push((offset, reason));
+                continue;
+            }
+        };
+        let Some(facts) = venue(event.venue) else {
+            batch.invalid.push((offset, format!("field `venue`: venue {} is not in the directory", event.venue)));
+            continue;
+        };
+        if !recent.is_new(event.event_id, offset) {
+            batch.repeated += 1;
+            continue;
+        }
+        let oldest = batch.oldest_accepted_at_ms.unwrap_or(i64::MAX);
+        batch.oldest_accepted_at_ms = Some(oldest.min(event.accepted_at_ms));
+        let start = batch.bytes.len();
+        enrich(event, facts, stream, offset, history).encode(&mut batch.bytes);
+        batch.rows.push(StoredRow { offset, bytes: start..batch.bytes.len() });
+    }
+    batch
+}
+
+/// Joins a scan with its venue and with its person's health as of the scan.
+fn enrich(event: ScanEvent, venue: VenueFacts, stream: u32, offset: u64, history: &HealthHistory) -> ScanRow {
+    let health = history.as_of(event.person, event.scanned_at, event.accepted_at_ms);
+    ScanRow {
+        person: event.person,
+        venue: event.venue,
+        scanned_at: event.scanned_at,
+        method: event.method,
+        direction: event.direction,
+        verdict: event.verdict,
+        reasons: event.reasons,
+        exemption: event.exemption,
+        colour_shown: event.colour,
+        colour: health.colour,
+        test_result: health.test_result,
+        test_sampled_at: health.test_sampled_at,
+        district: venue.district,
+        category: venue.category,
+        event_id: event.event_id,
+        stream,
+        kafka_offset: offset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use schemas::{Colour, Direction, Exemption, Method, PersonKey, Reasons, Verdict};
+
+    use super::*;
+
+    fn scan(person: u64, venue: VenueId, at: i64) -> ScanEvent {
+        let person = PersonKey::from_u64(1 << 60 | person).expect("valid");
+        let (method, direction) = (Method::VenueCode, Direction::Entry);
+        ScanEvent {
+            v: 1,
+            event_id: ScanEvent::derive_id(person, venue, at, method, direction),
+            person,
+            venue,
+            method,
+            direction,
+            scanned_at: at,
+            accepted_at_ms: at * 1000 + 5,
+            verdict: Verdict::Admit,
+            reasons: Reasons::NONE,
+            colour: Colour::Green,
+            exemption: Exemption::None,
+        }
+    }
+
+    fn facts(venue: VenueId) -> Option<VenueFacts> {
+        (venue < 3).then(|| VenueFacts { district: 310_101, category: "catering".to_owned() })
+    }
+
+    fn messages(choices: &[(u64, VenueId, u8)]) -> Vec<Incoming> {
+        let event = |(person, venue, kind): &(u64, VenueId, u8)| match kind {
+            0 => Err("not a message of this topic".to_owned()),
+            kind => Ok(scan(*person, *venue, 1_653_000_000 + i64::from(*kind))),
+        };
+        choices.iter().enumerate().map(|(i, choice)| Incoming { offset: i as u64, event: event(choice) }).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_message_is_a_row_a_repetition_or_a_dead_letter(
+            choices in proptest::collection::vec((0u64..3, 0u32..4, 0u8..3), 0..40),
+        ) {
+            let history = HealthHistory::default();
+            let batch = build(messages(&choices), 9, facts, &history, &mut RecentIds::new(1000));
+            prop_assert_eq!(batch.rows.len() + batch.repeated + batch.invalid.len(), choices.len());
+            let distinct: std::collections::HashSet<_> = choices.iter().filter(|(_, v, k)| *v < 3 && *k > 0).collect();
+            prop_assert_eq!(batch.rows.len(), distinct.len());
+            prop_assert_eq!(batch.invalid.len(), choices.iter().filter(|(_, v, k)| *k == 0 || *v >= 3).count());
+            let all: Vec<u64> = batch.rows.iter().map(|r| r.offset).collect();
+            prop_assert_eq!(batch.bytes_of(&all), batch.bytes.clone());
+        }
+
+        /// A range is stored again after a crash from the same messages, with what was stored before it.
+        #[test]
+        fn the_same_range_gives_the_same_bytes(
+            choices in proptest::collection::vec((0u64..3, 0u32..4, 0u8..3), 1..40), cut in 0usize..40,
+        ) {
+            let history = HealthHistory::default();
+            let cut = cut.min(choices.len());
+            let mut recent = RecentIds::new(1000);
+            let tail = |all: Vec<Incoming>| all.into_iter().skip(cut).collect::<Vec<_>>();
+            let head = messages(&choices).into_iter().take(cut).collect();
+            let before = build(head, 9, facts, &history, &mut recent);
+            let first = build(tail(messages(&choices)), 9, facts, &history, &mut recent);
+            // After the restart only the rows of the head are known, from the store.
+            let mut restored = RecentIds::new(1000);
+            for row in &before.rows {
+                let event = messages(&choices).swap_remove(row.offset as usize).event.expect("a row was a scan");
+                prop_assert!(restored.is_new(event.event_id, row.offset));
+            }
+            let again = build(tail(messages(&choices)), 9, facts, &history, &mut restored);
+            prop_assert_eq!(first.bytes, again.bytes);
+        }
+    }
+}

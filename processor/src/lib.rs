@@ -1,0 +1,131 @@
+//! The processor: joins each scan with its venue and with its person's health as of the scan, and stores it in
+//! ClickHouse exactly once.
+//!
+//! The way of a scan: [`group`] (which partitions are ours) → [`worker`] (one partition, step by step) →
+//! [`batch`] (enrich, pure) → [`ledger`] (write the range down) → [`sink`] (store it).
+
+pub mod batch;
+pub mod config;
+pub mod dead_letters;
+pub mod directory;
+pub mod group;
+pub mod history;
+pub mod ledger;
+pub mod metrics;
+pub mod recent;
+pub mod sink;
+pub mod worker;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use anyhow::Context;
+use rdkafka::producer::{FutureProducer, Producer};
+use service::{Readiness, health, http, shutdown, telemetry};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+
+use crate::{dead_letters::DeadLetters, directory::Directory, sink::Sink};
+
+/// Condition of readiness: the tables are at this build's version.
+const TABLES: &str = "tables";
+
+/// Runs the processor until SIGTERM or Ctrl-C, then finishes what is under way.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let listener = config.http.bind().await?;
+    serve(config, listener, shutdown::on_signal()?).await
+}
+
+/// Runs the processor until `shutdown`; its health endpoints answer on `listener` from the start.
+///
+/// # Errors
+/// When it cannot start, or a part of it fails for good.
+pub async fn serve(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let recorder = telemetry::init_metrics()?;
+    metrics::describe();
+    let readiness = Readiness::waiting_for(&[TABLES, directory::READY]);
+    let health = tokio::spawn(http::serve(health::routes(readiness.clone(), recorder), listener, shutdown.clone()));
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopping = Arc::clone(&stop);
+    let cancelled = shutdown.clone();
+    tokio::spawn(async move {
+        cancelled.cancelled().await;
+        stopping.store(true, Ordering::Relaxed);
+    });
+
+    if let Some(()) = prepare(&config, &readiness, &shutdown).await? {
+        process(config, readiness, stop).await?;
+    }
+    shutdown.cancel();
+    health.await.context("the health endpoints failed")?
+}
+
+/// Waits for Kafka and ClickHouse and brings both into shape; `None` when asked to stop before.
+async fn prepare(config: &Config, readiness: &Readiness, shutdown: &CancellationToken) -> anyhow::Result<Option<()>> {
+    let prepare = async {
+        loop {
+            match config.kafka.ensure_topics().await {
+                Ok(partitions) => break tracing::info!(partitions, "topics are there"),
+                Err(error) => wait(readiness, error).await,
+            }
+        }
+        while let Err(error) = service::migrate::migrate(&config.clickhouse).await {
+            wait(readiness, error).await;
+        }
+        readiness.met(TABLES);
+    };
+    tokio::select! {
+        () = prepare => Ok(Some(())),
+        () = shutdown.cancelled() => Ok(None),
+    }
+}
+
+async fn wait(readiness: &Readiness, error: anyhow::Error) {
+    let error = format!("{error:#}");
+    tracing::warn!(error, "not ready yet; trying again");
+    readiness.unmet(TABLES, error);
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+}
+
+async fn process(config: Config, readiness: Readiness, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Handle::current();
+    let work = move || {
+        let mut producer_config = config.kafka.producer();
+        producer_config.set("linger.ms", "0").set("message.timeout.ms", "10000");
+        let producer: FutureProducer = producer_config.create().context("cannot set up a Kafka producer")?;
+        let dead_letters = Arc::new(DeadLetters::open(&config.kafka, producer.clone())?);
+        let directory = Arc::new(Directory::open(&config.kafka)?);
+        let follower = Arc::clone(&directory).follow(
+            config.clickhouse.insert_client(),
+            Arc::clone(&dead_letters),
+            readiness,
+            runtime.clone(),
+            Arc::clone(&stop),
+        )?;
+        let shared = Arc::new(worker::Shared {
+            sink: Sink::new(&config.clickhouse),
+            kafka: config.kafka,
+            batch: config.batch,
+            producer: producer.clone(),
+            directory,
+            dead_letters,
+            runtime,
+        });
+        let result = group::take_part(shared, &stop);
+        stop.store(true, Ordering::Relaxed);
+        if follower.join().is_err() {
+            tracing::error!("the follower of the venue directory panicked");
+        }
+        producer.flush(std::time::Duration::from_secs(5)).context("cannot flush the producer")?;
+        result
+    };
+    tokio::task::spawn_blocking(work).await.context("the processor failed")?
+}

@@ -1,0 +1,83 @@
+//! The identities of scans seen lately, so that a scan sent again is stored once.
+//!
+//! Pure, and a function of the log alone: whether a message is a repetition depends on the messages before it
+//! in its partition, never on when or by whom it is read. That is what makes a replayed range the same range.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+use uuid::Uuid;
+
+/// Identities of the scans stored from one partition within the last `window` offsets.
+#[derive(Debug)]
+pub struct RecentIds {
+    window: u64,
+    first_seen: HashMap<Uuid, u64>,
+    by_offset: VecDeque<(u64, Uuid)>,
+}
+
+impl RecentIds {
+    /// An empty memory that reaches `window` offsets back.
+    pub fn new(window: u64) -> Self {
+        Self { window, first_seen: HashMap::new(), by_offset: VecDeque::new() }
+    }
+
+    /// Notes an identity and tells whether it is new. Offsets must not go down.
+    pub fn is_new(&mut self, id: Uuid, offset: u64) -> bool {
+        while let Some((seen_at, old)) = self.by_offset.front().copied() {
+            if seen_at + self.window >= offset {
+                break;
+            }
+            self.by_offset.pop_front();
+            self.first_seen.remove(&old);
+        }
+        if self.first_seen.contains_key(&id) {
+            return false;
+        }
+        self.first_seen.insert(id, offset);
+        self.by_offset.push_back((offset, id));
+        true
+    }
+
+    /// How many identities are held.
+    pub fn len(&self) -> usize {
+        self.by_offset.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.by_offset.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Oracle: an identity is new unless it was stored at one of the last `window` offsets. Restarting at any
+        /// point from what was stored must go on as if nothing had happened.
+        #[test]
+        fn a_repetition_is_known_within_the_window_also_after_a_restart(
+            ids in proptest::collection::vec(0u128..12, 1..60), window in 1u64..20, restart in 0usize..60,
+        ) {
+            let mut recent = RecentIds::new(window);
+            let mut stored: Vec<(u64, u128)> = Vec::new();
+            for (offset, id) in ids.iter().enumerate() {
+                let offset = offset as u64;
+                if offset as usize == restart {
+                    recent = RecentIds::new(window);
+                    for (at, id) in stored.iter().filter(|(at, _)| at + window >= offset) {
+                        prop_assert!(recent.is_new(Uuid::from_u128(*id), *at));
+                    }
+                }
+                let expected = !stored.iter().any(|(at, known)| known == id && at + window >= offset);
+                prop_assert_eq!(recent.is_new(Uuid::from_u128(*id), offset), expected);
+                if expected { stored.push((offset, *id)); }
+                prop_assert!(recent.len() as u64 <= window + 1);
+            }
+        }
+    }
+}

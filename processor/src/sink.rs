@@ -1,0 +1,143 @@
+//! Stores a batch in ClickHouse so that each row is there once, whatever happens in between.
+//!
+//! One insert of one block with one token reaches every table. A token alone is not enough: a server that is
+//! killed between noting a token and keeping its part skips those rows when they are sent again. So after any
+//! outcome that is not a plain success the tables are read back, and what is missing is stored under a new
+//! token, itself written down first.
+
+use std::{collections::HashSet, time::Duration};
+
+use anyhow::Context;
+use clickhouse::Client;
+use schemas::{ScanRow, ddl::SCAN_TABLES};
+use service::ClickHouseConfig;
+
+use crate::{batch::Batch, ledger::Entry};
+
+/// How long sending one batch, and waiting for its acknowledgement, may take.
+const INSERT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The columns of `scans_in` with their types, for repairing one table from the same bytes.
+const STRUCTURE: &str = "person_id UInt64, venue_id UInt32, scanned_at DateTime, method Int8, direction Int8, \
+     verdict Int8, reasons UInt16, exemption Int8, colour_shown Int8, colour Int8, test_result Int8, \
+     test_sampled_at DateTime, district UInt32, category String, event_id UUID, stream UInt32, kafka_offset UInt64";
+
+/// Columns of the two scan tables; `scans_in` without the identity.
+const SCAN_COLUMNS: &str = "person_id, venue_id, scanned_at, method, direction, verdict, reasons, exemption, \
+     colour_shown, colour, test_result, test_sampled_at, district, category, stream, kafka_offset";
+
+/// Columns of `scan_ids` that an insert gives.
+const ID_COLUMNS: &str = "stream, kafka_offset, event_id";
+
+/// Rows of one table that should be there and are not.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The table.
+    pub table: &'static str,
+    /// Offsets of the rows, ascending.
+    pub offsets: Vec<u64>,
+}
+
+/// The ClickHouse side of the sink.
+#[derive(Clone)]
+pub struct Sink {
+    insert: Client,
+    query: Client,
+}
+
+impl Sink {
+    /// A sink into the database of the configuration.
+    pub fn new(config: &ClickHouseConfig) -> Self {
+        let insert = config
+            .insert_client()
+            .with_setting("insert_deduplicate", "1")
+            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
+            // One batch is one block; more than this many weeks in it means that something else is wrong.
+            .with_setting("max_partitions_per_insert_block", "2000");
+        Self { insert, query: config.query_client() }
+    }
+
+    /// Sends the whole batch. `Ok` means acknowledged; after an error nothing is known.
+    ///
+    /// # Errors
+    /// Whatever ClickHouse or the way to it says.
+    pub async fn insert(&self, batch: &Batch, token: &str) -> Result<(), clickhouse::error::Error> {
+        if batch.rows.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("INSERT INTO scans_in ({}) FORMAT RowBinary", ScanRow::COLUMNS);
+        self.send(sql, batch.bytes.clone(), token).await
+    }
+
+    /// Sends rows that were found missing to the one table that lacks them.
+    ///
+    /// # Errors
+    /// Whatever ClickHouse or the way to it says.
+    pub async fn insert_missing(
+        &self,
+        batch: &Batch,
+        missing: &Missing,
+        token: &str,
+    ) -> Result<(), clickhouse::error::Error> {
+        let columns = if missing.table == "scan_ids" { ID_COLUMNS } else { SCAN_COLUMNS };
+        let table = missing.table;
+        let sql =
+            format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM input('{STRUCTURE}') FORMAT RowBinary");
+        self.send(sql, batch.bytes_of(&missing.offsets), token).await
+    }
+
+    /// Which rows of the batch are not in which table.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn find_missing(&self, batch: &Batch, entry: &Entry) -> anyhow::Result<Vec<Missing>> {
+        let mut all_missing = Vec::new();
+        for table in SCAN_TABLES {
+            let sql = format!(
+                "SELECT kafka_offset FROM {table} WHERE stream = {{stream:UInt32}} \
+                 AND kafka_offset >= {{start:UInt64}} AND kafka_offset < {{end:UInt64}}"
+            );
+            let query = self.query.query(&sql).param("stream", entry.record.stream);
+            let query = query.param("start", entry.record.start).param("end", entry.record.end);
+            let stored: Vec<u64> = query.fetch_all().await.with_context(|| format!("cannot read {table} back"))?;
+            let count = stored.len();
+            let stored: HashSet<u64> = stored.into_iter().collect();
+            if stored.len() < count {
+                tracing::error!(table, doubled = count - stored.len(), "rows are stored more than once");
+            }
+            let offsets: Vec<u64> = batch.rows.iter().map(|r| r.offset).filter(|o| !stored.contains(o)).collect();
+            if !offsets.is_empty() {
+                all_missing.push(Missing { table, offsets });
+            }
+        }
+        Ok(all_missing)
+    }
+
+    /// The identities stored from a stream between two offsets, in order.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn stored_ids(&self, stream: u32, from: u64, before: u64) -> anyhow::Result<Vec<(uuid::Uuid, u64)>> {
+        #[derive(clickhouse::Row, serde::Deserialize)]
+        struct IdRow {
+            #[serde(with = "clickhouse::serde::uuid")]
+            event_id: uuid::Uuid,
+            kafka_offset: u64,
+        }
+        let sql = "SELECT event_id, kafka_offset FROM scan_ids WHERE stream = {stream:UInt32} \
+             AND kafka_offset >= {from:UInt64} AND kafka_offset < {before:UInt64} ORDER BY stream, kafka_offset";
+        let query = self.query.query(sql).param("stream", stream).param("from", from).param("before", before);
+        let rows: Vec<IdRow> = query.fetch_all().await.context("cannot read the identities of stored scans")?;
+        Ok(rows.into_iter().map(|row| (row.event_id, row.kafka_offset)).collect())
+    }
+
+    async fn send(&self, sql: String, bytes: Vec<u8>, token: &str) -> Result<(), clickhouse::error::Error> {
+        let mut insert = self
+            .insert
+            .insert_formatted_with(sql)
+            .with_setting("insert_deduplication_token", token)
+            .with_timeouts(Some(INSERT_TIMEOUT), Some(INSERT_TIMEOUT));
+        insert.send(bytes.into()).await?;
+        insert.end().await
+    }
+}
