@@ -1,0 +1,217 @@
+//! Topics and a database of a test's own, and events as the gateway would produce them.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use rdkafka::{
+    Message,
+    consumer::{BaseConsumer, Consumer},
+    producer::{FutureProducer, FutureRecord},
+};
+use schemas::{
+    Colour, Direction, Exemption, HealthEvent, Method, PersonKey, Reasons, ScanEvent, Topics, Verdict, VenueEvent,
+    events::{DeadLetter, VenueStatus},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// 2022-06-01 12:00 in Shanghai.
+pub const NOON: i64 = 1_654_056_000;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    config: processor::Config,
+}
+
+/// One test's own topics and database.
+pub struct Fixture {
+    pub config: processor::Config,
+    pub topics: Topics,
+    pub producer: FutureProducer,
+}
+
+/// A running processor.
+pub struct Running {
+    shutdown: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.expect("the processor ends").expect("the processor ends without an error");
+    }
+}
+
+impl Fixture {
+    pub async fn new(partitions: i32) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        for variable in ["VENUECODE_KAFKA", "VENUECODE_CLICKHOUSE_URL"] {
+            assert!(std::env::var_os(variable).is_some(), "{variable} is not set: run `make test`");
+        }
+        let name = format!("t{}_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed), rand::random::<u32>());
+        let mut config = Args::parse_from(["processor"]).config;
+        config.kafka.topic_prefix = format!("{name}.");
+        config.kafka.partitions = partitions;
+        config.clickhouse.database = name;
+        config.batch.batch_ms = 100;
+        config.kafka.ensure_topics().await.expect("topics");
+        service::migrate::migrate(&config.clickhouse).await.expect("tables");
+        let producer = config.kafka.producer().create().expect("producer");
+        let fixture = Self { topics: config.kafka.topics(), config, producer };
+        for venue in 1..=9 {
+            fixture.produce(&fixture.topics.venues, &venue.to_string(), &venue_event(venue)).await;
+        }
+        fixture
+    }
+
+    pub async fn start(&self) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(processor::serve(self.config.clone(), listener, shutdown.clone()));
+        Running { shutdown, task }
+    }
+
+    pub async fn produce(&self, topic: &str, key: &str, event: &impl serde::Serialize) {
+        let payload = serde_json::to_vec(event).expect("serialises");
+        self.produce_bytes(topic, key, &payload).await;
+    }
+
+    pub async fn produce_bytes(&self, topic: &str, key: &str, payload: &[u8]) {
+        let record = FutureRecord::to(topic).key(key).payload(payload);
+        self.producer.send(record, PATIENCE).await.expect("acknowledged");
+    }
+
+    pub async fn scan(&self, scan: &ScanEvent) {
+        self.produce(&self.topics.scans, &scan.person.to_string(), scan).await;
+    }
+
+    pub async fn scans(&self, scans: &[ScanEvent]) {
+        // Side by side: one after the other would wait for an acknowledgement each.
+        futures::future::join_all(scans.iter().map(|scan| self.scan(scan))).await;
+    }
+
+    pub async fn health(&self, event: &HealthEvent) {
+        self.produce(&self.topics.health, &event.person.to_string(), event).await;
+    }
+
+    pub async fn query_u64(&self, sql: &str) -> u64 {
+        self.config.clickhouse.query_client().query(sql).fetch_one().await.expect(sql)
+    }
+
+    pub async fn counts(&self) -> [u64; 3] {
+        let mut counts = [0; 3];
+        for (count, table) in counts.iter_mut().zip(schemas::ddl::SCAN_TABLES) {
+            *count = self.query_u64(&format!("SELECT count() FROM {table}")).await;
+        }
+        counts
+    }
+
+    /// Waits until every table has `expected` rows and the processor has nothing left to read.
+    pub async fn wait_for_counts(&self, expected: u64) {
+        let started = Instant::now();
+        while self.counts().await != [expected; 3] {
+            assert!(started.elapsed() < PATIENCE, "stored {:?}, expected {expected}", self.counts().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until a marker scan of a person of its own, sent to each partition, is stored: then all sent before
+    /// it are dealt with, whether stored or not.
+    pub async fn settle(&self) {
+        for partition in 0..self.config.kafka.partitions {
+            let at = NOON + i64::from(rand::random::<u16>());
+            let marker = scan_event(0xffff_0000 + u64::from(rand::random::<u16>()), 9, at);
+            let payload = serde_json::to_vec(&marker).expect("serialises");
+            let key = marker.person.to_string();
+            let record = FutureRecord::to(&self.topics.scans).partition(partition).key(&key).payload(&payload);
+            self.producer.send(record, PATIENCE).await.expect("acknowledged");
+            let sql = format!("SELECT count() FROM scan_ids WHERE event_id = '{}'", marker.event_id);
+            let started = Instant::now();
+            while self.query_u64(&sql).await == 0 {
+                assert!(started.elapsed() < PATIENCE, "the marker of partition {partition} is not stored");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        let mut reader =
+            service::TopicReader::try_new(&self.config.kafka, &[(&self.topics.dead_letters, 0)]).expect("reader");
+        let mut letters = Vec::new();
+        reader
+            .read_to_end(PATIENCE, |message| {
+                letters.push(serde_json::from_slice(message.payload().expect("a value")).expect("a dead letter"));
+            })
+            .expect("reads");
+        letters
+    }
+
+    pub fn ledger_end(&self, partition: i32) -> i64 {
+        let consumer: BaseConsumer = self.config.kafka.reader().create().expect("consumer");
+        consumer.fetch_watermarks(&self.topics.scan_ranges, partition, PATIENCE).expect("answers").1
+    }
+}
+
+pub fn person(number: u64) -> PersonKey {
+    PersonKey::from_u64(1 << 60 | number).expect("valid")
+}
+
+pub fn scan_event(who: u64, venue: u32, at: i64) -> ScanEvent {
+    let (person, method, direction) = (person(who), Method::VenueCode, Direction::Entry);
+    ScanEvent {
+        v: 1,
+        event_id: ScanEvent::derive_id(person, venue, at, method, direction),
+        person,
+        venue,
+        method,
+        direction,
+        scanned_at: at,
+        accepted_at_ms: now_ms(),
+        verdict: Verdict::Admit,
+        reasons: Reasons::NONE,
+        colour: Colour::Green,
+        exemption: Exemption::None,
+    }
+}
+
+pub fn health_event(who: u64, colour: Colour, since: i64) -> HealthEvent {
+    let text = |text: &str| text.to_owned();
+    HealthEvent {
+        v: 1,
+        person: person(who),
+        colour,
+        since,
+        expires_at: None,
+        issuer: text("city CDC"),
+        evidence: text("E-1"),
+        reason: text("screening"),
+    }
+}
+
+fn venue_event(venue: u32) -> VenueEvent {
+    VenueEvent {
+        v: 1,
+        venue,
+        serial: 0,
+        status: VenueStatus::Active,
+        name: format!("Venue {venue}"),
+        category: "catering".to_owned(),
+        district: 310_100 + venue,
+        address: "1 Test Road".to_owned(),
+        door: None,
+        organisation: None,
+        latitude: None,
+        longitude: None,
+    }
+}
+
+fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_millis()).expect("before the year 292 million")
+}

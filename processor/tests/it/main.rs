@@ -1,0 +1,5 @@
+//! What the processor promises, on a real Kafka and a real ClickHouse. Run by `venuecode exec -- cargo test`.
+
+mod enriched_as_of_the_scan;
+mod fixture;
+mod stored_exactly_once;

@@ -1,0 +1,188 @@
+//! Stored exactly once: after repetitions, restarts, several instances, and every way in which a range can be
+//! left half stored.
+
+use std::{collections::HashMap, time::Duration};
+
+use processor::{
+    batch::{self, Incoming, VenueFacts},
+    history::HealthHistory,
+    ledger::{Appended, Entry, Ledger},
+    recent::RecentIds,
+    sink::Sink,
+};
+use schemas::{ScanEvent, ddl::SCAN_TABLES};
+
+use crate::fixture::{Fixture, NOON, scan_event};
+
+fn many(count: u64) -> Vec<ScanEvent> {
+    (0..count).map(|n| scan_event(n % 97, 1 + (n % 7) as u32, NOON + n as i64)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_sent_again_is_stored_once_also_after_a_restart() {
+    let fixture = Fixture::new(2).await;
+    let scans = many(500);
+    let running = fixture.start().await;
+    fixture.scans(&scans).await;
+    fixture.scans(&scans).await;
+    fixture.wait_for_counts(500).await;
+    fixture.settle().await;
+    running.stop().await;
+    fixture.scans(&scans).await;
+    let running = fixture.start().await;
+    fixture.scans(&scans).await;
+    fixture.settle().await;
+    running.stop().await;
+    let markers = 4;
+    assert_eq!(fixture.counts().await, [500 + markers; 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_in_the_middle_of_a_stream_lose_and_double_nothing() {
+    let mut fixture = Fixture::new(2).await;
+    fixture.config.batch.batch_rows = 100;
+    let scans = many(6000);
+    let mut running = fixture.start().await;
+    for part in scans.chunks(1500) {
+        fixture.scans(part).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        running.stop().await;
+        running = fixture.start().await;
+    }
+    fixture.wait_for_counts(6000).await;
+    fixture.settle().await;
+    running.stop().await;
+    let distinct = fixture.query_u64("SELECT uniqExact(person_id, venue_id, scanned_at) FROM scans_by_venue").await;
+    assert_eq!(distinct, fixture.counts().await[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_instances_share_the_partitions_and_store_each_scan_once() {
+    let fixture = Fixture::new(4).await;
+    let scans = many(4000);
+    let first = fixture.start().await;
+    fixture.scans(&scans[..2000]).await;
+    let second = fixture.start().await;
+    fixture.scans(&scans[2000..3000]).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    first.stop().await;
+    fixture.scans(&scans[3000..]).await;
+    fixture.wait_for_counts(4000).await;
+    fixture.settle().await;
+    second.stop().await;
+    assert_eq!(fixture.counts().await, [4004; 3], "4,000 scans and 4 markers");
+}
+
+/// A range written down in the ledger by a process that died at one of the moments in between.
+struct Abandoned {
+    entry: Entry,
+    batch: batch::Batch,
+    sink: Sink,
+}
+
+async fn abandon(fixture: &Fixture, scans: &[ScanEvent]) -> Abandoned {
+    fixture.scans(scans).await;
+    let kafka = fixture.config.kafka.clone();
+    let producer = fixture.producer.clone();
+    let (mut ledger, newest) =
+        tokio::task::spawn_blocking(move || Ledger::open(&kafka, producer, 0)).await.expect("joins").expect("opens");
+    assert_eq!(newest, None);
+    let stream = 77;
+    let end = scans.len() as u64;
+    let Appended::Won(entry) = ledger.append(stream, 0, end, false).await.expect("appends") else {
+        panic!("nobody else writes here")
+    };
+    // What the dead process had built from the same messages, in the order they have on Kafka.
+    let mut reader = service::TopicReader::try_new(&fixture.config.kafka, &[(&fixture.topics.scans, 0)]).expect("reader");
+    let mut messages = Vec::new();
+    reader
+        .read_to_end(Duration::from_secs(30), |message| {
+            use rdkafka::Message;
+            let event = ScanEvent::try_parse(message.payload().expect("a value")).map_err(|e| e.to_string());
+            messages.push(Incoming { offset: message.offset() as u64, event });
+        })
+        .expect("reads");
+    let facts = |venue| Some(VenueFacts { district: 310_100 + venue, category: "catering".to_owned() });
+    let batch = batch::build(messages, stream, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
+    assert_eq!(batch.rows.len(), scans.len());
+    Abandoned { entry, batch, sink: Sink::new(&fixture.config.clickhouse) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_written_down_but_not_stored_is_stored_by_the_next_process() {
+    let fixture = Fixture::new(1).await;
+    abandon(&fixture, &many(300)).await;
+    let running = fixture.start().await;
+    fixture.wait_for_counts(300).await;
+    running.stop().await;
+    assert_eq!(fixture.ledger_end(0), 1, "the same range under the same token, not a new one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_stored_but_not_acknowledged_is_not_stored_again() {
+    let fixture = Fixture::new(1).await;
+    let abandoned = abandon(&fixture, &many(300)).await;
+    abandoned.sink.insert(&abandoned.batch, &abandoned.entry.token()).await.expect("stored");
+    let running = fixture.start().await;
+    fixture.settle().await;
+    running.stop().await;
+    assert_eq!(fixture.counts().await, [301; 3], "and the marker");
+}
+
+/// ClickHouse killed between noting a token and keeping the part: the token is known, the rows are not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_clickhouse_lost_after_noting_their_token_are_stored_again() {
+    for lossy in SCAN_TABLES {
+        let fixture = Fixture::new(1).await;
+        let abandoned = abandon(&fixture, &many(300)).await;
+        abandoned.sink.insert(&abandoned.batch, &abandoned.entry.token()).await.expect("stored");
+        let delete = format!("ALTER TABLE {lossy} DELETE WHERE kafka_offset % 3 = 0 SETTINGS mutations_sync = 2");
+        fixture.config.clickhouse.query_client().query(&delete).execute().await.expect("deletes");
+        // By the token alone ClickHouse believes that it has them.
+        abandoned.sink.insert(&abandoned.batch, &abandoned.entry.token()).await.expect("refused as known");
+        let missing = abandoned.sink.find_missing(&abandoned.batch, &abandoned.entry).await.expect("answers");
+        assert_eq!(missing.iter().map(|m| (m.table, m.offsets.len())).collect::<Vec<_>>(), [(*lossy, 100)]);
+
+        let running = fixture.start().await;
+        fixture.wait_for_counts(300).await;
+        running.stop().await;
+        let distinct = format!("SELECT uniqExact(stream, kafka_offset) FROM {lossy}");
+        assert_eq!(fixture.query_u64(&distinct).await, 300);
+    }
+}
+
+/// An instance that was paused and wakes up late holds an outdated view of the ledger.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_wakes_up_late_cannot_write_a_range_that_counts() {
+    let fixture = Fixture::new(1).await;
+    let open = || {
+        let (kafka, producer) = (fixture.config.kafka.clone(), fixture.producer.clone());
+        tokio::task::spawn_blocking(move || Ledger::open(&kafka, producer, 0).expect("opens"))
+    };
+    let (mut paused, _) = open().await.expect("joins");
+    let (mut owner, _) = open().await.expect("joins");
+    assert!(matches!(owner.append(5, 0, 10, false).await, Ok(Appended::Won(_))));
+    assert_eq!(paused.append(6, 0, 7, false).await.expect("answers"), Appended::Lost);
+    // The record of the one that lost lies behind the owner's; it counts for nobody.
+    let (mut next, newest) = open().await.expect("joins");
+    let newest = newest.expect("one counts").record;
+    assert_eq!((newest.stream, newest.start, newest.end), (5, 0, 10));
+    assert_eq!(owner.append(5, 10, 20, false).await.expect("answers"), Appended::Lost, "it has to look first");
+    assert_eq!(next.append(5, 10, 12, false).await.expect("answers"), Appended::Lost, "and so has this one");
+    let (mut latest, _) = open().await.expect("joins");
+    assert!(matches!(latest.append(5, 10, 15, false).await, Ok(Appended::Won(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_two_partitions_are_told_apart() {
+    let fixture = Fixture::new(2).await;
+    let running = fixture.start().await;
+    fixture.scans(&many(200)).await;
+    fixture.wait_for_counts(200).await;
+    running.stop().await;
+    let streams: HashMap<&str, u64> = HashMap::from([
+        ("streams", fixture.query_u64("SELECT uniqExact(stream) FROM scans_by_venue").await),
+        ("messages", fixture.query_u64("SELECT uniqExact(stream, kafka_offset) FROM scans_by_venue").await),
+    ]);
+    assert_eq!(streams, HashMap::from([("streams", 2), ("messages", 200)]));
+}
