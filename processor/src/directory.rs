@@ -1,13 +1,6 @@
 //! The venue directory: held whole in memory by every instance, and written to ClickHouse for names in answers.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use anyhow::Context;
 use clickhouse::Client;
@@ -16,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use rdkafka::{Message, message::BorrowedMessage};
 use schemas::{VenueEvent, VenueId, events::VenueStatus};
 use service::{KafkaConfig, Readiness, TopicReader};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     batch::VenueFacts,
@@ -121,11 +115,11 @@ impl Directory {
         dead_letters: Arc<DeadLetters>,
         readiness: Readiness,
         runtime: tokio::runtime::Handle,
-        stop: Arc<AtomicBool>,
+        stop: CancellationToken,
     ) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("directory".to_owned()).spawn(move || {
             let mut unwritten = Pending::default();
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.is_cancelled() {
                 {
                     let (reader, pending) = &mut *self.reader.lock();
                     if let Err(error) = reader.poll(POLL, |message| self.apply(message, pending)) {

@@ -3,14 +3,7 @@
 //! The group is used for the assignment alone. Each worker reads its partition with a consumer of its own, from
 //! where the ledger says, so a slow or unreachable ClickHouse never gets an instance thrown out of the group.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use anyhow::Context;
 use hashbrown::HashMap;
@@ -19,25 +12,27 @@ use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{metrics, worker};
 
 struct Held {
-    stop: Arc<AtomicBool>,
+    stop: CancellationToken,
     thread: JoinHandle<()>,
 }
 
 /// The workers of this instance, started and stopped as partitions come and go.
 struct Workers {
     shared: Arc<worker::Shared>,
+    stop: CancellationToken,
     held: Mutex<HashMap<i32, Held>>,
     stored: Mutex<HashMap<i32, u64>>,
 }
 
 impl Workers {
     fn start(self: &Arc<Self>, partition: i32) {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (workers, stopped) = (Arc::clone(self), Arc::clone(&stop));
+        let stop = self.stop.child_token();
+        let (workers, stopped) = (Arc::clone(self), stop.clone());
         let thread = std::thread::Builder::new().name(format!("scans-{partition}")).spawn(move || {
             let stored = Arc::clone(&workers);
             let commit: worker::Commit = Box::new(move |partition, next| {
@@ -58,7 +53,7 @@ impl Workers {
         let mut held = self.held.lock();
         let stopping: Vec<Held> = partitions.iter().filter_map(|partition| held.remove(partition)).collect();
         drop(held);
-        stopping.iter().for_each(|worker| worker.stop.store(true, Ordering::Relaxed));
+        stopping.iter().for_each(|worker| worker.stop.cancel());
         for worker in stopping {
             if worker.thread.join().is_err() {
                 tracing::error!("the worker of a partition panicked");
@@ -99,7 +94,7 @@ impl ConsumerContext for Membership {
 ///
 /// # Errors
 /// When the group cannot be joined at all.
-pub fn take_part(shared: Arc<worker::Shared>, stop: &AtomicBool) -> anyhow::Result<()> {
+pub fn take_part(shared: Arc<worker::Shared>, stop: &CancellationToken) -> anyhow::Result<()> {
     let topics = shared.kafka.topics();
     let group = format!("{}processor", shared.kafka.topic_prefix);
     let mut config = shared.kafka.client();
@@ -111,11 +106,11 @@ pub fn take_part(shared: Arc<worker::Shared>, stop: &AtomicBool) -> anyhow::Resu
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "1000");
-    let workers = Arc::new(Workers { shared, held: Mutex::default(), stored: Mutex::default() });
+    let workers = Arc::new(Workers { shared, stop: stop.clone(), held: Mutex::default(), stored: Mutex::default() });
     let member: BaseConsumer<Membership> =
         config.create_with_context(Membership(Arc::clone(&workers))).context("cannot set up a group member")?;
     member.subscribe(&[&topics.scans]).context("cannot subscribe to scans")?;
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.is_cancelled() {
         if let Some(Err(error)) = member.poll(Duration::from_millis(200)) {
             tracing::warn!(%error, "the consumer group is in trouble; the client tries again");
         }

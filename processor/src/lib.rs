@@ -16,10 +16,7 @@ pub mod recent;
 pub mod sink;
 pub mod worker;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use anyhow::Context;
 use rdkafka::producer::{FutureProducer, Producer};
@@ -53,16 +50,8 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Cancellation
     let readiness = Readiness::waiting_for(&[TABLES, directory::READY]);
     let health = tokio::spawn(http::serve(health::routes(readiness.clone(), recorder), listener, shutdown.clone()));
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopping = Arc::clone(&stop);
-    let cancelled = shutdown.clone();
-    tokio::spawn(async move {
-        cancelled.cancelled().await;
-        stopping.store(true, Ordering::Relaxed);
-    });
-
     if let Some(()) = prepare(&config, &readiness, &shutdown).await? {
-        process(config, readiness, stop).await?;
+        process(config, readiness, shutdown.clone()).await?;
     }
     shutdown.cancel();
     health.await.context("the health endpoints failed")?
@@ -95,7 +84,7 @@ async fn wait(readiness: &Readiness, error: anyhow::Error) {
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
 }
 
-async fn process(config: Config, readiness: Readiness, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+async fn process(config: Config, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
         let mut producer_config = config.kafka.producer();
@@ -108,7 +97,7 @@ async fn process(config: Config, readiness: Readiness, stop: Arc<AtomicBool>) ->
             Arc::clone(&dead_letters),
             readiness,
             runtime.clone(),
-            Arc::clone(&stop),
+            stop.clone(),
         )?;
         let shared = Arc::new(worker::Shared {
             sink: Sink::new(&config.clickhouse),
@@ -120,7 +109,7 @@ async fn process(config: Config, readiness: Readiness, stop: Arc<AtomicBool>) ->
             runtime,
         });
         let result = group::take_part(shared, &stop);
-        stop.store(true, Ordering::Relaxed);
+        stop.cancel();
         if follower.join().is_err() {
             tracing::error!("the follower of the venue directory panicked");
         }

@@ -4,10 +4,7 @@
 //! on. Nothing is ever past a row that is neither stored nor dead-lettered, because nothing else moves.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,6 +17,7 @@ use rdkafka::{
 };
 use schemas::{HealthEvent, ScanEvent, TestEvent};
 use service::{KafkaConfig, TopicReader, kafka::METADATA_TIMEOUT};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     batch::{self, Batch, Incoming},
@@ -62,9 +60,9 @@ pub struct Shared {
 pub type Commit = Box<dyn Fn(i32, u64) + Send>;
 
 /// Runs a partition until `stop`; whatever goes wrong is tried again from what the ledger says.
-pub fn run(shared: &Shared, partition: i32, commit: &Commit, stop: &AtomicBool) {
+pub fn run(shared: &Shared, partition: i32, commit: &Commit, stop: &CancellationToken) {
     let mut backoff = Backoff::default();
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.is_cancelled() {
         let result = Worker::start(shared, partition, stop).and_then(|mut worker| {
             backoff = Backoff::default();
             worker.run(commit)
@@ -82,7 +80,7 @@ pub fn run(shared: &Shared, partition: i32, commit: &Commit, stop: &AtomicBool) 
 struct Worker<'a> {
     shared: &'a Shared,
     partition: i32,
-    stop: &'a AtomicBool,
+    stop: &'a CancellationToken,
     scans: BaseConsumer,
     scans_topic: String,
     health: TopicReader,
@@ -98,7 +96,7 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn start(shared: &'a Shared, partition: i32, stop: &'a AtomicBool) -> anyhow::Result<Self> {
+    fn start(shared: &'a Shared, partition: i32, stop: &'a CancellationToken) -> anyhow::Result<Self> {
         let topics = shared.kafka.topics();
         let scans: BaseConsumer = scan_consumer(&shared.kafka)?;
         let (low, _) = scans
@@ -156,7 +154,7 @@ impl<'a> Worker<'a> {
             // The process before this one may have stored all, some or none of it.
             self.store(&batch, entry, true)?;
         }
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.stop.is_cancelled() {
             let messages = self.gather();
             let Some(last) = messages.last() else { continue };
             let (start, end) = (self.next, u64::try_from(last.offset())? + 1);
@@ -205,7 +203,7 @@ impl<'a> Worker<'a> {
                 }
                 messages.push(message.detach());
             }
-            if started.elapsed() > REPLAY_TIMEOUT || self.stop.load(Ordering::Relaxed) {
+            if started.elapsed() > REPLAY_TIMEOUT || self.stop.is_cancelled() {
                 bail!("cannot read offsets {start} to {end} again within {} s", REPLAY_TIMEOUT.as_secs());
             }
         }
@@ -313,7 +311,7 @@ impl<'a> Worker<'a> {
             ::metrics::counter!(metrics::RETRIES).increment(1);
             tracing::warn!(partition = self.partition, %error, "cannot store a batch yet; trying again");
             backoff.wait(self.stop);
-            if self.stop.load(Ordering::Relaxed) {
+            if self.stop.is_cancelled() {
                 bail!("asked to stop before a batch could be stored; it is in the ledger");
             }
         }
@@ -360,9 +358,9 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    fn wait(&mut self, stop: &AtomicBool) {
+    fn wait(&mut self, stop: &CancellationToken) {
         let until = Instant::now() + self.0;
-        while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+        while Instant::now() < until && !stop.is_cancelled() {
             std::thread::sleep(Duration::from_millis(20).min(self.0));
         }
         self.0 = (self.0 * 2).min(MAX_BACKOFF);

@@ -12,11 +12,11 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use schemas::{
-    Colour, Direction, Exemption, HealthEvent, Method, PersonKey, Reasons, ScanEvent, Topics, Verdict, VenueEvent,
+    Colour, Direction, Exemption, HealthEvent, Method, PersonKey, Reasons, ScanEvent, Topics, VenueEvent, Verdict,
     events::{DeadLetter, VenueStatus},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// 2022-06-01 12:00 in Shanghai.
 pub const NOON: i64 = 1_654_056_000;
@@ -37,13 +37,13 @@ pub struct Fixture {
 
 /// A running processor.
 pub struct Running {
-    shutdown: CancellationToken,
+    shutdown: DropGuard,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
     pub async fn stop(self) {
-        self.shutdown.cancel();
+        drop(self.shutdown);
         self.task.await.expect("the processor ends").expect("the processor ends without an error");
     }
 }
@@ -54,7 +54,8 @@ impl Fixture {
         for variable in ["VENUECODE_KAFKA", "VENUECODE_CLICKHOUSE_URL"] {
             assert!(std::env::var_os(variable).is_some(), "{variable} is not set: run `make test`");
         }
-        let name = format!("t{}_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed), rand::random::<u32>());
+        let name =
+            format!("t{}_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed), rand::random::<u32>());
         let mut config = Args::parse_from(["processor"]).config;
         config.kafka.topic_prefix = format!("{name}.");
         config.kafka.partitions = partitions;
@@ -74,7 +75,8 @@ impl Fixture {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(processor::serve(self.config.clone(), listener, shutdown.clone()));
-        Running { shutdown, task }
+        // A test that fails stops it as well, or its threads would keep the test from ending.
+        Running { shutdown: shutdown.drop_guard(), task }
     }
 
     pub async fn produce(&self, topic: &str, key: &str, event: &impl serde::Serialize) {

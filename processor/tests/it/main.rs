@@ -1,5 +1,7 @@
 //! What the processor promises, on a real Kafka and a real ClickHouse. Run by `venuecode exec -- cargo test`.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod enriched_as_of_the_scan;
 mod fixture;
 mod stored_exactly_once;

@@ -93,7 +93,8 @@ async fn abandon(fixture: &Fixture, scans: &[ScanEvent]) -> Abandoned {
         panic!("nobody else writes here")
     };
     // What the dead process had built from the same messages, in the order they have on Kafka.
-    let mut reader = service::TopicReader::try_new(&fixture.config.kafka, &[(&fixture.topics.scans, 0)]).expect("reader");
+    let mut reader =
+        service::TopicReader::try_new(&fixture.config.kafka, &[(&fixture.topics.scans, 0)]).expect("reader");
     let mut messages = Vec::new();
     reader
         .read_to_end(Duration::from_secs(30), |message| {
