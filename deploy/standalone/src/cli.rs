@@ -1,0 +1,148 @@
+//! The command line: what there is, how it is explained, and which runtime each command gets.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use service::telemetry::TelemetryConfig;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::engines::{kafka, libchdb};
+use crate::exec::{self, ExecArgs};
+use crate::services::{self, Service};
+use crate::up::{self, UpArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  Fetch the ClickHouse engine once (130 MB), then run everything on this machine:
+    deploy/engines/fetch.sh
+    venuecode up --data ./data
+
+  Run the tests against fresh engines:
+    venuecode exec -- cargo test --release
+
+  Run the services here, the engines elsewhere:
+    venuecode up --data ./data --kafka kafka-1:9092 --clickhouse http://clickhouse-1:8123";
+
+const UP_EXAMPLES: &str = "\
+Everything is kept in the data directory: what the engines store, generated passwords and keys (secrets/), logs
+(logs/NAME.log) and process ids (run/NAME.pid). Ctrl-C stops everything in order; what ends by itself is restarted.
+
+Examples:
+  venuecode up --data ./data
+  venuecode up --data /var/lib/venuecode --city kaifeng --listen-ingest 0.0.0.0:8080
+  venuecode up --data ./second --listen-ingest 127.0.0.1:9080 --listen-processor 127.0.0.1:9081 \\
+      --listen-query 127.0.0.1:9082 --kafka-port 29092 --clickhouse-port 28123";
+
+const EXEC_EXAMPLES: &str = "\
+The command gets VENUECODE_KAFKA, VENUECODE_CLICKHOUSE_URL, VENUECODE_CLICKHOUSE_USER, VENUECODE_CLICKHOUSE_PASSWORD and,
+for a user that may only read, VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD. Its exit status is passed on (128+N
+after signal N); 125 means that the engines did not start.
+
+Examples:
+  venuecode exec -- cargo test --release
+  venuecode exec --keep -- sh -c 'curl -s \"$VENUECODE_CLICKHOUSE_URL/ping\"'
+  venuecode exec --kafka 127.0.0.1:9092 -- cargo test --release -p processor";
+
+/// VenueCode in one command: an embedded Kafka, an embedded ClickHouse and the three services.
+#[derive(Debug, Parser)]
+#[command(name = "venuecode", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run engines and services in the foreground.
+    #[command(after_help = UP_EXAMPLES)]
+    Up(UpArgs),
+    /// Run a command against fresh engines that are gone when it ends.
+    #[command(after_help = EXEC_EXAMPLES)]
+    Exec(ExecArgs),
+    /// Run one service against engines that run already.
+    Service {
+        #[command(flatten)]
+        logs: TelemetryConfig,
+        #[command(subcommand)]
+        service: Service,
+    },
+    /// Run one engine until standard input closes; `up` and `exec` do this for you.
+    #[command(hide = true)]
+    Engine {
+        #[command(subcommand)]
+        engine: Engine,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Engine {
+    /// ClickHouse, with a configuration file.
+    Clickhouse {
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// The Kafka broker.
+    Kafka {
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long)]
+        data: PathBuf,
+    },
+}
+
+/// Parses the command line, runs the command, and says in one line what went wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let failure =
+        if matches!(command, Command::Exec(_)) { ExitCode::from(exec::ENGINES_FAILED) } else { ExitCode::FAILURE };
+    dispatch(command).unwrap_or_else(|error| {
+        eprintln!("venuecode: {error:#}");
+        failure
+    })
+}
+
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Exec(args) => return single_threaded()?.block_on(exec::run(args)),
+        Command::Up(args) => single_threaded()?.block_on(up::run(args))?,
+        Command::Service { logs, service } => {
+            multi_threaded()?.block_on(services::run(service, &logs))?;
+        }
+        Command::Engine { engine: Engine::Clickhouse { config } } => libchdb::run(&config)?,
+        Command::Engine { engine: Engine::Kafka { listen, data } } => {
+            log_warnings();
+            multi_threaded()?.block_on(kafka::run(listen, data))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Parents run on the main thread alone: Linux ties a child's death signal to the thread that started it.
+fn single_threaded() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}
+
+fn multi_threaded() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// The broker reports through `tracing`; the parent has directed standard error to its log file.
+fn log_warnings() {
+    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN).with_ansi(false).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

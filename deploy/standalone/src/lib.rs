@@ -1,0 +1,18 @@
+//! One command that runs all of VenueCode: an embedded Kafka, an embedded ClickHouse and the three services.
+//!
+//! `venuecode up` is the demo and the small town, `venuecode exec` gives fresh engines to a test command. Engines and
+//! services are child processes of this executable; the services speak the same protocols to these engines as to a
+//! cluster and never know which they have. What a service does is in its own crate, not here.
+
+pub mod child;
+pub mod cli;
+pub mod data_dir;
+pub mod engines;
+pub mod exec;
+pub mod lifeline;
+pub mod ports;
+pub mod probe;
+pub mod secrets;
+pub mod services;
+pub mod signals;
+pub mod up;

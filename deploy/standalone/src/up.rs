@@ -1,0 +1,164 @@
+//! `venuecode up`: the engines and all three services in the foreground, until Ctrl-C or SIGTERM.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::child::Child;
+use crate::data_dir::DataDir;
+use crate::engines::clickhouse::{ClickHouseOptions, Credentials, DATABASE};
+use crate::engines::{EnginePlan, Engines, libchdb};
+use crate::exec::external_clickhouse;
+use crate::secrets::Secrets;
+use crate::signals::Signals;
+use crate::{ports, services};
+
+const ENGINE_GRACE: Duration = Duration::from_secs(60);
+
+/// Flags of `venuecode up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Directory for everything that is kept; created if it is not there.
+    #[arg(long, env = "VENUECODE_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// Address of the gateway (scans, registrations, feeds).
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    listen_ingest: SocketAddr,
+    /// Address of the processor's health and metrics.
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    listen_processor: SocketAddr,
+    /// Address of the query service (tracing, footfall, consoles).
+    #[arg(long, default_value = "127.0.0.1:8082", value_name = "ADDR")]
+    listen_query: SocketAddr,
+    /// Loopback port of the embedded Kafka.
+    #[arg(long, default_value_t = 19092, value_name = "PORT")]
+    kafka_port: u16,
+    /// Loopback port of the embedded ClickHouse.
+    #[arg(long, default_value_t = 18123, value_name = "PORT")]
+    clickhouse_port: u16,
+    /// Use a Kafka that runs elsewhere.
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// Use a ClickHouse that runs elsewhere; users and passwords as for `venuecode exec`.
+    #[arg(long, value_name = "URL")]
+    clickhouse: Option<String>,
+    /// City profile.
+    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai")]
+    city: String,
+    /// Keep ClickHouse's system.query_log, for two days.
+    #[arg(long, env = "VENUECODE_QUERY_LOG", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    query_log: bool,
+}
+
+/// Runs everything until a signal, then stops it in the order of the data.
+///
+/// # Errors
+/// The directory or a port is in use, or a part did not become ready; everything that had started is stopped.
+pub async fn run(args: UpArgs) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let data = DataDir::open(&args.data)?;
+    let engine = if args.clickhouse.is_none() { Some(libchdb::locate()?) } else { None };
+    args.check_ports()?;
+    let secrets = Secrets::load_or_generate(&data)?;
+    let plan = EnginePlan {
+        external_kafka: args.kafka.clone(),
+        external_clickhouse: args.clickhouse.as_deref().map(external_clickhouse),
+        kafka_port: args.kafka_port,
+        clickhouse_port: args.clickhouse_port,
+        clickhouse: ClickHouseOptions { engine, query_log: args.query_log, query_reads_everything: false },
+        grace: ENGINE_GRACE,
+    };
+    eprintln!("venuecode: starting, data in {}", data.path().display());
+    let engines = Engines::launch(&plan, &data, &secrets)?;
+    let mut children = Vec::new();
+    let outcome = tokio::select! {
+        outcome = start_services(&args, &data, &secrets, &engines, &mut children) => outcome.map(|()| true),
+        _ = signals.recv() => Ok(false),
+    };
+    if matches!(outcome, Ok(true)) {
+        args.print_addresses(&engines);
+        signals.recv().await;
+    }
+    eprintln!("venuecode: stopping");
+    for child in children {
+        child.stop().await;
+    }
+    engines.stop().await;
+    outcome.map(|_| ())
+}
+
+/// Waits for the engines, starts the services in the order in which they are to be stopped and waits until all are ready.
+async fn start_services(
+    args: &UpArgs,
+    data: &DataDir,
+    secrets: &Secrets,
+    engines: &Engines,
+    children: &mut Vec<Child>,
+) -> anyhow::Result<()> {
+    engines.until_ready().await?;
+    let clickhouse = &engines.clickhouse;
+    let services = [
+        ("ingest", args.listen_ingest, None),
+        ("processor", args.listen_processor, Some(&clickhouse.processor)),
+        ("query-api", args.listen_query, Some(&clickhouse.query)),
+    ];
+    for (name, listen, credentials) in services {
+        let environment = service_environment(args, secrets, engines, credentials);
+        children.push(services::start(name, listen, environment, data)?);
+    }
+    for ((_, listen, _), child) in services.iter().zip(children.iter()) {
+        services::until_ready(child, *listen).await?;
+    }
+    Ok(())
+}
+
+fn service_environment(
+    args: &UpArgs,
+    secrets: &Secrets,
+    engines: &Engines,
+    credentials: Option<&Credentials>,
+) -> Vec<(&'static str, OsString)> {
+    let mut environment: Vec<(&'static str, OsString)> = vec![
+        ("VENUECODE_KAFKA", engines.kafka.clone().into()),
+        ("VENUECODE_CITY", args.city.clone().into()),
+        ("VENUECODE_CODE_KEYS_FILE", secrets.code_keys_file.clone().into()),
+        ("VENUECODE_PERSON_KEYS_FILE", secrets.person_keys_file.clone().into()),
+    ];
+    if let Some(credentials) = credentials {
+        environment.extend([
+            ("VENUECODE_CLICKHOUSE_URL", engines.clickhouse.url.clone().into()),
+            ("VENUECODE_CLICKHOUSE_USER", credentials.user.clone().into()),
+            ("VENUECODE_CLICKHOUSE_PASSWORD", credentials.password.clone().into()),
+            ("VENUECODE_DATABASE", DATABASE.into()),
+        ]);
+    }
+    environment
+}
+
+impl UpArgs {
+    fn check_ports(&self) -> anyhow::Result<()> {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        ports::ensure_free(self.listen_ingest, "--listen-ingest")?;
+        ports::ensure_free(self.listen_processor, "--listen-processor")?;
+        ports::ensure_free(self.listen_query, "--listen-query")?;
+        if self.kafka.is_none() {
+            ports::ensure_free(loopback(self.kafka_port), "--kafka-port")?;
+        }
+        if self.clickhouse.is_none() {
+            ports::ensure_free(loopback(self.clickhouse_port), "--clickhouse-port")?;
+        }
+        Ok(())
+    }
+
+    fn print_addresses(&self, engines: &Engines) {
+        println!("ingest      http://{}", services::reachable(self.listen_ingest));
+        println!("processor   http://{}", services::reachable(self.listen_processor));
+        println!("query-api   http://{}", services::reachable(self.listen_query));
+        println!("Kafka       {}", engines.kafka);
+        println!("ClickHouse  {}", engines.clickhouse.url);
+        println!("ready; Ctrl-C stops");
+    }
+}

@@ -1,0 +1,8 @@
+//! What `venuecode` promises about processes and data, tried on real processes with the real engines.
+//!
+//! A missing engine fails these tests; run `deploy/engines/fetch.sh` first.
+
+mod exec;
+mod support;
+mod survival;
+mod up;
