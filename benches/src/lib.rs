@@ -1,0 +1,16 @@
+//! Everything that drives VenueCode from outside: a simulated city, an importer, a demonstration, a load generator,
+//! and the oracle that says what a trace must find.
+//!
+//! It speaks to the services over HTTP only, as any client does. [`import`], [`simulate`] and [`demo`] are commands of
+//! the `venuecode` binary; [`load`] is a binary of its own.
+
+pub mod city;
+pub mod demo;
+pub mod gateway;
+pub mod import;
+pub mod load;
+pub mod oracle;
+pub mod query;
+pub mod simulate;
+pub mod terminal;
+pub mod verify;

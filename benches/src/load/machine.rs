@@ -1,0 +1,48 @@
+//! What the figures were measured on.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+/// The machine.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Machine {
+    cores: usize,
+    cpu: String,
+    kernel: String,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Versions {
+    load: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    venuecode: Option<String>,
+}
+
+/// The machine that this runs on; what cannot be found out is "unknown".
+pub(super) fn describe() -> Machine {
+    let unknown = || "unknown".to_owned();
+    let model = |text: String| {
+        let line = text.lines().find(|l| l.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    Machine {
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        cpu: fs::read_to_string("/proc/cpuinfo").ok().and_then(model).unwrap_or_else(unknown),
+        kernel: fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| unknown(), |k| k.trim().to_owned()),
+    }
+}
+
+/// The versions, that of the binary as it tells it.
+pub(super) async fn versions(binary: Option<&Path>) -> Versions {
+    let venuecode = match binary {
+        None => None,
+        Some(binary) => {
+            let told = tokio::process::Command::new(binary).arg("--version").output().await;
+            told.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        }
+    };
+    Versions { load: env!("CARGO_PKG_VERSION"), venuecode }
+}

@@ -1,0 +1,105 @@
+//! Starts the whole of VenueCode for a measurement, and stops it.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use reqwest::Url;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+const READY: Duration = Duration::from_secs(120);
+const STOP: Duration = Duration::from_secs(90);
+/// So much of the log is shown when it does not start.
+const LOG_TAIL_BYTES: usize = 2_000;
+
+/// A running `venuecode up`.
+#[derive(Debug)]
+pub(super) struct Stack {
+    pub(super) gateway: Url,
+    pub(super) query: Url,
+    pub(super) pids: PathBuf,
+    child: Child,
+    directory: TempDir,
+}
+
+impl Stack {
+    /// Starts it in a new directory and waits until it is ready.
+    pub(super) async fn start(binary: &Path, parent: Option<&Path>) -> anyhow::Result<Self> {
+        let directory = parent.map_or_else(tempfile::tempdir, tempfile::tempdir_in).context("no place for the data")?;
+        let data = directory.path().join("data");
+        let [ingest, processor, query, kafka, clickhouse] = free_ports()?;
+        let address = |port: u16| format!("127.0.0.1:{port}");
+        let log = File::create(directory.path().join("up.log"))?;
+        let mut command = Command::new(binary);
+        command.arg("up").arg("--data").arg(&data);
+        command.args(["--listen-ingest", &address(ingest), "--listen-processor", &address(processor)]);
+        command.args(["--listen-query", &address(query)]);
+        command.args(["--kafka-port", &kafka.to_string(), "--clickhouse-port", &clickhouse.to_string()]);
+        // The limits are for clients; what is measured here is the gateway.
+        command.env("VENUECODE_LIMIT_SCANS_PER_SECOND", "100000000").env("VENUECODE_LIMIT_SCANS_BURST", "100000000");
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
+        let url = |port| Url::parse(&format!("http://{}", address(port)));
+        let (gateway, query) = (url(ingest)?, url(query)?);
+        let mut stack = Self { gateway, query, pids: data.join("run"), child, directory };
+        let processor = url(processor)?;
+        for service in [stack.gateway.clone(), processor, stack.query.clone()] {
+            stack.until_ready(&service).await?;
+        }
+        Ok(stack)
+    }
+
+    /// Asks it to stop, as a service manager does, and waits.
+    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        kill_process(pid.context("venuecode has ended by itself")?, Signal::TERM).context("cannot stop venuecode")?;
+        match tokio::time::timeout(STOP, self.child.wait()).await {
+            Ok(status) => {
+                let status = status?;
+                ensure!(status.success(), "venuecode stopped with {status}: {}", self.log_tail());
+                Ok(())
+            }
+            Err(_) => bail!("venuecode does not stop"),
+        }
+    }
+
+    async fn until_ready(&mut self, service: &Url) -> anyhow::Result<()> {
+        let http = crate::gateway::http_client()?;
+        let deadline = Instant::now() + READY;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("venuecode ended with {status}: {}", self.log_tail());
+            }
+            let answer = http.get(service.join("readyz")?).send().await;
+            if answer.is_ok_and(|response| response.status().is_success()) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{service} is not ready: {}", self.log_tail());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn log_tail(&self) -> String {
+        let log = std::fs::read(self.directory.path().join("up.log")).unwrap_or_default();
+        let tail = &log[log.len().saturating_sub(LOG_TAIL_BYTES)..];
+        format!("its log ends with\n{}", String::from_utf8_lossy(tail))
+    }
+}
+
+/// Ports that are free now.
+fn free_ports() -> anyhow::Result<[u16; 5]> {
+    let mut ports = [0; 5];
+    let mut held = Vec::new();
+    for port in &mut ports {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}

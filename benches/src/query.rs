@@ -1,0 +1,220 @@
+//! The client of the query API: what is stored, who met whom, how many came.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use reqwest::{RequestBuilder, Response, Url};
+use schemas::{Colour, Method, PersonKey, UnixSeconds, VenueId, Verdict};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use service::Problem;
+
+use crate::gateway::{describe, http_time};
+
+/// Most contacts that are asked for in one trace.
+const TRACE_LIMIT: u32 = 100_000;
+
+/// How to reach the query API.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Query API")]
+pub struct QueryConfig {
+    /// Address of the query API
+    #[arg(long, env = "VENUECODE_QUERY", default_value = "http://127.0.0.1:8082", value_name = "URL")]
+    pub query: Url,
+}
+
+/// What is stored in all.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Stats {
+    /// Rows.
+    pub scans: u64,
+    /// Distinct people.
+    pub persons: u64,
+    /// Venues with a scan.
+    pub venues_scanned: u64,
+}
+
+/// One of a person's scans.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Visit {
+    /// Where.
+    pub venue: VenueId,
+    /// Its name, unless the directory does not have it.
+    pub venue_name: Option<String>,
+    /// When.
+    pub scanned_at: DateTime<Utc>,
+    /// How.
+    pub method: Method,
+    /// What the person was told.
+    pub verdict: Verdict,
+    /// The colour in force.
+    pub colour: Colour,
+}
+
+/// A person's scans.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Visits {
+    /// In the order of time.
+    pub visits: Vec<Visit>,
+}
+
+/// The answer to a trace.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Trace {
+    /// Where the index person was.
+    pub visits: Vec<Visit>,
+    /// Who else was there, longest overlap first.
+    pub contacts: Vec<Contact>,
+    /// Whether a limit cut something off.
+    pub truncated: bool,
+}
+
+/// A person who was near the index person.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Contact {
+    /// Who.
+    pub person: PersonKey,
+    /// Where and when.
+    pub encounters: Vec<TracedEncounter>,
+    /// Minutes together, over all encounters.
+    pub overlap_minutes_total: f64,
+}
+
+/// Two scans at one venue within the window.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TracedEncounter {
+    /// Where.
+    pub venue: VenueId,
+    /// When the index person was scanned.
+    pub index_at: DateTime<Utc>,
+    /// When the contact was scanned.
+    pub contact_at: DateTime<Utc>,
+}
+
+/// Footfall of a venue, by steps of time; only steps with scans.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FootfallAnswer {
+    /// In the order of time.
+    pub buckets: Vec<Bucket>,
+}
+
+/// Footfall in one step.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Bucket {
+    /// Start of the step.
+    pub start: DateTime<Utc>,
+    /// Scans.
+    pub scans: u64,
+    /// Distinct people.
+    pub persons: u64,
+}
+
+#[derive(Serialize)]
+struct TraceRequest {
+    person: PersonKey,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    window_minutes: u32,
+    limit: u32,
+}
+
+/// A client of the query API. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct QueryApi {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl QueryApi {
+    /// A client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address cannot be the start of one.
+    pub fn try_new(config: &QueryConfig) -> anyhow::Result<Self> {
+        Ok(Self { http: crate::gateway::http_client()?, base: crate::gateway::base_url(&config.query)? })
+    }
+
+    /// Waits until the API says that it is ready.
+    ///
+    /// # Errors
+    /// When it does not within the time.
+    pub async fn wait_ready(&self, patience: Duration) -> anyhow::Result<()> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let answer = self.http.get(self.url("readyz")).send().await;
+            match answer.and_then(Response::error_for_status) {
+                Ok(_) => return Ok(()),
+                Err(error) if tokio::time::Instant::now() >= deadline => {
+                    bail!("the query API at {} is not ready: {}", self.base, crate::gateway::root_cause(&error))
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    }
+
+    /// What is stored in all.
+    ///
+    /// # Errors
+    /// When the API cannot be reached or refuses.
+    pub async fn stats(&self) -> anyhow::Result<Stats> {
+        self.send(self.http.get(self.url("v1/stats"))).await
+    }
+
+    /// A person's scans from a time, included, to another, not included.
+    ///
+    /// # Errors
+    /// When the API cannot be reached or refuses.
+    pub async fn visits(&self, person: PersonKey, from: UnixSeconds, to: UnixSeconds) -> anyhow::Result<Visits> {
+        let request = self.http.get(self.url(&format!("v1/persons/{person}/visits")));
+        self.send(request.query(&[("from", http_time(from)), ("to", http_time(to))])).await
+    }
+
+    /// Who was near a person.
+    ///
+    /// # Errors
+    /// When the API cannot be reached or refuses.
+    pub async fn trace(
+        &self,
+        person: PersonKey,
+        from: UnixSeconds,
+        to: UnixSeconds,
+        window_minutes: u32,
+    ) -> anyhow::Result<Trace> {
+        let (from, to) = (http_time(from), http_time(to));
+        let body = TraceRequest { person, from, to, window_minutes, limit: TRACE_LIMIT };
+        self.send(self.http.post(self.url("v1/traces")).json(&body)).await
+    }
+
+    /// How many came to a venue; `step` is `hour` or `day`.
+    ///
+    /// # Errors
+    /// When the API cannot be reached or refuses.
+    pub async fn footfall(
+        &self,
+        venue: VenueId,
+        from: UnixSeconds,
+        to: UnixSeconds,
+        step: &str,
+    ) -> anyhow::Result<FootfallAnswer> {
+        let time = |at| http_time(at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let (id, from, to) = (venue.to_string(), time(from), time(to));
+        let query = [("scope", "venue"), ("id", &id), ("from", &from), ("to", &to), ("step", step)];
+        self.send(self.http.get(self.url("v1/footfall")).query(&query)).await
+    }
+
+    async fn send<A: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<A> {
+        let response = request.send().await.with_context(|| format!("cannot reach the query API at {}", self.base))?;
+        let (status, path) = (response.status(), response.url().path().to_owned());
+        let body = response.bytes().await.with_context(|| format!("the answer to {path} ended early"))?;
+        if !status.is_success() {
+            let reason = serde_json::from_slice::<Problem>(&body).map_or_else(|_| status.to_string(), |p| describe(&p));
+            bail!("the query API refused {path} with status {}: {reason}", status.as_u16());
+        }
+        serde_json::from_slice(&body).with_context(|| format!("the answer to {path} is not as the contract says"))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
