@@ -30,7 +30,10 @@ const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 pub fn init_logs(config: &TelemetryConfig) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log)
         .with_context(|| format!("--log `{}` is not a filter: expected LEVEL or TARGET=LEVEL,…", config.log))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is lost. The default reports that on standard error, which panics when standard
+    // error is what cannot be written to: a service whose log reader has gone would answer and stop no more.
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     if config.log_json { logs.json().try_init() } else { logs.with_ansi(false).try_init() }.ok();
     Ok(())
 }

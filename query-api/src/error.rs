@@ -1,0 +1,207 @@
+//! What can go wrong with a request, and how the client is told.
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use service::Problem;
+
+use crate::{metrics, store::StoreFailure};
+
+const SOON_S: u64 = 1;
+const LATER_S: u64 = 5;
+const MUCH_LATER_S: u64 = 30;
+
+/// Why a request was not answered. No message repeats a value that was sent: it may be a person.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The body is not JSON.
+    #[error("the body is not JSON: {0}")]
+    MalformedJson(#[source] serde_json::Error),
+    /// The body could not be read to its end.
+    #[error("the body could not be read to its end")]
+    BrokenBody,
+    /// The body is longer than any question needs.
+    #[error("the body is longer than {limit_bytes} bytes")]
+    BodyTooLarge {
+        /// What is accepted.
+        limit_bytes: usize,
+    },
+    /// The body is not declared as JSON.
+    #[error("expected a body of content type application/json")]
+    UnsupportedMediaType,
+    /// A field or query parameter that this route does not have.
+    #[error("not a field of this request; it has {known}")]
+    UnknownField {
+        /// Name that was sent.
+        field: String,
+        /// Names that there are.
+        known: String,
+    },
+    /// A field or query parameter that must be there.
+    #[error("missing: expected {expected}")]
+    MissingField {
+        /// Its name.
+        field: &'static str,
+        /// What would be right.
+        expected: String,
+    },
+    /// A field or query parameter with a value that cannot be used.
+    #[error("expected {expected}")]
+    InvalidField {
+        /// Its name.
+        field: &'static str,
+        /// What would be right.
+        expected: String,
+    },
+    /// The step is too small for the time range.
+    #[error("from, to and step make {buckets} buckets, at most {limit} are answered: choose a larger step")]
+    TooManyBuckets {
+        /// Steps between `from` and `to`.
+        buckets: u64,
+        /// What is accepted.
+        limit: u64,
+    },
+    /// More people were near than one trace can look at.
+    #[error("more than {limit} {what} are near these visits: choose a shorter time or a smaller window")]
+    TraceTooLarge {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many are looked at.
+        limit: u64,
+    },
+    /// The tables have not been seen yet.
+    #[error("not ready: /readyz says what is missing")]
+    NotReady,
+    /// All slots stayed taken.
+    #[error("too many requests are being answered")]
+    Overloaded,
+    /// ClickHouse is out of reach, refuses to work, or answers nothing.
+    #[error("the scan store is temporarily not available")]
+    Unavailable(#[source] StoreFailure),
+    /// ClickHouse gave the query up at its limit of time or memory.
+    #[error("the query was given up at its limit of time or memory: choose a shorter time, or try again later")]
+    TooExpensive(#[source] StoreFailure),
+    /// Our own mistake in asking or reading.
+    #[error("an error on our side")]
+    Internal(#[source] StoreFailure),
+    /// Our own mistake: the handler ended abnormally.
+    #[error("an error on our side")]
+    Aborted,
+}
+
+impl QueryError {
+    fn status_and_kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::MalformedJson(_) => (StatusCode::BAD_REQUEST, "malformed-json"),
+            Self::BrokenBody => (StatusCode::BAD_REQUEST, "broken-body"),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
+            Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
+            Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
+            Self::TooManyBuckets { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too-many-buckets"),
+            Self::TraceTooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "trace-too-large"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "clickhouse-unavailable"),
+            Self::TooExpensive(_) => (StatusCode::SERVICE_UNAVAILABLE, "query-too-expensive"),
+            Self::Internal(_) | Self::Aborted => (StatusCode::INTERNAL_SERVER_ERROR, "internal-error"),
+        }
+    }
+
+    fn field(&self) -> Option<&str> {
+        match self {
+            Self::UnknownField { field, .. } => Some(field),
+            Self::MissingField { field, .. } | Self::InvalidField { field, .. } => Some(field),
+            Self::TooManyBuckets { .. } => Some("step"),
+            Self::TraceTooLarge { .. } => Some("window_minutes"),
+            _ => None,
+        }
+    }
+
+    const fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::Overloaded => Some(SOON_S),
+            Self::NotReady | Self::Unavailable(_) => Some(LATER_S),
+            Self::TooExpensive(_) => Some(MUCH_LATER_S),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for QueryError {
+    fn into_response(self) -> Response {
+        let (status, kind) = self.status_and_kind();
+        metrics::problem(kind);
+        let source = std::error::Error::source(&self).map(chain).unwrap_or_default();
+        if status.is_server_error() {
+            tracing::error!(problem = kind, source, "a request failed");
+        } else {
+            tracing::debug!(problem = kind, field = self.field(), "a request was refused");
+        }
+        let mut problem = Problem::new(status, kind).with_detail(self.to_string());
+        if let Some(field) = self.field() {
+            problem = problem.with_field(field);
+        }
+        if let Some(seconds) = self.retry_after_s() {
+            problem = problem.with_retry_after(seconds);
+        }
+        problem.into_response()
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_has_its_status_kind_field_and_retry() {
+        let json = serde_json::from_str::<u8>("{").unwrap_err();
+        let text = String::new;
+        let table = [
+            (QueryError::MalformedJson(json), 400, "malformed-json", None, None),
+            (QueryError::BrokenBody, 400, "broken-body", None, None),
+            (QueryError::BodyTooLarge { limit_bytes: 1 }, 413, "body-too-large", None, None),
+            (QueryError::UnsupportedMediaType, 415, "unsupported-media-type", None, None),
+            (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),
+            (QueryError::MissingField { field: "to", expected: text() }, 422, "missing-field", Some("to"), None),
+            (QueryError::InvalidField { field: "to", expected: text() }, 422, "invalid-field", Some("to"), None),
+            (QueryError::TooManyBuckets { buckets: 2, limit: 1 }, 422, "too-many-buckets", Some("step"), None),
+            (
+                QueryError::TraceTooLarge { what: "scans", limit: 1 },
+                422,
+                "trace-too-large",
+                Some("window_minutes"),
+                None,
+            ),
+            (QueryError::NotReady, 503, "not-ready", None, Some(5)),
+            (QueryError::Overloaded, 503, "overloaded", None, Some(1)),
+            (QueryError::Unavailable(StoreFailure::Silent), 503, "clickhouse-unavailable", None, Some(5)),
+            (QueryError::TooExpensive(StoreFailure::Silent), 503, "query-too-expensive", None, Some(30)),
+            (QueryError::Internal(StoreFailure::Silent), 500, "internal-error", None, None),
+            (QueryError::Aborted, 500, "internal-error", None, None),
+        ];
+        for (error, status, kind, field, retry_after_s) in table {
+            let shown = format!("{error:?}");
+            assert_eq!(error.field(), field, "{shown}");
+            assert_eq!(error.retry_after_s(), retry_after_s, "{shown}");
+            let (actual_status, actual_kind) = error.status_and_kind();
+            assert_eq!((actual_status.as_u16(), actual_kind), (status, kind), "{shown}");
+            let response = error.into_response();
+            assert_eq!(response.status(), status, "{shown}");
+            assert_eq!(response.headers().contains_key("retry-after"), retry_after_s.is_some(), "{shown}");
+        }
+    }
+}

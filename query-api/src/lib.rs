@@ -1,0 +1,60 @@
+//! Everything that reads: tracing, visits, visitors, footfall and statistics over HTTP, out of ClickHouse.
+//!
+//! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (match visits
+//! with the scans of others, purely). Nothing here writes, to Kafka or to ClickHouse; nothing is cached, so that an
+//! answer is as fresh as the store.
+
+mod answer;
+pub mod buckets;
+pub mod config;
+pub mod error;
+pub mod exposure;
+mod input;
+pub mod metrics;
+pub mod routes;
+mod state;
+pub mod store;
+mod tables;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use config::{Config, QueryConfig};
+pub use error::QueryError;
+pub use routes::router;
+pub use state::AppState;
+
+/// Serves on the configured address until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When the configuration cannot be used or the port cannot be opened.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let state = AppState::try_new(&config)?;
+    let shutdown = service::shutdown::on_signal()?;
+    let listener = config.http.bind().await?;
+    tracing::info!(address = %listener.local_addr()?, "serving queries");
+    serve_state(state, &config, listener, shutdown).await
+}
+
+/// Serves on an open port until `shutdown`, then answers the requests that are under way and returns.
+///
+/// # Errors
+/// When the configuration cannot be used or the listener fails for good.
+pub async fn serve(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    serve_state(AppState::try_new(&config)?, &config, listener, shutdown).await
+}
+
+async fn serve_state(
+    state: AppState,
+    config: &Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let watch = tables::until_there(config.clickhouse.clone(), state.readiness().clone());
+    let watch = tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
+    let router: Router = router(state);
+    let served = service::http::serve(router, listener, shutdown).await;
+    watch.abort();
+    served
+}

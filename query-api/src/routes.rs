@@ -1,0 +1,59 @@
+//! All routes in view, and what every request passes.
+
+mod footfall;
+mod openapi;
+mod stats;
+mod traces;
+mod visitors;
+mod visits;
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use service::problem;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{AppState, QueryError, input::MAX_BODY_BYTES};
+
+/// How long a request waits for a slot.
+const SLOT_WAIT: Duration = Duration::from_secs(5);
+
+/// The service without its port: pure wiring.
+pub fn router(state: AppState) -> Router {
+    let (api, mut openapi) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(traces::trace))
+        .routes(routes!(visits::visits))
+        .routes(routes!(visitors::visitors))
+        .routes(routes!(footfall::footfall))
+        .routes(routes!(stats::stats))
+        .split_for_parts();
+    openapi::sort_paths(&mut openapi);
+    let gate = from_fn_with_state(state.clone(), gate);
+    let api = api.route_layer(gate).with_state(state.clone());
+    service::health::routes(state.readiness().clone(), state.metrics().clone())
+        .route("/openapi.json", get(async move || Json(openapi)))
+        .merge(api)
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(CatchPanicLayer::custom(|_| QueryError::Aborted.into_response()))
+}
+
+/// Lets a request through when the tables are there and a slot is free.
+async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, QueryError> {
+    if !state.readiness().is_ready() {
+        return Err(QueryError::NotReady);
+    }
+    let slot = tokio::time::timeout(SLOT_WAIT, state.slots().acquire()).await;
+    // The semaphore is never closed; an error would mean the same as no slot.
+    let _slot = slot.ok().and_then(Result::ok).ok_or(QueryError::Overloaded)?;
+    Ok(next.run(request).await)
+}

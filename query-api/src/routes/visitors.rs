@@ -1,0 +1,89 @@
+//! `GET /v1/venues/{id}/visitors`: who was at a venue.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use schemas::{Colour, Direction, Method, PersonKey, VenueId, Verdict};
+use serde::Serialize;
+use service::Problem;
+use utoipa::ToSchema;
+
+use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::{
+    AppState, QueryError, answer,
+    input::{self, Fields, Segment},
+    store::VisitorRow,
+};
+
+const VENUE: &str = "the number of a venue, from 0 to 4294967295";
+
+/// The visitors of a venue.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VisitorsResponse {
+    /// Number of the venue.
+    venue: VenueId,
+    /// Scans, oldest first.
+    visitors: Vec<Visitor>,
+    /// Whether there are more than the limit let through.
+    truncated: bool,
+}
+
+/// A scan at a known venue.
+#[derive(Debug, Serialize, ToSchema)]
+struct Visitor {
+    /// Who.
+    #[schema(value_type = String, pattern = "^[1-9a-f][0-9a-f]{15}$")]
+    person: PersonKey,
+    /// When.
+    scanned_at: DateTime<Utc>,
+    /// How.
+    method: Method,
+    /// In or out.
+    direction: Direction,
+    /// What the person was told.
+    verdict: Verdict,
+    /// Colour in force at the scan.
+    colour: Colour,
+}
+
+impl From<VisitorRow> for Visitor {
+    fn from(row: VisitorRow) -> Self {
+        let VisitorRow { person_id: person, scanned_at, method, direction, verdict, colour } = row;
+        Self { person, scanned_at: answer::time(scanned_at), method, direction, verdict, colour }
+    }
+}
+
+/// Reads the number of a venue.
+///
+/// # Errors
+/// When the text is no number or too large.
+pub(super) fn venue(text: &str, field: &'static str) -> Result<VenueId, QueryError> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or_else(|| input::invalid(field, VENUE))
+}
+
+/// Who was at a venue, oldest first.
+#[utoipa::path(get, path = "/v1/venues/{id}/visitors", tag = "scans",
+    params(
+        ("id" = u32, Path, description = "Number of the venue"),
+        ("from" = String, Query, format = DateTime, description = "First second"),
+        ("to" = String, Query, format = DateTime, description = "First second after it"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most rows; 1000 when left out"),
+    ),
+    responses(
+        (status = 200, description = "The visitors; none for a venue that is not known", body = VisitorsResponse),
+        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn visitors(
+    State(state): State<AppState>,
+    id: Segment,
+    mut fields: Fields,
+) -> Result<Json<VisitorsResponse>, QueryError> {
+    let venue = venue(&input::segment(id, "id")?, "id")?;
+    let time = fields.time_range()?;
+    let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
+    fields.finish()?;
+
+    let (rows, truncated) = state.store().visitors(venue, time, limit as usize).await?;
+    Ok(Json(VisitorsResponse { venue, visitors: rows.into_iter().map(Visitor::from).collect(), truncated }))
+}

@@ -1,0 +1,58 @@
+//! `GET /v1/persons/{person}/visits`: where a person was.
+
+use axum::{Json, extract::State};
+use schemas::PersonKey;
+use serde::Serialize;
+use service::Problem;
+use utoipa::ToSchema;
+
+use crate::{
+    AppState, QueryError,
+    answer::{self, Visit},
+    input::{self, Fields, Segment},
+};
+
+/// Most rows in an answer.
+pub(super) const MAX_LIMIT: u32 = 10_000;
+/// Rows in an answer when the request does not say.
+pub(super) const DEFAULT_LIMIT: u32 = 1_000;
+
+/// The visits of a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VisitsResponse {
+    /// Who.
+    #[schema(value_type = String, pattern = "^[1-9a-f][0-9a-f]{15}$")]
+    person: PersonKey,
+    /// Scans, oldest first.
+    visits: Vec<Visit>,
+    /// Whether there are more than the limit let through.
+    truncated: bool,
+}
+
+/// Where a person was, oldest first.
+#[utoipa::path(get, path = "/v1/persons/{person}/visits", tag = "scans",
+    params(
+        ("person" = String, Path, description = "Person key", pattern = "^[1-9a-f][0-9a-f]{15}$"),
+        ("from" = String, Query, format = DateTime, description = "First second"),
+        ("to" = String, Query, format = DateTime, description = "First second after it"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most rows; 1000 when left out"),
+    ),
+    responses(
+        (status = 200, description = "The visits; none for a person who is not known", body = VisitsResponse),
+        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn visits(
+    State(state): State<AppState>,
+    person: Segment,
+    mut fields: Fields,
+) -> Result<Json<VisitsResponse>, QueryError> {
+    let person = input::person(&input::segment(person, "person")?)?;
+    let time = fields.time_range()?;
+    let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
+    fields.finish()?;
+
+    let (rows, truncated) = state.store().visits(person, time, limit as usize).await?;
+    let names = state.store().venue_names(rows.iter().map(|row| row.venue_id)).await?;
+    Ok(Json(VisitsResponse { person, visits: answer::visits(&rows, &names), truncated }))
+}

@@ -1,0 +1,23 @@
+-- Purpose: the scans of others inside many windows of a person's venues.
+-- Parameters: person, who is left out; venues, opens and closes (inclusive, seconds since 1970), one entry per
+-- window; first and last, the earliest opening and the latest closing; limit.
+-- The windows of a venue do not overlap, so the newest one that opened before a scan is the only one it can be in.
+-- Sorting key: scans_by_venue (venue_id), and its partitions by time.
+SELECT scan.person_id AS person_id, scan.venue_id AS venue_id, scan.scanned_at AS scanned_at,
+       scan.method AS method, scan.colour AS colour
+FROM scans_by_venue AS scan
+ASOF JOIN
+(
+    SELECT entry.1 AS venue_id, toDateTime(entry.2, 'UTC') AS opens, toDateTime(entry.3, 'UTC') AS closes
+    FROM
+    (
+        SELECT arrayJoin(arrayZip({venues:Array(UInt32)}, {opens:Array(UInt32)}, {closes:Array(UInt32)})) AS entry
+    )
+) AS near ON scan.venue_id = near.venue_id AND scan.scanned_at >= near.opens
+WHERE scan.venue_id IN {venues:Array(UInt32)}
+  AND scan.scanned_at BETWEEN toDateTime({first:UInt32}, 'UTC') AND toDateTime({last:UInt32}, 'UTC')
+  AND scan.scanned_at <= near.closes
+  AND scan.person_id != {person:UInt64}
+LIMIT {limit:UInt64}
+-- The key leaves few granules of small columns: reading each in two passes costs more than it spares.
+SETTINGS optimize_move_to_prewhere = 0

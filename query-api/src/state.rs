@@ -1,0 +1,67 @@
+//! What every request shares.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use schemas::CityProfile;
+use service::Readiness;
+use tokio::sync::Semaphore;
+
+use crate::{Config, QueryConfig, metrics, store::Store, tables};
+
+/// State of the router; cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    city: CityProfile,
+    limits: QueryConfig,
+    readiness: Readiness,
+    slots: Semaphore,
+    metrics: PrometheusHandle,
+}
+
+impl AppState {
+    /// State that is not ready until the tables have been seen.
+    ///
+    /// # Errors
+    /// When the city is not known or another metrics recorder is installed.
+    pub fn try_new(config: &Config) -> anyhow::Result<Self> {
+        let city = CityProfile::try_built_in(&config.query.city)?;
+        let metrics = service::telemetry::init_metrics()?;
+        metrics::describe();
+        Ok(Self(Arc::new(Inner {
+            store: Store::new(&config.clickhouse, &config.query),
+            city,
+            slots: Semaphore::new(config.query.max_concurrent_requests as usize),
+            limits: config.query.clone(),
+            readiness: Readiness::waiting_for(&[tables::CONDITION]),
+            metrics,
+        })))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn city(&self) -> &CityProfile {
+        &self.0.city
+    }
+
+    pub(crate) fn limits(&self) -> &QueryConfig {
+        &self.0.limits
+    }
+
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.0.readiness
+    }
+
+    pub(crate) fn slots(&self) -> &Semaphore {
+        &self.0.slots
+    }
+
+    pub(crate) fn metrics(&self) -> &PrometheusHandle {
+        &self.0.metrics
+    }
+}

@@ -1,0 +1,128 @@
+//! Asks ClickHouse: every query of the service, with its limits, its metrics and its failures.
+//!
+//! Queries are files in `sql/`; values travel as typed parameters in the body of the request, so that no person
+//! is ever in a URL.
+
+mod columns;
+mod contacts;
+mod failure;
+mod footfall;
+mod people;
+mod stats;
+mod venues;
+
+use std::time::{Duration, Instant};
+
+use clickhouse::{Client, Row, RowOwned, RowRead, query::Query};
+use service::ClickHouseConfig;
+
+use crate::{QueryConfig, error::QueryError, metrics};
+
+pub use failure::StoreFailure;
+pub use footfall::{BucketRow, Scope};
+pub use people::{VisitRow, VisitorRow};
+pub use stats::StatsRow;
+pub use venues::VenueNames;
+
+/// How much longer than ClickHouse's own limit an answer may take.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The store of scans, to be read only.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    patience: Duration,
+    max_window_ranges: usize,
+}
+
+/// A half-open time in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeRange {
+    /// First second.
+    pub from: u32,
+    /// First second after it.
+    pub to: u32,
+}
+
+/// What a query is for, as metrics name it.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Visits,
+    Visitors,
+    Contacts,
+    VenueNames,
+    Footfall,
+    Stats,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Visits => "visits",
+            Self::Visitors => "visitors",
+            Self::Contacts => "contacts",
+            Self::VenueNames => "venue_names",
+            Self::Footfall => "footfall",
+            Self::Stats => "stats",
+        }
+    }
+}
+
+impl Store {
+    /// A store that is asked with the limits of `limits`. Nothing is asked yet.
+    pub fn new(clickhouse: &ClickHouseConfig, limits: &QueryConfig) -> Self {
+        let client = clickhouse
+            .query_client()
+            .with_setting("max_execution_time", limits.max_execution_time_s.to_string())
+            // A query ends when its connection does, which is when nobody waits for the answer any more.
+            .with_setting("cancel_http_readonly_queries_on_client_close", "1");
+        let patience = Duration::from_secs(limits.max_execution_time_s.into()) + GRACE;
+        Self { client, patience, max_window_ranges: limits.max_window_ranges as usize }
+    }
+
+    fn query(&self, sql: &str) -> Query {
+        self.client.query(sql)
+    }
+
+    async fn rows<T: RowOwned + RowRead>(&self, kind: Kind, query: Query) -> Result<Vec<T>, QueryError> {
+        let started = Instant::now();
+        let answer = tokio::time::timeout(self.patience, collect(query)).await;
+        let (rows, read) = answer.map_err(|_| StoreFailure::Silent)??;
+        metrics::queried(kind.as_str(), started.elapsed(), read, rows.len() as u64);
+        Ok(rows)
+    }
+
+    async fn row<T: RowOwned + RowRead>(&self, kind: Kind, query: Query) -> Result<T, QueryError> {
+        let row = self.rows(kind, query).await?.pop();
+        Ok(row.ok_or(clickhouse::error::Error::RowNotFound)?)
+    }
+}
+
+async fn collect<T: Row + RowOwned + RowRead>(query: Query) -> Result<(Vec<T>, u64), clickhouse::error::Error> {
+    let mut cursor = query.fetch::<T>()?;
+    let mut rows = Vec::new();
+    while let Some(row) = cursor.next().await? {
+        rows.push(row);
+    }
+    let read = cursor.summary().and_then(|summary| summary.read_rows()).unwrap_or(0);
+    Ok((rows, read))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_query_says_what_it_is_for_and_binds_by_name_only() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql");
+        let mut seen = 0;
+        for file in std::fs::read_dir(folder).expect("the folder of queries") {
+            let path = file.expect("an entry").path();
+            let sql = std::fs::read_to_string(&path).expect("a text");
+            for head in ["-- Purpose: ", "-- Parameters: ", "-- Sorting key: "] {
+                assert!(sql.contains(head), "{head} is missing in {}", path.display());
+            }
+            assert!(!sql.contains('?'), "a question mark is a bind slot: {}", path.display());
+            seen += 1;
+        }
+        assert!(seen > 5, "the queries are somewhere else");
+    }
+}

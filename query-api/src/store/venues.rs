@@ -1,0 +1,47 @@
+//! The names of venues.
+
+use std::collections::{BTreeSet, HashMap};
+
+use clickhouse::Row;
+use schemas::VenueId;
+use serde::Deserialize;
+
+use super::{Kind, Store};
+use crate::QueryError;
+
+/// Venues in one query. A parameter may have 128 KiB, and a number takes up to 11 bytes.
+const MAX_VENUES: usize = 10_000;
+
+/// Names by venue; a venue that the directory does not have is not in it.
+#[derive(Debug, Clone, Default)]
+pub struct VenueNames(HashMap<VenueId, String>);
+
+impl VenueNames {
+    /// The name of a venue.
+    pub fn of(&self, venue: VenueId) -> Option<&str> {
+        self.0.get(&venue).map(String::as_str)
+    }
+}
+
+#[derive(Row, Deserialize)]
+struct NameRow {
+    venue_id: VenueId,
+    name: String,
+}
+
+impl Store {
+    /// The names of these venues.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn venue_names(&self, venues: impl IntoIterator<Item = VenueId>) -> Result<VenueNames, QueryError> {
+        let venues: Vec<VenueId> = venues.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut names = HashMap::with_capacity(venues.len());
+        for venues in venues.chunks(MAX_VENUES) {
+            let query = self.query(include_str!("../sql/venue_names.sql")).param("venues", venues);
+            let rows = self.rows::<NameRow>(Kind::VenueNames, query).await?;
+            names.extend(rows.into_iter().map(|row| (row.venue_id, row.name)));
+        }
+        Ok(VenueNames(names))
+    }
+}

@@ -1,0 +1,235 @@
+//! A city of its own for each test: an own database, and a query service with a user that can only read.
+
+use clap::Parser;
+use clickhouse::Client;
+use query_api::Config;
+use reqwest::Response;
+use schemas::{Colour, Direction, Exemption, Method, PersonKey, Reasons, ScanEvent, ScanRow, TestResult, Verdict};
+use serde_json::Value;
+use service::ClickHouseConfig;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// 2022-05-22 16:00:00 UTC, midnight in Shanghai.
+pub const MIDNIGHT: i64 = 1_653_235_200;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    config: Config,
+}
+
+/// One database. It is dropped at the end.
+pub struct City {
+    pub admin: ClickHouseConfig,
+}
+
+/// A query service that runs until it is dropped.
+pub struct Api {
+    pub base: String,
+    http: reqwest::Client,
+    shutdown: CancellationToken,
+}
+
+pub fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `venuecode exec -- cargo test -p query-api`"))
+}
+
+impl City {
+    /// A database with all tables.
+    pub async fn new() -> Self {
+        let city = Self::without_tables().await;
+        service::migrate::migrate(&city.admin).await.expect("the migrations run");
+        city
+    }
+
+    /// A database with nothing in it.
+    pub async fn without_tables() -> Self {
+        let admin = ClickHouseConfig {
+            url: env("VENUECODE_CLICKHOUSE_URL"),
+            user: env("VENUECODE_CLICKHOUSE_USER"),
+            password: env("VENUECODE_CLICKHOUSE_PASSWORD").parse().expect("a secret"),
+            database: format!("test_{}", uuid::Uuid::now_v7().simple()),
+        };
+        let create = format!("CREATE DATABASE {}", admin.database);
+        Client::default()
+            .with_url(&admin.url)
+            .with_user(&admin.user)
+            .with_password(admin.password.reveal())
+            .query(&create)
+            .execute()
+            .await
+            .expect("a database");
+        Self { admin }
+    }
+
+    /// A ready service with default limits.
+    pub async fn api(&self) -> Api {
+        self.api_with(&[]).await
+    }
+
+    /// A ready service with these flags.
+    pub async fn api_with(&self, flags: &[&str]) -> Api {
+        let api = self.starting_api(flags).await;
+        for _ in 0..200 {
+            if api.get("/readyz").await.status() == 200 {
+                return api;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the service did not become ready");
+    }
+
+    /// A service that may not be ready yet.
+    pub async fn starting_api(&self, flags: &[&str]) -> Api {
+        let url = self.admin.url.clone();
+        start(&url, &self.admin.database, flags).await
+    }
+
+    pub fn client(&self) -> Client {
+        self.admin.insert_client()
+    }
+
+    /// Runs one statement as the owner of the database.
+    pub async fn run(&self, sql: &str) {
+        self.client().query(sql).execute().await.expect("the statement runs");
+    }
+
+    /// What a query answers, as lines of tab-separated values.
+    pub async fn lines(&self, sql: &str) -> Vec<String> {
+        let mut cursor = self.admin.query_client().query(sql).fetch_bytes("TabSeparated").expect("a query");
+        let text = cursor.collect().await.expect("an answer");
+        String::from_utf8(text.to_vec()).expect("text").lines().map(str::to_owned).collect()
+    }
+
+    /// Stores scans as the processor does.
+    pub async fn store(&self, rows: &[ScanRow]) {
+        let mut bytes = Vec::new();
+        rows.iter().for_each(|row| row.encode(&mut bytes));
+        let sql = format!("INSERT INTO scans_in ({}) FORMAT RowBinary", ScanRow::COLUMNS);
+        let client = self.client().with_setting("max_partitions_per_insert_block", "1000");
+        let mut insert = client.insert_formatted_with(sql).buffered();
+        insert.write_buffered(&bytes);
+        insert.end().await.expect("the rows are stored");
+    }
+
+    /// Puts a venue in the directory.
+    pub async fn name(&self, venue: u32, name: &str, version: u64) {
+        let sql = "INSERT INTO venues (venue_id, name, category, district, address, door, organisation, active, \
+                   version) VALUES ({venue:UInt32}, {name:String}, 'retail', 310101, '', '', '', true, {version:UInt64})";
+        let query = self.client().query(sql).param("venue", venue).param("name", name).param("version", version);
+        query.execute().await.expect("the venue is stored");
+    }
+}
+
+impl Drop for City {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE {} SYNC", self.admin.database);
+        let client = self.client();
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(client.query(&drop).execute())
+        });
+        if !std::thread::panicking() {
+            dropped.join().expect("no panic").expect("the database is dropped");
+        }
+    }
+}
+
+/// A service that asks a ClickHouse at `url`, as the user that can only read.
+pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
+    let (user, password) = (env("VENUECODE_QUERY_USER"), env("VENUECODE_QUERY_PASSWORD"));
+    let own = ["query-api", "--clickhouse", url, "--database", database, "--clickhouse-user", &user];
+    let own = own.into_iter().chain(["--clickhouse-password", &password]);
+    let config = Cli::parse_from(own.chain(flags.iter().copied())).config;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let shutdown = CancellationToken::new();
+    tokio::spawn(query_api::serve(config, listener, shutdown.clone()));
+    Api { base, http: reqwest::Client::new(), shutdown }
+}
+
+impl Api {
+    pub async fn get(&self, path: &str) -> Response {
+        self.http.get(format!("{}{path}", self.base)).send().await.expect("an answer")
+    }
+
+    pub async fn ok(&self, path: &str) -> Value {
+        json(self.get(path).await, 200).await
+    }
+
+    pub async fn post(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Response {
+        let request = self.http.post(format!("{}{path}", self.base)).header("content-type", content_type);
+        request.body(body).send().await.expect("an answer")
+    }
+
+    pub async fn trace(&self, body: Value) -> Value {
+        json(self.post("/v1/traces", "application/json", body.to_string()).await, 200).await
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// The body of an answer with this status.
+pub async fn json(response: Response, status: u16) -> Value {
+    let (actual, url) = (response.status(), response.url().clone());
+    let text = response.text().await.expect("a body");
+    assert_eq!(actual, status, "{url} {text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The `field` and the kind of a problem with this status.
+pub async fn problem(response: Response, status: u16) -> (String, String) {
+    let content_type = response.headers()["content-type"].clone();
+    let url = response.url().clone();
+    let body = json(response, status).await;
+    assert_eq!(content_type, "application/problem+json", "{url}");
+    assert_eq!(body["status"], status);
+    assert!(body["detail"].is_string(), "{body}");
+    let kind = body["type"].as_str().and_then(|kind| kind.strip_prefix("urn:venuecode:problem:"));
+    (kind.expect("a kind").to_owned(), body["field"].as_str().unwrap_or_default().to_owned())
+}
+
+pub fn person(number: u64) -> PersonKey {
+    PersonKey::from_u64(1 << 60 | number).expect("version 1")
+}
+
+/// A time of an answer.
+pub fn at(seconds: i64) -> String {
+    let time = chrono::DateTime::from_timestamp(seconds, 0).expect("a time");
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+/// `from=…&to=…` from midnight on.
+pub fn range(from: i64, to: i64) -> String {
+    format!("from={}&to={}", at(MIDNIGHT + from), at(MIDNIGHT + to))
+}
+
+/// A plain scan, some seconds after midnight.
+pub fn scan(number: u64, venue: u32, after_s: i64) -> ScanRow {
+    let (person, scanned_at) = (person(number), MIDNIGHT + after_s);
+    let (method, direction) = (Method::VenueCode, Direction::Entry);
+    ScanRow {
+        person,
+        venue,
+        scanned_at,
+        method,
+        direction,
+        verdict: Verdict::Admit,
+        reasons: Reasons::NONE,
+        exemption: Exemption::None,
+        colour_shown: Colour::Green,
+        colour: Colour::Green,
+        test_result: TestResult::None,
+        test_sampled_at: 0,
+        district: 310_101,
+        category: "retail".to_owned(),
+        event_id: ScanEvent::derive_id(person, venue, scanned_at, method, direction),
+        stream: 1,
+        kafka_offset: 0,
+    }
+}

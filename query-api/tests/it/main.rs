@@ -1,0 +1,16 @@
+//! The query service on a real ClickHouse. Run with `venuecode exec -- cargo test -p query-api`.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on should say where")]
+
+mod city;
+mod footfall;
+mod input;
+mod openapi;
+mod oracle;
+mod process;
+mod readiness;
+mod rows;
+mod stats;
+mod traces;
+mod visitors;
+mod visits;

@@ -1,0 +1,51 @@
+//! `/openapi.json` and `/metrics`.
+
+use crate::city::{City, range};
+
+#[tokio::test]
+async fn the_document_has_every_route_and_every_route_is_there() {
+    let city = City::new().await;
+    let api = city.api().await;
+    let document = api.ok("/openapi.json").await;
+    let paths = document["paths"].as_object().expect("paths");
+    let listed: Vec<_> = paths.keys().map(String::as_str).collect();
+    assert_eq!(
+        listed,
+        [
+            "/healthz",
+            "/metrics",
+            "/openapi.json",
+            "/readyz",
+            "/v1/footfall",
+            "/v1/persons/{person}/visits",
+            "/v1/stats",
+            "/v1/traces",
+            "/v1/venues/{id}/visitors",
+        ]
+    );
+    for (path, operations) in paths {
+        let is_get = operations.get("get").is_some();
+        let status = api.get(&path.replace(['{', '}'], "")).await.status();
+        assert_eq!(status == 405, !is_get, "{path}");
+        assert_ne!(status, 404, "{path}");
+    }
+    let trace = &document["components"]["schemas"]["TraceParams"];
+    assert_eq!(trace["required"], serde_json::json!(["person", "from", "to"]));
+}
+
+#[tokio::test]
+async fn queries_and_problems_are_counted() {
+    let city = City::new().await;
+    let api = city.api().await;
+    api.ok(&format!("/v1/venues/1/visitors?{}", range(0, 60))).await;
+    api.get("/v1/stats?no=1").await;
+    let metrics = api.get("/metrics").await.text().await.expect("text");
+    for line in [
+        "# HELP query_api_query_seconds Time from asking",
+        "query_api_query_seconds_count{kind=\"visitors\"}",
+        "query_api_read_rows_total{kind=\"visitors\"}",
+        "query_api_problems_total{problem=\"unknown-field\"}",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in {metrics}");
+    }
+}

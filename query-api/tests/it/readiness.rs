@@ -1,0 +1,88 @@
+//! When ClickHouse is not there, not ready, too slow, or not what we expect.
+
+use serde_json::json;
+
+use crate::city::{Api, City, MIDNIGHT, at, person, problem, range, scan, start};
+
+fn visits() -> String {
+    format!("/v1/persons/{}/visits?{}", person(1), range(0, 60))
+}
+
+async fn kind_and_retry(api: &Api, status: u16) -> (String, bool) {
+    let answer = api.get(&visits()).await;
+    let retry = answer.headers().contains_key("retry-after");
+    (problem(answer, status).await.0, retry)
+}
+
+#[tokio::test]
+async fn before_the_tables_are_there_it_is_alive_and_not_ready() {
+    let city = City::without_tables().await;
+    let api = city.starting_api(&[]).await;
+    assert_eq!(api.get("/healthz").await.status(), 200);
+    assert_eq!(api.get("/readyz").await.status(), 503);
+    assert_eq!(kind_and_retry(&api, 503).await, ("not-ready".to_owned(), true));
+
+    service::migrate::migrate(&city.admin).await.expect("the migrations run");
+    for _ in 0..200 {
+        if api.get("/readyz").await.status() == 200 {
+            api.ok(&visits()).await;
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the service did not become ready");
+}
+
+#[tokio::test]
+async fn without_clickhouse_it_starts_and_says_what_is_missing() {
+    let api = start("http://127.0.0.1:1", "nowhere", &[]).await;
+    assert_eq!(kind_and_retry(&api, 503).await, ("not-ready".to_owned(), true));
+    for _ in 0..100 {
+        let body = api.get("/readyz").await.text().await.expect("a body");
+        if body.contains("ClickHouse does not answer") {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("it does not say that ClickHouse is missing");
+}
+
+#[tokio::test]
+async fn a_store_that_goes_away_is_not_our_mistake() {
+    let city = City::new().await;
+    let api = city.api().await;
+    city.run("DROP TABLE scans_by_person SYNC").await;
+    assert_eq!(kind_and_retry(&api, 503).await, ("clickhouse-unavailable".to_owned(), true));
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_long_is_given_up() {
+    let city = City::new().await;
+    city.store(&(0..30).map(|i| scan(1, 1, i)).collect::<Vec<_>>()).await;
+    city.run("DROP TABLE scans_by_person SYNC").await;
+    city.run(
+        "CREATE VIEW scans_by_person AS \
+         SELECT * REPLACE (bitOr(person_id, sleepEachRow(0.1)) AS person_id) FROM scans_by_venue",
+    )
+    .await;
+    let api = city.api_with(&["--max-execution-time-s", "1"]).await;
+    assert_eq!(kind_and_retry(&api, 503).await, ("query-too-expensive".to_owned(), true));
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_as_expected_is_our_mistake_and_tells_nothing() {
+    let city = City::new().await;
+    city.run("DROP TABLE scans_by_person SYNC").await;
+    city.run(
+        "CREATE TABLE scans_by_person (person_id UInt64, venue_id UInt32, scanned_at DateTime('UTC'), method String, \
+         direction String, verdict String, colour String, stream UInt32, kafka_offset UInt64) \
+         ENGINE = MergeTree ORDER BY person_id",
+    )
+    .await;
+    city.store(&[scan(1, 1, 0)]).await;
+    let api = city.api().await;
+    assert_eq!(kind_and_retry(&api, 500).await, ("internal-error".to_owned(), false));
+    let body = json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 1)}).to_string();
+    let text = api.post("/v1/traces", "application/json", body).await.text().await.expect("a body");
+    assert!(!text.contains("person") && !text.contains("String"), "{text}");
+}
