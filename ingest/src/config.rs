@@ -1,0 +1,136 @@
+//! Settings of the gateway: each one a flag and an environment variable.
+
+use std::{num::NonZeroU32, path::PathBuf};
+
+use anyhow::{Context, ensure};
+use schemas::{CityProfile, KeyRing};
+use service::{HttpConfig, KafkaConfig, secret::read_key_ring};
+
+/// Settings of the gateway.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Where it listens.
+    #[command(flatten)]
+    pub http: HttpConfig,
+    /// Where Kafka is.
+    #[command(flatten)]
+    pub kafka: KafkaConfig,
+    /// How it produces.
+    #[command(flatten)]
+    pub producer: ProducerConfig,
+    /// Which city, and with which keys.
+    #[command(flatten)]
+    pub city: CityConfig,
+    /// What it takes from whom.
+    #[command(flatten)]
+    pub limits: LimitConfig,
+}
+
+/// How the gateway produces to Kafka.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Kafka")]
+pub struct ProducerConfig {
+    /// How long a message waits for company before it is sent, in milliseconds: adds to each answer's time
+    #[arg(long, env = "VENUECODE_LINGER_MS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub linger_ms: u16,
+    /// Messages that may wait for Kafka; above that requests are refused with 503
+    #[arg(long, env = "VENUECODE_QUEUE_MESSAGES", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub queue_messages: u32,
+    /// How long Kafka may take to acknowledge, in milliseconds; keep it below the clients' own time-out
+    #[arg(long, env = "VENUECODE_ACK_TIMEOUT_MS", default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(100..=300_000))]
+    pub ack_timeout_ms: u32,
+}
+
+/// Which city the gateway serves, and its keys.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "City")]
+pub struct CityConfig {
+    /// City profile
+    #[arg(long = "city", env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME")]
+    pub name: String,
+    /// File with the keys that sign venue codes, as lines of VERSION:HEX
+    #[arg(long, env = "VENUECODE_CODE_KEYS_FILE", value_name = "FILE")]
+    pub code_keys_file: PathBuf,
+    /// File with the keys that turn documents into person keys, as lines of VERSION:HEX
+    #[arg(long, env = "VENUECODE_PERSON_KEYS_FILE", value_name = "FILE")]
+    pub person_keys_file: PathBuf,
+    /// What stands before a code in its URL; upper case keeps the QR code small
+    #[arg(long, env = "VENUECODE_BASE_URL", default_value = "HTTPS://CODE.EXAMPLE/V/", value_name = "URL")]
+    pub base_url: String,
+}
+
+/// What the gateway takes, and from each client how much.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitConfig {
+    /// Scans, lines and look-ups per second that one client may send
+    #[arg(long, env = "VENUECODE_LIMIT_SCANS_PER_SECOND", default_value = "50000", value_name = "N")]
+    pub limit_scans_per_second: NonZeroU32,
+    /// How many of them at once
+    #[arg(long, env = "VENUECODE_LIMIT_SCANS_BURST", default_value = "100000", value_name = "N")]
+    pub limit_scans_burst: NonZeroU32,
+    /// Scans older than so many seconds get no verdict: they are recorded
+    #[arg(long = "late-after", env = "VENUECODE_LATE_AFTER", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub late_after_s: u32,
+    /// Scans older than so many days are refused
+    #[arg(long, env = "VENUECODE_MAX_SCAN_AGE_DAYS", default_value_t = 366, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_525))]
+    pub max_scan_age_days: u32,
+    /// How far the clock of a client may be ahead, in seconds
+    #[arg(long = "max-ahead", env = "VENUECODE_MAX_AHEAD", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub max_ahead_s: u32,
+}
+
+/// What the city's settings stand for, read and checked.
+#[derive(Debug, Clone)]
+pub struct City {
+    /// The profile.
+    pub profile: CityProfile,
+    /// Signs and verifies venue codes.
+    pub code_keys: KeyRing,
+    /// Turns documents into person keys.
+    pub person_keys: KeyRing,
+    /// What stands before a code in its URL.
+    pub base_url: String,
+}
+
+impl CityConfig {
+    /// Reads the profile and the keys.
+    ///
+    /// # Errors
+    /// When there is no such profile, a key file cannot be read, or the URL cannot stand before a code.
+    pub fn load(&self) -> anyhow::Result<City> {
+        ensure!(
+            self.base_url.ends_with('/')
+                && self.base_url.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\'),
+            "--base-url `{}` cannot stand before a code: expected an ASCII URL that ends in `/`",
+            self.base_url
+        );
+        Ok(City {
+            profile: CityProfile::try_built_in(&self.name).context("--city")?,
+            code_keys: read_key_ring(&self.code_keys_file)?,
+            person_keys: read_key_ring(&self.person_keys_file)?,
+            base_url: self.base_url.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    #[test]
+    fn the_key_files_are_all_that_must_be_given() {
+        let cli = Cli::try_parse_from(["t", "--code-keys-file", "c", "--person-keys-file", "p"]).expect("parses");
+        assert_eq!(cli.config.producer.linger_ms, 3);
+        assert_eq!(cli.config.limits.limit_scans_burst.get(), 100_000);
+        assert!(Cli::try_parse_from(["t"]).is_err());
+    }
+}

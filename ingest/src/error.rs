@@ -1,0 +1,275 @@
+//! Why a request, or a line of one, was not taken; the only place that picks status and kind.
+//!
+//! No message here repeats a value that was sent: it could be a document number.
+
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicI64, Ordering},
+};
+
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use schemas::{code::CodeError, document::DocumentError};
+use service::Problem;
+
+use crate::{limit::Quota, metrics, state::now_ms};
+
+/// Header that says what a client may send (draft-ietf-httpapi-ratelimit-headers).
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// Seconds after which Kafka is worth another try.
+const KAFKA_RETRY_S: u64 = 2;
+
+/// Why something was not taken.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum IngestError {
+    /// The body is not JSON.
+    #[error("not JSON: {what} at line {line}, column {column}")]
+    MalformedJson {
+        /// What the parser ran into.
+        what: &'static str,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// The body is JSON, but no object.
+    #[error("expected a JSON object")]
+    NotAnObject,
+    /// A field that this route does not have.
+    #[error("there is no such field here; known are {known}")]
+    UnknownField {
+        /// Its name as sent, cut short.
+        field: String,
+        /// The fields that there are.
+        known: String,
+    },
+    /// A field that must be there.
+    #[error("this field is missing: {expected}")]
+    MissingField {
+        /// Its name.
+        field: Cow<'static, str>,
+        /// What it should hold.
+        expected: Cow<'static, str>,
+    },
+    /// A field whose value cannot be.
+    #[error("{expected}")]
+    InvalidField {
+        /// Its name.
+        field: Cow<'static, str>,
+        /// What it should hold.
+        expected: Cow<'static, str>,
+    },
+    /// The number of a document does not have the form of its type, or a wrong check character.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A venue code that nobody with a key wrote.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// The directory does not have this venue.
+    #[error("the directory has no such venue")]
+    UnknownVenue {
+        /// `code` or `venue`.
+        field: &'static str,
+    },
+    /// A code that was issued anew since, or whose venue is closed.
+    #[error("this code is no longer valid: a newer one was issued, or the venue is closed")]
+    RevokedCode {
+        /// `code` or `venue`.
+        field: &'static str,
+    },
+    /// The body did not come in time, or the connection broke.
+    #[error("the body did not arrive whole within {limit_s} s")]
+    BodyIncomplete {
+        /// How long a body may take.
+        limit_s: u64,
+    },
+    /// The body is larger than the route takes.
+    #[error("the body is larger than {limit_bytes} bytes")]
+    BodyTooLarge {
+        /// Most bytes, after decompression.
+        limit_bytes: usize,
+    },
+    /// More lines than a batch may have.
+    #[error("more than {limit} lines; send several batches")]
+    TooManyLines {
+        /// Most lines.
+        limit: usize,
+    },
+    /// Another media type than the route takes.
+    #[error("expected content-type {expected}")]
+    UnsupportedMediaType {
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// A content encoding that the route does not take.
+    #[error("expected content-encoding {expected}")]
+    UnsupportedEncoding {
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// The body does not decompress.
+    #[error("the body is not valid {encoding}")]
+    BrokenEncoding {
+        /// What it claims to be.
+        encoding: &'static str,
+    },
+    /// The client sends more than its quota.
+    #[error("more than {} scans per second, or more than {} at once, from one client", quota.per_second, quota.burst)]
+    TooManyRequests {
+        /// Seconds after which as much as was asked for fits.
+        retry_after_s: u64,
+        /// The quota.
+        quota: Quota,
+    },
+    /// The tables are not read yet.
+    #[error("the gateway is still reading its tables; /readyz says how far it is")]
+    NotReady,
+    /// Too many messages wait for Kafka.
+    #[error("too much is waiting for Kafka")]
+    QueueFull,
+    /// Kafka did not acknowledge in time.
+    #[error("Kafka did not acknowledge in time: not known to be kept; send it again with the same event_id")]
+    KafkaUnavailable,
+    /// A bug of ours.
+    #[error("the gateway failed at this request; others are not affected")]
+    Internal,
+}
+
+impl IngestError {
+    /// A field whose value cannot be.
+    pub fn invalid(field: impl Into<Cow<'static, str>>, expected: impl Into<Cow<'static, str>>) -> Self {
+        Self::InvalidField { field: field.into(), expected: expected.into() }
+    }
+
+    /// A field that must be there.
+    pub fn missing(field: impl Into<Cow<'static, str>>, expected: impl Into<Cow<'static, str>>) -> Self {
+        Self::MissingField { field: field.into(), expected: expected.into() }
+    }
+
+    /// HTTP status and stable name.
+    const fn kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::MalformedJson { .. } => (StatusCode::BAD_REQUEST, "malformed-json"),
+            Self::BrokenEncoding { .. } => (StatusCode::BAD_REQUEST, "malformed-body"),
+            Self::UnknownVenue { .. } => (StatusCode::NOT_FOUND, "unknown-venue"),
+            Self::BodyIncomplete { .. } => (StatusCode::REQUEST_TIMEOUT, "body-incomplete"),
+            Self::RevokedCode { .. } => (StatusCode::CONFLICT, "revoked-code"),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+            Self::TooManyLines { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-many-lines"),
+            Self::UnsupportedMediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            Self::UnsupportedEncoding { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-encoding"),
+            Self::NotAnObject => (StatusCode::UNPROCESSABLE_ENTITY, "not-an-object"),
+            Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
+            Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
+            Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
+            Self::Document(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-document"),
+            Self::Code(_) => (StatusCode::UNPROCESSABLE_ENTITY, "mistyped-code"),
+            Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
+            Self::QueueFull => (StatusCode::SERVICE_UNAVAILABLE, "queue-full"),
+            Self::KafkaUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "kafka-unavailable"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal-error"),
+        }
+    }
+
+    fn field(&self) -> Option<&str> {
+        match self {
+            Self::UnknownField { field, .. } => Some(field),
+            Self::MissingField { field, .. } | Self::InvalidField { field, .. } => Some(field),
+            Self::UnknownVenue { field } | Self::RevokedCode { field } => Some(field),
+            Self::Document(_) => Some("document.number"),
+            Self::Code(_) => Some("code"),
+            _ => None,
+        }
+    }
+
+    const fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests { retry_after_s, .. } => Some(*retry_after_s),
+            Self::QueueFull | Self::NotReady => Some(1),
+            Self::KafkaUnavailable => Some(KAFKA_RETRY_S),
+            _ => None,
+        }
+    }
+
+    /// What the client gets to see, also as one line of a batch.
+    pub fn problem(&self) -> Problem {
+        let (status, kind) = self.kind();
+        let mut problem = Problem::new(status, kind).with_detail(self.to_string());
+        problem.field = self.field().map(str::to_owned);
+        problem.retry_after_s = self.retry_after_s();
+        problem
+    }
+}
+
+impl IntoResponse for IngestError {
+    fn into_response(self) -> Response {
+        let (status, kind) = self.kind();
+        metrics::count_problem(kind);
+        // The kind alone: a field's name is the client's text. Overload is counted, not logged once per request:
+        // a log that grows with it makes it worse.
+        match status {
+            StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(kind, "a request failed"),
+            StatusCode::SERVICE_UNAVAILABLE if is_first_this_second() => {
+                tracing::warn!(kind, "requests are not taken; said once a second");
+            }
+            _ => tracing::debug!(kind, "a request was not taken"),
+        }
+        let mut response = self.problem().into_response();
+        if let Self::TooManyRequests { quota, .. } = self
+            && let Ok(policy) = HeaderValue::from_str(&quota.policy())
+        {
+            response.headers_mut().insert(RATELIMIT_POLICY, policy);
+        }
+        response
+    }
+}
+
+/// Whether it is asked for the first time in this second.
+fn is_first_this_second() -> bool {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let second = now_ms() / 1000;
+    LAST.swap(second, Ordering::Relaxed) != second
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_has_its_status_its_field_and_its_retry() {
+        let quota = Quota { per_second: 5, burst: 9 };
+        let table = [
+            (IngestError::MalformedJson { what: "x", line: 1, column: 2 }, 400, None, None),
+            (IngestError::BrokenEncoding { encoding: "gzip" }, 400, None, None),
+            (IngestError::UnknownVenue { field: "venue" }, 404, Some("venue"), None),
+            (IngestError::BodyIncomplete { limit_s: 1 }, 408, None, None),
+            (IngestError::RevokedCode { field: "code" }, 409, Some("code"), None),
+            (IngestError::BodyTooLarge { limit_bytes: 1 }, 413, None, None),
+            (IngestError::TooManyLines { limit: 1 }, 413, None, None),
+            (IngestError::UnsupportedMediaType { expected: "a/b" }, 415, None, None),
+            (IngestError::UnsupportedEncoding { expected: "gzip" }, 415, None, None),
+            (IngestError::NotAnObject, 422, None, None),
+            (IngestError::UnknownField { field: "a".into(), known: "b".into() }, 422, Some("a"), None),
+            (IngestError::missing("a", "b"), 422, Some("a"), None),
+            (IngestError::invalid("a", "b"), 422, Some("a"), None),
+            (IngestError::Document(DocumentError::IdCardCheck), 422, Some("document.number"), None),
+            (IngestError::Code(CodeError::Signature), 422, Some("code"), None),
+            (IngestError::TooManyRequests { retry_after_s: 7, quota }, 429, None, Some("7")),
+            (IngestError::Internal, 500, None, None),
+            (IngestError::NotReady, 503, None, Some("1")),
+            (IngestError::QueueFull, 503, None, Some("1")),
+            (IngestError::KafkaUnavailable, 503, None, Some("2")),
+        ];
+        for (error, status, field, retry) in table {
+            let shown = format!("{error:?}");
+            let problem = error.problem();
+            assert_eq!((problem.status, problem.field.as_deref()), (status, field), "{shown}");
+            let response = error.into_response();
+            assert_eq!(response.status().as_u16(), status, "{shown}");
+            assert_eq!(response.headers().get("retry-after").map(|v| v.to_str().expect("ascii")), retry, "{shown}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What the three feeds have in common: a batch of lines to one table's topic.
+
+use std::net::SocketAddr;
+
+use axum::{extract::Request, response::Response};
+use schemas::{PersonKey, UnixSeconds};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    body::read_ndjson,
+    error::IngestError,
+    metrics::count_feed,
+    ndjson::{Batch, Message, Receipt, count_lines},
+    routes::json,
+    state::Gateway,
+    tables::Table,
+    time,
+};
+
+/// Longest free text of a feed, in characters.
+pub const MAX_REASON_CHARS: usize = 500;
+/// Longest name or number of a feed, in characters.
+pub const MAX_NAME_CHARS: usize = 100;
+
+/// The outcome of an accepted line of a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PersonReceipt {
+    /// Whose.
+    #[schema(value_type = String, example = "1123456789abcdef")]
+    pub person: PersonKey,
+}
+
+impl Receipt for PersonReceipt {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\"person\":\"");
+        out.extend_from_slice(&self.person.to_hex());
+        out.push(b'"');
+    }
+}
+
+/// Takes a batch of lines, stores their messages, and answers once the table has them too.
+///
+/// # Errors
+/// When the batch as a whole cannot be taken.
+pub async fn take_batch<R: Receipt>(
+    gateway: &Gateway,
+    client: SocketAddr,
+    request: Request,
+    table: Table,
+    take: impl FnMut(&[u8], &mut Message) -> Result<R, IngestError>,
+) -> Result<Response, IngestError> {
+    gateway.let_in(client, 0)?;
+    let body = read_ndjson(request).await?;
+    let count = count_lines(&body)?;
+    gateway.let_in(client, count)?;
+    let (topic, route, feed) = match table {
+        Table::Venues => (&gateway.topics.venues, "/v1/venues:batch", "venues"),
+        Table::Health => (&gateway.topics.health, "/v1/health-codes:batch", "health"),
+        Table::Tests => (&gateway.topics.tests, "/v1/tests:batch", "tests"),
+    };
+    let mut batch = Batch::begin(&gateway.producer, topic, count);
+    batch.send(&body, take).await;
+    let finished = batch.finish(Some((&gateway.tables, table))).await;
+    let accepted = finished.receipts().count();
+    count_feed(route, feed, accepted);
+    tracing::info!(feed, accepted, rejected = finished.rejected(), "took a batch");
+    Ok(json(finished.answer()))
+}
+
+/// Reads a time that an event happened at: not before 2000, and not in the future.
+///
+/// # Errors
+/// [`IngestError::InvalidField`].
+pub fn past(field: &'static str, text: &str, now: UnixSeconds, max_ahead_s: u32) -> Result<UnixSeconds, IngestError> {
+    let at = time::parse_field(field, text)?;
+    if at < time::YEAR_2000 || at > now + i64::from(max_ahead_s) {
+        return Err(IngestError::invalid(field, "expected a time after 1999 that is not in the future"));
+    }
+    Ok(at)
+}

@@ -1,0 +1,268 @@
+//! Reads JSON objects strictly, and says which field is wrong when one is.
+//!
+//! The fast path is serde into a borrowed struct. Only when that fails is the text read again, field by field:
+//! serde's own messages name no field and repeat the value, which may be a document number.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
+};
+use serde_json::{Value, error::Category};
+
+use crate::error::IngestError;
+
+/// Longest name of an unknown field that is sent back, in characters.
+const MAX_NAME_CHARS: usize = 64;
+
+/// A text, borrowed from the body unless it has escapes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An object that a client sends.
+pub trait Object<'a>: Deserialize<'a> {
+    /// Its fields; must say the same as the struct.
+    const FIELDS: &'static [Field];
+}
+
+/// One field of an object.
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// What a field holds.
+pub enum Holds {
+    /// One value.
+    Value {
+        /// Whether a value is one of those it may hold.
+        reads: fn(&Value) -> bool,
+        /// Says which those are, as "expected …".
+        expected: fn() -> String,
+    },
+    /// An object of its own.
+    Object(&'static [Field]),
+}
+
+impl Field {
+    /// A field that must be there.
+    pub const fn required<T: DeserializeOwned>(name: &'static str, expected: fn() -> String) -> Self {
+        Self { name, required: true, holds: Holds::Value { reads: reads::<T>, expected } }
+    }
+
+    /// A field that may be left out, or, where `T` is an option, be null.
+    pub const fn optional<T: DeserializeOwned>(name: &'static str, expected: fn() -> String) -> Self {
+        Self { name, required: false, holds: Holds::Value { reads: reads::<T>, expected } }
+    }
+
+    fn expected(&self) -> String {
+        match &self.holds {
+            Holds::Value { expected, .. } => expected(),
+            Holds::Object(fields) => format!("expected an object with {}", names(fields)),
+        }
+    }
+}
+
+/// "expected one of …"
+pub fn one_of(words: impl IntoIterator<Item = &'static str>) -> String {
+    format!("expected one of {}", words.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// Reads an object.
+///
+/// # Errors
+/// When it is not JSON, or a field is unknown, missing, repeated or of another type.
+pub fn read<'a, T: Object<'a>>(text: &'a [u8]) -> Result<T, IngestError> {
+    serde_json::from_slice(text).map_err(|_| diagnose(text, T::FIELDS))
+}
+
+/// Checks a text that is stored: not blank, not too long, without control characters.
+///
+/// # Errors
+/// [`IngestError::InvalidField`] with what was expected.
+pub fn check_text(field: &'static str, text: &str, max_chars: usize) -> Result<(), IngestError> {
+    let chars = text.chars().count();
+    if text.trim().is_empty() || chars > max_chars || text.chars().any(char::is_control) {
+        let expected = format!("expected 1 to {max_chars} characters, not all blank, without control characters");
+        return Err(IngestError::invalid(field, expected));
+    }
+    Ok(())
+}
+
+fn reads<T: DeserializeOwned>(value: &Value) -> bool {
+    T::deserialize(value).is_ok()
+}
+
+fn names(fields: &[Field]) -> String {
+    fields.iter().map(|f| f.name).collect::<Vec<_>>().join(", ")
+}
+
+fn diagnose(text: &[u8], fields: &'static [Field]) -> IngestError {
+    match serde_json::from_slice::<Entries>(text) {
+        // It reads in the end: only the fields' own types could have failed, and they are checked there.
+        Ok(entries) => check(&entries.0, fields, "").err().unwrap_or(IngestError::NotAnObject),
+        Err(error) if error.classify() == Category::Data => IngestError::NotAnObject,
+        Err(error) => {
+            let what = if error.is_eof() { "it ends too early" } else { "unexpected text" };
+            IngestError::MalformedJson { what, line: error.line(), column: error.column() }
+        }
+    }
+}
+
+fn check(entries: &[(String, Value)], fields: &'static [Field], prefix: &str) -> Result<(), IngestError> {
+    for (at, (name, value)) in entries.iter().enumerate() {
+        let shown = || format!("{prefix}{}", name.chars().take(MAX_NAME_CHARS).collect::<String>());
+        let Some(field) = fields.iter().find(|f| f.name == name) else {
+            return Err(IngestError::UnknownField { field: shown(), known: names(fields) });
+        };
+        if entries[..at].iter().any(|(earlier, _)| earlier == name) {
+            return Err(IngestError::invalid(shown(), "expected this field once"));
+        }
+        match &field.holds {
+            Holds::Value { reads, expected } if !reads(value) => return Err(IngestError::invalid(shown(), expected())),
+            Holds::Value { .. } => {}
+            Holds::Object(_) if value.is_null() && !field.required => {}
+            Holds::Object(inner) => {
+                let Ok(entries) = Entries::deserialize(value) else {
+                    return Err(IngestError::invalid(shown(), field.expected()));
+                };
+                check(&entries.0, inner, &format!("{prefix}{name}."))?;
+            }
+        }
+    }
+    match fields.iter().find(|f| f.required && !entries.iter().any(|(name, _)| name == f.name)) {
+        Some(field) => Err(IngestError::missing(format!("{prefix}{}", field.name), field.expected())),
+        None => Ok(()),
+    }
+}
+
+/// An object's fields in the order in which they were sent, repeated ones included.
+struct Entries(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                    if entries.len() > 1000 {
+                        return Err(A::Error::custom("too many fields"));
+                    }
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Outer<'a> {
+        #[serde(borrow)]
+        name: Text<'a>,
+        #[serde(default)]
+        count: Option<u8>,
+        #[serde(default)]
+        inner: Option<Inner<'a>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Inner<'a> {
+        #[serde(borrow)]
+        number: Text<'a>,
+    }
+
+    impl<'a> Object<'a> for Outer<'a> {
+        const FIELDS: &'static [Field] = &[
+            Field::required::<String>("name", || "expected a text".to_owned()),
+            Field::optional::<Option<u8>>("count", || "expected 0 to 255".to_owned()),
+            Field {
+                name: "inner",
+                required: false,
+                holds: Holds::Object(&[Field::required::<String>("number", || "expected a number".to_owned())]),
+            },
+        ];
+    }
+
+    fn error(text: &str) -> (u16, Option<String>, String) {
+        let problem = read::<Outer<'_>>(text.as_bytes()).unwrap_err().problem();
+        (problem.status, problem.field, problem.detail.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_text_is_borrowed_unless_it_has_escapes() {
+        let plain: Outer<'_> = read(br#"{"name":"a"}"#).expect("reads");
+        assert!(matches!(plain.name.0, Cow::Borrowed("a")));
+        let escaped: Outer<'_> = read(br#"{"name":"\u0061\n","count":null,"inner":null}"#).expect("reads");
+        assert_eq!(&*escaped.name, "a\n");
+    }
+
+    #[test]
+    fn each_fault_names_its_field_and_no_value() {
+        let field = |name: &str| Some(name.to_owned());
+        assert_eq!(error(r#"{"name":7}"#), (422, field("name"), "expected a text".into()));
+        assert_eq!(error(r#"{"name":"a","count":"secret"}"#), (422, field("count"), "expected 0 to 255".into()));
+        assert_eq!(error("{}").1, field("name"));
+        assert_eq!(error(r#"{"name":"a","nmae":1}"#).1, field("nmae"));
+        assert_eq!(error(r#"{"name":"a","name":"b"}"#), (422, field("name"), "expected this field once".into()));
+        assert_eq!(error(r#"{"name":"a","inner":{"number":1}}"#).1, field("inner.number"));
+        assert_eq!(error(r#"{"name":"a","inner":{}}"#).1, field("inner.number"));
+        assert_eq!(error(r#"{"name":"a","inner":[]}"#).1, field("inner"));
+        assert_eq!(error("[1]"), (422, None, "expected a JSON object".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_and_a_refusal_repeats_no_value(
+            name in "\\PC{0,8}|[0-9]{1,9}", field in "name|count|inner|other", text in "[{}\\[\\]\":,a-z0-9]{0,40}",
+        ) {
+            let json = serde_json::json!({"name": "x", field: format!("SECRET{name}")}).to_string();
+            if let Err(error) = read::<Outer<'_>>(json.as_bytes()) {
+                let problem = error.problem();
+                prop_assert!(problem.field.is_some());
+                prop_assert!(!problem.detail.unwrap_or_default().contains("SECRET"));
+            }
+            let _ = read::<Outer<'_>>(text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_by_place() {
+        assert_eq!(error(r#"{"name":"secret"#).0, 400);
+        assert_eq!(error(r#"{"name":secret}"#), (400, None, "not JSON: unexpected text at line 1, column 9".into()));
+        assert_eq!(error("").0, 400);
+        assert_eq!(error(r#"{"name":"a"} x"#).0, 400);
+        assert_eq!(read::<Outer<'_>>(b"{\"name\":\"\xff\"}").unwrap_err().problem().status, 400);
+    }
+}

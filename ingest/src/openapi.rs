@@ -1,0 +1,53 @@
+//! The API document: what the routes do not say of themselves.
+
+use utoipa::{OpenApi, openapi::extensions::Extensions};
+
+use crate::limit::Quota;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "VenueCode ingest", description = "Everything that writes. A 2xx answer means that Kafka has it on all in-sync replicas. \
+        Every error is `application/problem+json` (RFC 9457) and names the field that is wrong."),
+    paths(healthz, readyz, render_metrics, openapi_json),
+    tags(
+        (name = "scans", description = "Scans at the door"),
+        (name = "feeds", description = "Health codes, tests and venues, as the authorities send them"),
+        (name = "codes", description = "Venue codes"),
+        (name = "operations", description = "For those who run the service"),
+    )
+)]
+struct Document;
+
+/// The document, with the published limit.
+pub fn document(quota: Quota) -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    let limit = format!(
+        " One client may send {} scans (or lines, or look-ups) per second, and {} at once; above that the answer is 429 with `Retry-After`.",
+        quota.per_second, quota.burst
+    );
+    document.info.description.get_or_insert_default().push_str(&limit);
+    let published = serde_json::json!({ "scans_per_second": quota.per_second, "burst": quota.burst });
+    document.info.extensions = Some(Extensions::builder().add("x-rate-limit", published).build());
+    document
+}
+
+/// Whether the process is alive
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "Alive")))]
+#[expect(dead_code, reason = "only describes the route that every service has")]
+fn healthz() {}
+
+/// Whether requests may be sent here
+#[utoipa::path(get, path = "/readyz", tag = "operations",
+    responses((status = 200, description = "Ready"), (status = 503, description = "Not ready, with the conditions that are not met")))]
+#[expect(dead_code, reason = "only describes the route that every service has")]
+fn readyz() {}
+
+/// Metrics for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "Metrics", content_type = "text/plain")))]
+#[expect(dead_code, reason = "only describes the route that every service has")]
+fn render_metrics() {}
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", responses((status = 200, description = "This document", content_type = "application/json")))]
+#[expect(dead_code, reason = "only describes a route that is made elsewhere")]
+fn openapi_json() {}

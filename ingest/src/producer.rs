@@ -1,0 +1,211 @@
+//! Produces to Kafka and waits for the acknowledgements: one wait per request, however many messages it has.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use anyhow::Context;
+use futures::task::AtomicWaker;
+use metrics::Counter;
+use parking_lot::Mutex;
+use rdkafka::{
+    ClientContext, Message,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::DeliveryResult,
+    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+};
+use service::KafkaConfig;
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::ProducerConfig, error::IngestError};
+
+/// The gateway's one producer.
+pub struct Producer {
+    inner: ThreadedProducer<Deliveries>,
+    ack_timeout: Duration,
+}
+
+/// Where a message was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+}
+
+/// The messages of one request.
+pub struct Sending<'p> {
+    producer: &'p Producer,
+    waiting: Arc<Waiting>,
+}
+
+/// What became of the messages of one request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Indices of the messages that Kafka did not acknowledge, in order.
+    pub failed: Vec<u32>,
+    /// The last position acknowledged in each partition.
+    pub last: Vec<Position>,
+}
+
+/// One counter for all messages of a request.
+#[derive(Debug)]
+struct Waiting {
+    /// Messages on their way, and one until the request has sent its last.
+    left: AtomicUsize,
+    outcome: Mutex<Outcome>,
+    waker: AtomicWaker,
+}
+
+/// What librdkafka carries along with a message.
+struct Slot {
+    waiting: Arc<Waiting>,
+    index: u32,
+}
+
+struct Deliveries {
+    undelivered: Counter,
+    failed_for_good: CancellationToken,
+}
+
+impl Producer {
+    /// Sets up the producer; it connects by itself. `failed_for_good` is cancelled when it cannot go on.
+    ///
+    /// # Errors
+    /// When librdkafka refuses the settings.
+    pub fn try_new(
+        kafka: &KafkaConfig,
+        config: &ProducerConfig,
+        failed_for_good: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let inner = kafka
+            .producer()
+            .set("linger.ms", config.linger_ms.to_string())
+            .set("queue.buffering.max.messages", config.queue_messages.to_string())
+            .set("message.timeout.ms", config.ack_timeout_ms.to_string())
+            .set("request.timeout.ms", config.ack_timeout_ms.to_string())
+            .create_with_context(Deliveries { undelivered: crate::metrics::undelivered(), failed_for_good })
+            .context("cannot set up the Kafka producer")?;
+        Ok(Self { inner, ack_timeout: Duration::from_millis(u64::from(config.ack_timeout_ms)) })
+    }
+
+    /// Begins the messages of a request.
+    pub fn begin(&self) -> Sending<'_> {
+        let waiting = Waiting { left: AtomicUsize::new(1), outcome: Mutex::default(), waker: AtomicWaker::new() };
+        Sending { producer: self, waiting: Arc::new(waiting) }
+    }
+
+    /// Waits until everything is acknowledged or given up. Blocks.
+    pub fn flush(&self) {
+        if let Err(error) = self.inner.flush(self.ack_timeout + Duration::from_secs(1)) {
+            tracing::error!(%error, in_flight = self.inner.in_flight_count(), "Kafka did not take all messages before the end");
+        }
+    }
+}
+
+impl Sending<'_> {
+    /// Hands a message to librdkafka; `index` names it in the outcome.
+    ///
+    /// # Errors
+    /// When the queue is full, or the producer cannot take it.
+    pub fn send(&self, topic: &str, key: &[u8], payload: &[u8], index: u32) -> Result<(), IngestError> {
+        self.waiting.left.fetch_add(1, Ordering::Relaxed);
+        let slot = Box::new(Slot { waiting: Arc::clone(&self.waiting), index });
+        let record = BaseRecord::with_opaque_to(topic, slot).key(key).payload(payload);
+        self.producer.inner.send(record).map_err(|(error, _record)| {
+            self.waiting.left.fetch_sub(1, Ordering::Relaxed);
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::QueueFull) => IngestError::QueueFull,
+                _ => IngestError::KafkaUnavailable,
+            }
+        })
+    }
+
+    /// Waits until each message is acknowledged by all in-sync replicas or has failed.
+    ///
+    /// It ends by itself: librdkafka gives a message up after the acknowledgement time-out.
+    pub async fn finished(self) -> Outcome {
+        let waiting = self.waiting;
+        waiting.settle();
+        poll_fn(|context| {
+            waiting.waker.register(context.waker());
+            if waiting.left.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let mut outcome = std::mem::take(&mut *waiting.outcome.lock());
+        outcome.failed.sort_unstable();
+        outcome
+    }
+}
+
+impl Waiting {
+    fn settle(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.waker.wake();
+        }
+    }
+}
+
+impl Outcome {
+    fn stored(&mut self, at: Position) {
+        match self.last.iter_mut().find(|last| last.partition == at.partition) {
+            Some(last) => last.offset = last.offset.max(at.offset),
+            None => self.last.push(at),
+        }
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn error(&self, error: KafkaError, reason: &str) {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal) => {
+                tracing::error!(%error, reason, "the Kafka producer cannot go on");
+                self.failed_for_good.cancel();
+            }
+            Some(RDKafkaErrorCode::AllBrokersDown) => tracing::warn!(reason, "no Kafka broker can be reached"),
+            _ => tracing::debug!(%error, reason, "trouble with Kafka; the client tries again"),
+        }
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<Slot>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, slot: Box<Slot>) {
+        match result {
+            Ok(message) => slot
+                .waiting
+                .outcome
+                .lock()
+                .stored(Position { partition: message.partition(), offset: message.offset() }),
+            Err((error, _message)) => {
+                tracing::debug!(%error, "Kafka did not take a message");
+                self.undelivered.increment(1);
+                slot.waiting.outcome.lock().failed.push(slot.index);
+            }
+        }
+        slot.waiting.settle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_position_of_each_partition_is_kept_in_whatever_order_they_come() {
+        let mut outcome = Outcome::default();
+        for (partition, offset) in [(1, 5), (0, 7), (1, 9), (1, 8)] {
+            outcome.stored(Position { partition, offset });
+        }
+        let at = |partition, offset| Position { partition, offset };
+        assert_eq!(outcome.last, [at(1, 9), at(0, 7)]);
+    }
+}

@@ -1,0 +1,73 @@
+//! `GET /v1/codes/{code}`: what a venue code stands for.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{ConnectInfo, Path, State},
+    response::Response,
+};
+use schemas::{VenueCode, VenueId};
+use serde::Serialize;
+use service::Problem;
+use utoipa::ToSchema;
+
+use super::json;
+use crate::{error::IngestError, state::Gateway};
+
+/// The venue that a code stands for.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CodeAnswer<'a> {
+    /// Its number.
+    venue: VenueId,
+    /// Its name.
+    name: &'a str,
+    /// Its category, an id of the city profile.
+    category: &'a str,
+    /// Its district.
+    district: u32,
+    /// Its address.
+    address: &'a str,
+    /// Door or point.
+    door: Option<&'a str>,
+    /// The code as a URL.
+    url: String,
+}
+
+/// Looks up a venue code
+#[utoipa::path(get, path = "/v1/codes/{code}", tag = "codes",
+    params(("code" = String, Path, description = "Venue code of 17 characters")),
+    responses(
+        (status = 200, description = "The venue", body = CodeAnswer<'static>),
+        (status = 404, description = "`unknown-venue`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`revoked-code`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`mistyped-code`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too-many-requests`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    Path(code): Path<String>,
+) -> Result<Response, IngestError> {
+    gateway.metrics.code_requests.increment(1);
+    gateway.let_in(client, 1)?;
+    let city = &gateway.city;
+    let code = VenueCode::verify(&code, &city.code_keys)?;
+    let answer = gateway.tables.with_venue(code.venue, |venue| {
+        let venue = venue.ok_or(IngestError::UnknownVenue { field: "code" })?;
+        if !venue.active || venue.serial != code.serial {
+            return Err(IngestError::RevokedCode { field: "code" });
+        }
+        let answer = CodeAnswer {
+            venue: code.venue,
+            name: &venue.name,
+            category: venue.category(&city.profile),
+            district: venue.district,
+            address: &venue.address,
+            door: venue.door.as_deref(),
+            url: format!("{}{}", city.base_url, code.sign(&city.code_keys)),
+        };
+        serde_json::to_vec(&answer).map_err(|_| IngestError::Internal)
+    })?;
+    Ok(json(answer))
+}

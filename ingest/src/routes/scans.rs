@@ -1,0 +1,90 @@
+//! `POST /v1/scans`: one scan, answered with the verdict.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    response::Response,
+};
+use schemas::Verdict;
+use service::Problem;
+
+use super::json;
+use crate::{
+    answer::ScanAnswer,
+    body::read_json,
+    error::IngestError,
+    fields::read,
+    producer::Sending,
+    scan::ScanRequest,
+    state::{Gateway, now_ms},
+};
+
+/// An answer has about 400 bytes, more with long names.
+const ANSWER_BYTES: usize = 768;
+/// A message has about 300 bytes.
+const MESSAGE_BYTES: usize = 384;
+
+/// Takes one scan and answers with the verdict
+///
+/// The answer means that the scan is kept. Sent again with the same `event_id`, it is still one scan.
+#[utoipa::path(post, path = "/v1/scans", tag = "scans",
+    request_body(content = ScanRequest<'static>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Kept, with the verdict", body = ScanAnswer<'static>),
+        (status = 400, description = "`malformed-json`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`unknown-venue`", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`body-incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`revoked-code`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`body-too-large`: more than 64 KiB", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`mistyped-code`, `invalid-document`, `invalid-field`, `missing-field`, `unknown-field`, `not-an-object`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too-many-requests`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn post(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Result<Response, IngestError> {
+    let started = Instant::now();
+    gateway.metrics.scan_requests.increment(1);
+    let taken = take(&gateway, client, request).await;
+    match &taken {
+        Ok((verdict, _)) => gateway.metrics.scans(*verdict).increment(1),
+        Err(_) => gateway.metrics.rejected.increment(1),
+    }
+    gateway.metrics.answer_seconds.record(started.elapsed());
+    taken.map(|(_, answer)| json(answer))
+}
+
+async fn take(gateway: &Gateway, client: SocketAddr, request: Request) -> Result<(Verdict, Vec<u8>), IngestError> {
+    gateway.let_in(client, 1)?;
+    let body = read_json(request).await?;
+    let (verdict, answer, sending) = decide_and_send(gateway, &body, now_ms())?;
+    if sending.finished().await.failed.is_empty() { Ok((verdict, answer)) } else { Err(IngestError::KafkaUnavailable) }
+}
+
+/// Writes the answer before Kafka has the scan, while the venue's row is at hand; it is shown only after.
+fn decide_and_send<'g>(
+    gateway: &'g Gateway,
+    body: &[u8],
+    now_ms: i64,
+) -> Result<(Verdict, Vec<u8>, Sending<'g>), IngestError> {
+    let scan = read::<ScanRequest<'_>>(body)?.check(&gateway.city, &gateway.limits, now_ms)?;
+    let health = gateway.tables.health(scan.person).to_health();
+    let mut answer = Vec::with_capacity(ANSWER_BYTES);
+    let event = gateway.tables.with_venue(scan.venue, |venue| {
+        let accepted = scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms)?;
+        let age_s = gateway.tables.health_age_s(now_ms);
+        let venue = venue.ok_or(IngestError::Internal)?;
+        serde_json::to_writer(&mut answer, &ScanAnswer::new(&accepted, venue, age_s))
+            .map_err(|_| IngestError::Internal)?;
+        Ok::<_, IngestError>(accepted.event)
+    })?;
+    let mut message = Vec::with_capacity(MESSAGE_BYTES);
+    serde_json::to_writer(&mut message, &event).map_err(|_| IngestError::Internal)?;
+    let sending = gateway.producer.begin();
+    sending.send(&gateway.topics.scans, &event.person.to_hex(), &message, 0)?;
+    Ok((event.verdict, answer, sending))
+}

@@ -1,0 +1,111 @@
+//! `POST /v1/scans:batch`: many scans, each with an outcome of its own.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    response::Response,
+};
+use schemas::{Colour, Verdict};
+use serde::Serialize;
+use service::Problem;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::json;
+use crate::{
+    body::read_ndjson,
+    error::IngestError,
+    fields::read,
+    ndjson::{Batch, BatchAnswer, Message, Receipt, count_lines},
+    scan::ScanRequest,
+    state::{Gateway, now_ms},
+};
+
+/// The outcome of an accepted scan of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScanReceipt {
+    /// Identity of the scan.
+    receipt: Uuid,
+    /// Whether the person may enter.
+    verdict: Verdict,
+    /// The colour in force.
+    colour: Colour,
+}
+
+impl Receipt for ScanReceipt {
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut receipt = Uuid::encode_buffer();
+        let parts = [
+            "\"receipt\":\"",
+            self.receipt.hyphenated().encode_lower(&mut receipt),
+            "\",\"verdict\":\"",
+            self.verdict.as_str(),
+            "\",\"colour\":\"",
+            self.colour.as_str(),
+            "\"",
+        ];
+        parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+    }
+}
+
+/// Takes up to 10,000 scans, one JSON object per line
+///
+/// Each line has its own outcome; a broken one does not stop the others. The body may be compressed with gzip
+/// or zstd and has up to 8 MiB when decompressed.
+#[utoipa::path(post, path = "/v1/scans:batch", tag = "scans",
+    request_body(content = ScanRequest<'static>, content_type = "application/x-ndjson"),
+    responses(
+        (status = 200, description = "The outcome of each line", body = BatchAnswer<ScanReceipt>),
+        (status = 400, description = "`malformed-body`: does not decompress", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`body-incomplete`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`body-too-large` or `too-many-lines`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported-media-type` or `unsupported-encoding`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too-many-requests`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn post(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Result<Response, IngestError> {
+    gateway.metrics.batch_requests.increment(1);
+    gateway.let_in(client, 0)?;
+    let body = read_ndjson(request).await?;
+    let count = count_lines(&body)?;
+    gateway.let_in(client, count)?;
+    let now_ms = now_ms();
+    let mut batch = Batch::begin(&gateway.producer, &gateway.topics.scans, count);
+    batch.send(&body, |line, message| take(&gateway, line, message, now_ms)).await;
+    let finished = batch.finish(None).await;
+    let mut verdicts = [0; 4];
+    finished.receipts().for_each(|receipt| verdicts[receipt.verdict as usize] += 1);
+    Verdict::ALL.iter().for_each(|v| gateway.metrics.scans(*v).increment(verdicts[*v as usize]));
+    gateway.metrics.rejected.increment(finished.rejected() as u64);
+    Ok(json(finished.answer()))
+}
+
+fn take(gateway: &Gateway, line: &[u8], message: &mut Message, now_ms: i64) -> Result<ScanReceipt, IngestError> {
+    let scan = read::<ScanRequest<'_>>(line)?.check(&gateway.city, &gateway.limits, now_ms)?;
+    let health = gateway.tables.health(scan.person).to_health();
+    let event = gateway.tables.with_venue(scan.venue, |venue| {
+        scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms).map(|accepted| accepted.event)
+    })?;
+    message.set(&event.person.to_hex(), &event)?;
+    Ok(ScanReceipt { receipt: event.event_id, verdict: event.verdict, colour: event.colour })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_receipt_written_by_hand_is_the_one_described() {
+        let receipt = ScanReceipt { receipt: Uuid::max(), verdict: Verdict::Refuse, colour: Colour::Red };
+        let mut out = b"{".to_vec();
+        receipt.write(&mut out);
+        out.push(b'}');
+        let written: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!(written, serde_json::to_value(&receipt).expect("serialises"));
+    }
+}

@@ -1,0 +1,68 @@
+//! The tables in memory that a scan is answered from, and the thread that keeps them.
+
+mod health;
+mod loader;
+mod seen;
+mod sharded;
+mod venues;
+
+pub use health::HealthRecord;
+pub use loader::{CONDITION, Loader};
+pub use seen::{Seen, Table};
+use sharded::Sharded;
+pub use venues::Venue;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use schemas::{CityProfile, PersonKey, VenueId};
+
+use crate::error::IngestError;
+
+/// Venue directory and health of the whole city.
+#[derive(Debug, Default)]
+pub struct Tables {
+    venues: Sharded<Venue>,
+    health: Sharded<HealthRecord>,
+    caught_up: AtomicBool,
+    /// When the newest message of the health feed was sent, in milliseconds since 1970; 0 without one.
+    health_fed_at_ms: AtomicI64,
+    /// How far the topics were read.
+    pub seen: Seen,
+}
+
+impl Tables {
+    /// Fails until the topics were read up to where they ended at start: before, a missing venue or colour
+    /// would mean nothing.
+    ///
+    /// # Errors
+    /// [`IngestError::NotReady`].
+    pub fn ensure_caught_up(&self) -> Result<(), IngestError> {
+        if self.caught_up.load(Ordering::Acquire) { Ok(()) } else { Err(IngestError::NotReady) }
+    }
+
+    /// Looks at a venue while its row is locked for writers.
+    pub fn with_venue<R>(&self, venue: VenueId, look: impl FnOnce(Option<&Venue>) -> R) -> R {
+        self.venues.with(u64::from(venue), look)
+    }
+
+    /// What is known of a person's health.
+    pub fn health(&self, person: PersonKey) -> HealthRecord {
+        self.health.with(person.to_u64(), |record| record.copied().unwrap_or_default())
+    }
+
+    /// How old the newest message of the health feed is; `None` without one.
+    pub fn health_age_s(&self, now_ms: i64) -> Option<i64> {
+        let fed_at_ms = self.health_fed_at_ms.load(Ordering::Relaxed);
+        (fed_at_ms > 0).then(|| (now_ms - fed_at_ms).max(0) / 1000)
+    }
+
+    fn set_venue(&self, city: &CityProfile, message: &[u8]) -> bool {
+        match Venue::try_from_message(city, message) {
+            Some((id, venue)) => {
+                self.venues.insert(u64::from(id), venue);
+                true
+            }
+            None => false,
+        }
+    }
+}

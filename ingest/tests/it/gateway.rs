@@ -1,0 +1,251 @@
+//! A gateway under test, and what its tests ask of it.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use rdkafka::{Message, consumer::BaseConsumer};
+use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
+use schemas::{KeyRing, ScanEvent, VenueCode};
+use serde_json::{Value, json};
+use service::{Problem, TopicReader, kafka::partition_count};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const CODE_KEY: &str = "1:abababababababababababababababababababababababababababababababab\n";
+const PERSON_KEY: &str = "1:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\n";
+/// How long anything that happens by itself may take.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The example of GB 11643: a valid number of nobody.
+pub const ID_CARD: &str = "34052419800101001X";
+/// Someone.
+pub const PERSON: &str = "1123456789abcdef";
+
+/// A running gateway with topics of its own.
+pub struct Gateway {
+    pub config: ingest::Config,
+    base: String,
+    client: reqwest::Client,
+    shutdown: CancellationToken,
+    serving: JoinHandle<anyhow::Result<()>>,
+    _keys: Arc<TempDir>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    config: ingest::Config,
+}
+
+/// The brokers that the runner gives.
+pub fn brokers() -> String {
+    std::env::var("VENUECODE_KAFKA").unwrap_or_else(|_| {
+        panic!("set VENUECODE_KAFKA=HOST:PORT, or run the tests with `venuecode exec -- cargo test`")
+    })
+}
+
+impl Gateway {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts a gateway whose settings differ from the defaults, and waits until it is ready.
+    pub async fn start_with(change: impl FnOnce(&mut ingest::Config)) -> Self {
+        let keys = tempfile::tempdir().expect("a directory");
+        let file = |name: &str, text| {
+            let path = keys.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path.display().to_string()
+        };
+        let (code, person) = (file("code", CODE_KEY), file("person", PERSON_KEY));
+        let brokers = brokers();
+        let prefix = format!("it-{}-", Uuid::now_v7().simple());
+        let arguments = [
+            "it",
+            "--code-keys-file",
+            &code,
+            "--person-keys-file",
+            &person,
+            "--kafka",
+            &brokers,
+            "--topic-prefix",
+            &prefix,
+            "--partitions",
+            "2",
+        ];
+        let mut config = Cli::try_parse_from(arguments).expect("parses").config;
+        change(&mut config);
+        Self::serve(config, Arc::new(keys)).await
+    }
+
+    async fn serve(config: ingest::Config, keys: Arc<TempDir>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address: SocketAddr = listener.local_addr().expect("an address");
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(ingest::serve(config.clone(), listener, shutdown.clone()));
+        let base = format!("http://{address}");
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
+        let gateway = Self { config, base, client, shutdown, serving, _keys: keys };
+        let started = Instant::now();
+        loop {
+            let answer = gateway.get("/readyz").await;
+            if answer.status == 200 {
+                return gateway;
+            }
+            assert!(started.elapsed() < PATIENCE, "not ready in {PATIENCE:?}: {}", answer.text);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Stops it in good order.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.serving.await.expect("no panic").expect("a clean end");
+    }
+
+    /// Stops it and starts another one with the same settings and topics.
+    pub async fn restart(self) -> Self {
+        let (config, keys) = (self.config.clone(), Arc::clone(&self._keys));
+        self.stop().await;
+        Self::serve(config, keys).await
+    }
+
+    /// Waits until something is so.
+    pub async fn eventually(&self, what: &str, so: impl AsyncFn(&Self) -> bool) {
+        let wait = async {
+            while !so(self).await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("not {what} in {PATIENCE:?}"));
+    }
+
+    pub fn request(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::to(self.request(reqwest::Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+        let request = self.request(reqwest::Method::POST, path);
+        Answer::to(request.header("content-type", content_type).body(body)).await
+    }
+
+    pub async fn scan(&self, body: &Value) -> Answer {
+        self.post("/v1/scans", "application/json", body.to_string()).await
+    }
+
+    /// Sends lines to a batch route.
+    pub async fn batch(&self, path: &str, lines: &[Value]) -> Answer {
+        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        self.post(path, "application/x-ndjson", body).await
+    }
+
+    /// Loads a public venue and returns its code.
+    pub async fn load_venue(&self, venue: u32) -> String {
+        let line = venue_line(venue);
+        let answer = self.batch("/v1/venues:batch", &[line]).await.ok();
+        assert_eq!(answer["accepted"], 1, "{answer}");
+        answer["lines"][0]["code"].as_str().expect("a code").to_owned()
+    }
+
+    /// Loads a green code and a negative test of an hour ago.
+    pub async fn load_healthy(&self, person: &str) {
+        let health = json!({"person": person, "colour": "green", "since": ago(86_400), "issuer": "CDC", "evidence": "E1", "reason": "no risk"});
+        let test = json!({"person": person, "sampled_at": ago(3600), "resulted_at": ago(1800), "result": "negative", "laboratory": "L1"});
+        assert_eq!(self.batch("/v1/health-codes:batch", &[health]).await.ok()["accepted"], 1);
+        assert_eq!(self.batch("/v1/tests:batch", &[test]).await.ok()["accepted"], 1);
+    }
+
+    /// Every message of a topic, with its key.
+    pub async fn messages(&self, topic: &str) -> Vec<(String, String)> {
+        let (kafka, topic) = (self.config.kafka.clone(), format!("{}{topic}", self.config.kafka.topic_prefix));
+        let read = move || {
+            let consumer: BaseConsumer = kafka.reader().create().expect("a consumer");
+            let partitions: Vec<_> =
+                (0..partition_count(&consumer, &topic).expect("a topic")).map(|p| (topic.as_str(), p)).collect();
+            let mut messages = Vec::new();
+            let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+            TopicReader::try_new(&kafka, &partitions)
+                .and_then(|mut r| r.read_to_end(PATIENCE, |m| messages.push((text(m.key()), text(m.payload())))))
+                .expect("read to its end");
+            messages
+        };
+        tokio::task::spawn_blocking(read).await.expect("no panic")
+    }
+
+    /// The scans that are stored.
+    pub async fn stored_scans(&self) -> Vec<ScanEvent> {
+        let messages = self.messages("scans").await;
+        let scan = |(key, value): &(String, String)| {
+            let scan = ScanEvent::try_parse(value.as_bytes()).expect("a scan");
+            assert_eq!(*key, scan.person.to_string(), "scans are keyed by person");
+            scan
+        };
+        messages.iter().map(scan).collect()
+    }
+
+    /// A code of this city, also for venues that do not exist.
+    pub fn code(&self, venue: u32, serial: u8) -> String {
+        VenueCode { venue, serial }.sign(&KeyRing::try_parse(CODE_KEY).expect("valid")).to_string()
+    }
+}
+
+impl Answer {
+    pub async fn to(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, text: response.text().await.expect("a body") }
+    }
+
+    /// The body of a 200.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/json");
+        serde_json::from_str(&self.text).expect("JSON")
+    }
+
+    /// The problem that it is, whose body says the same as the headers.
+    #[track_caller]
+    pub fn problem(&self) -> Problem {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{} {}", self.status, self.text);
+        let problem: Problem = serde_json::from_str(&self.text).expect("a problem");
+        assert_eq!(problem.status, self.status.as_u16());
+        let retry = self.headers.get("retry-after").map(|v| v.to_str().expect("ascii").to_owned());
+        assert_eq!(retry, problem.retry_after_s.map(|s| s.to_string()));
+        problem
+    }
+
+    /// Status, kind and field of the problem.
+    #[track_caller]
+    pub fn refusal(&self) -> (u16, String, Option<String>) {
+        let problem = self.problem();
+        (problem.status, problem.kind.trim_start_matches("urn:venuecode:problem:").to_owned(), problem.field)
+    }
+}
+
+/// A time so many seconds ago, as clients write it.
+pub fn ago(seconds: i64) -> String {
+    (chrono::Utc::now() - chrono::Duration::seconds(seconds)).to_rfc3339()
+}
+
+/// A line that loads a public venue.
+pub fn venue_line(venue: u32) -> Value {
+    json!({"venue": venue, "name": format!("茶馆 {venue}"), "category": "catering", "district": 310_101, "address": "福州路1号"})
+}

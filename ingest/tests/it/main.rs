@@ -1,0 +1,17 @@
+//! The gateway against a real Kafka: a random topic set and a gateway of its own per test.
+//!
+//! Run them with `venuecode exec -- cargo test --release -p ingest`, or with `VENUECODE_KAFKA` set.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod api;
+mod codes;
+mod feeds;
+mod gateway;
+mod limits;
+mod outages;
+mod privacy;
+mod proxy;
+mod restart;
+mod scans;
+mod scans_batch;

@@ -1,0 +1,78 @@
+//! With Kafka out of reach nothing is said to be kept that is not.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::{
+    gateway::{Gateway, PERSON, ago, brokers},
+    proxy::Proxy,
+};
+
+#[tokio::test]
+async fn while_kafka_is_out_of_reach_scans_are_refused_with_a_time_to_retry() {
+    let proxy = Proxy::start(&brokers()).await;
+    let gateway = Gateway::start_with(|config| {
+        config.kafka.brokers.clone_from(&proxy.address);
+        config.producer.ack_timeout_ms = 1500;
+    })
+    .await;
+    gateway.load_venue(7).await;
+    let scan = |n| json!({"venue": 7, "person": PERSON, "scanned_at": ago(n)});
+    gateway.scan(&scan(1)).await.ok();
+
+    proxy.cut();
+    let started = Instant::now();
+    let refused = gateway.scan(&scan(2)).await;
+    assert_eq!(refused.refusal(), (503, "kafka-unavailable".to_owned(), None));
+    assert!(refused.problem().retry_after_s.is_some());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    let batch = gateway.batch("/v1/scans:batch", &[scan(3), json!({"venue": 9}), scan(4)]).await.ok();
+    assert_eq!((&batch["accepted"], &batch["rejected"]), (&json!(0), &json!(3)), "{batch}");
+    assert_eq!(batch["lines"][0]["problem"]["status"], 503, "{batch}");
+    assert!(batch["lines"][0]["problem"]["retry_after_s"].is_u64(), "{batch}");
+    assert_eq!(batch["lines"][1]["problem"]["status"], 422, "{batch}");
+    assert_eq!(gateway.get("/healthz").await.status, 200);
+
+    proxy.mend();
+    gateway.eventually("back", async |g| g.scan(&scan(5)).await.status == 200).await;
+    let stored: Vec<_> = gateway.stored_scans().await.iter().map(|scan| scan.event_id).collect();
+    assert!(stored.len() >= 2, "both scans that were acknowledged are there: {stored:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn when_too_much_waits_for_kafka_more_is_refused_at_once() {
+    let proxy = Proxy::start(&brokers()).await;
+    let gateway = Gateway::start_with(|config| {
+        config.kafka.brokers.clone_from(&proxy.address);
+        config.producer.ack_timeout_ms = 2000;
+        config.producer.queue_messages = 2;
+    })
+    .await;
+    gateway.load_venue(7).await;
+    proxy.cut();
+    let scan = json!({"venue": 7, "person": PERSON});
+    let batch = gateway.batch("/v1/scans:batch", &[scan.clone(), scan.clone(), scan]).await.ok();
+    let kinds: Vec<_> = (0..3).map(|n| batch["lines"][n]["problem"]["title"].as_str().unwrap_or_default()).collect();
+    assert_eq!(kinds, ["kafka unavailable", "kafka unavailable", "queue full"]);
+    assert_eq!(batch["lines"][2]["problem"]["retry_after_s"], 1);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn before_the_tables_are_read_nothing_is_answered() {
+    let proxy = Proxy::start(&brokers()).await;
+    proxy.cut();
+    let mut gateway = None;
+    let start = Gateway::start_with(|config| config.kafka.brokers.clone_from(&proxy.address));
+    tokio::pin!(start);
+    let early = tokio::time::timeout(Duration::from_secs(3), &mut start).await;
+    assert!(early.is_err(), "it is not ready without Kafka");
+    proxy.mend();
+    gateway.replace(start.await);
+    if let Some(gateway) = gateway {
+        gateway.load_venue(7).await;
+        gateway.stop().await;
+    }
+}
