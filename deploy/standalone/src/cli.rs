@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use benches::import::ImportArgs;
+use benches::import::venues::ImportVenuesArgs;
+use benches::simulate::SimulateArgs;
 use clap::{Parser, Subcommand};
 use service::telemetry::TelemetryConfig;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::demo::{self, DemoCommand};
 use crate::engines::{kafka, libchdb};
 use crate::exec::{self, ExecArgs};
 use crate::services::{self, Service};
@@ -19,6 +23,9 @@ Examples:
   Fetch the ClickHouse engine once (130 MB), then run everything on this machine:
     deploy/engines/fetch.sh
     venuecode up --data ./data
+
+  See it work, from scan to contact trace:
+    venuecode demo
 
   Run the tests against fresh engines:
     venuecode exec -- cargo test --release
@@ -46,6 +53,15 @@ Examples:
   venuecode exec --keep -- sh -c 'curl -s \"$VENUECODE_CLICKHOUSE_URL/ping\"'
   venuecode exec --kafka 127.0.0.1:9092 -- cargo test --release -p processor";
 
+const IMPORT_EXAMPLES: &str = "\
+The venues must be in the directory first (venuecode import-venues). An import that was interrupted goes on from where
+it was; a row sent twice is stored once.
+
+Examples:
+  venuecode import scans.csv.gz --person-column id --venue-column venue --time-column at
+  venuecode import checkins.csv --person-column user --time-column minute --time-unit minutes \\
+      --time-origin 2026-01-01T00:00:00+08:00";
+
 /// VenueCode in one command: an embedded Kafka, an embedded ClickHouse and the three services.
 #[derive(Debug, Parser)]
 #[command(name = "venuecode", version, after_help = EXAMPLES)]
@@ -62,6 +78,15 @@ enum Command {
     /// Run a command against fresh engines that are gone when it ends.
     #[command(after_help = EXEC_EXAMPLES)]
     Exec(ExecArgs),
+    /// Start everything, simulate a small city, and show an admission answer, a contact trace and footfall.
+    Demo(DemoCommand),
+    /// Import scans from a CSV file through the gateway.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
+    /// Load the venue directory from a CSV file.
+    ImportVenues(ImportVenuesArgs),
+    /// Send the scans of a simulated city through the gateway.
+    Simulate(SimulateArgs),
     /// Run one service against engines that run already.
     Service {
         #[command(flatten)]
@@ -109,6 +134,14 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Exec(args) => return single_threaded()?.block_on(exec::run(args)),
         Command::Up(args) => single_threaded()?.block_on(up::run(args))?,
+        Command::Demo(command) => single_threaded()?.block_on(demo::run(command))?,
+        Command::Import(args) => {
+            multi_threaded()?.block_on(benches::import::run(args))?;
+        }
+        Command::ImportVenues(args) => {
+            multi_threaded()?.block_on(benches::import::venues::run(args))?;
+        }
+        Command::Simulate(args) => multi_threaded()?.block_on(benches::simulate::run(args))?,
         Command::Service { logs, service } => {
             multi_threaded()?.block_on(services::run(service, &logs))?;
         }

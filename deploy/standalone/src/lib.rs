@@ -7,6 +7,7 @@
 pub mod child;
 pub mod cli;
 pub mod data_dir;
+pub mod demo;
 pub mod engines;
 pub mod exec;
 pub mod lifeline;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Replaces all of malloc, librdkafka's too: measured 1.4 µs of CPU less per request at the gateway.
+/// Cheaper for the gateway's many small buffers than the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 
 use crate::child::Child;
@@ -59,35 +60,88 @@ pub struct UpArgs {
 /// The directory or a port is in use, or a part did not become ready; everything that had started is stopped.
 pub async fn run(args: UpArgs) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let data = DataDir::open(&args.data)?;
-    let engine = if args.clickhouse.is_none() { Some(libchdb::locate()?) } else { None };
-    args.check_ports()?;
-    let secrets = Secrets::load_or_generate(&data)?;
-    let plan = EnginePlan {
-        external_kafka: args.kafka.clone(),
-        external_clickhouse: args.clickhouse.as_deref().map(external_clickhouse),
-        kafka_port: args.kafka_port,
-        clickhouse_port: args.clickhouse_port,
-        clickhouse: ClickHouseOptions { engine, query_log: args.query_log, query_reads_everything: false },
-        grace: ENGINE_GRACE,
-    };
-    eprintln!("venuecode: starting, data in {}", data.path().display());
-    let engines = Engines::launch(&plan, &data, &secrets)?;
-    let mut children = Vec::new();
-    let outcome = tokio::select! {
-        outcome = start_services(&args, &data, &secrets, &engines, &mut children) => outcome.map(|()| true),
-        _ = signals.recv() => Ok(false),
-    };
-    if matches!(outcome, Ok(true)) {
-        args.print_addresses(&engines);
+    if let Some(system) = System::start(&args, &mut signals).await? {
+        system.print_addresses();
+        println!("ready; Ctrl-C stops");
         signals.recv().await;
+        system.stop().await;
     }
-    eprintln!("venuecode: stopping");
-    for child in children {
-        child.stop().await;
+    Ok(())
+}
+
+/// The engines and the services, all ready.
+pub struct System {
+    engines: Engines,
+    services: Vec<Child>,
+    addresses: Addresses,
+}
+
+/// Where the three services listen.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// The gateway.
+    pub ingest: SocketAddr,
+    /// The processor's health endpoints.
+    pub processor: SocketAddr,
+    /// The query API.
+    pub query: SocketAddr,
+}
+
+impl System {
+    /// Starts everything and waits until it is ready; `None` when a signal comes first.
+    ///
+    /// # Errors
+    /// The directory or a port is in use, or a part did not become ready; everything that had started is stopped.
+    pub async fn start(args: &UpArgs, signals: &mut Signals) -> anyhow::Result<Option<Self>> {
+        let data = DataDir::open(&args.data)?;
+        let engine = if args.clickhouse.is_none() { Some(libchdb::locate()?) } else { None };
+        args.check_ports()?;
+        let secrets = Secrets::load_or_generate(&data)?;
+        let plan = EnginePlan {
+            external_kafka: args.kafka.clone(),
+            external_clickhouse: args.clickhouse.as_deref().map(external_clickhouse),
+            kafka_port: args.kafka_port,
+            clickhouse_port: args.clickhouse_port,
+            clickhouse: ClickHouseOptions { engine, query_log: args.query_log, query_reads_everything: false },
+            grace: ENGINE_GRACE,
+        };
+        eprintln!("venuecode: starting, data in {}", data.path().display());
+        let engines = Engines::launch(&plan, &data, &secrets)?;
+        let mut system = Self { engines, services: Vec::new(), addresses: args.addresses() };
+        let outcome = tokio::select! {
+            outcome = start_services(args, &data, &secrets, &system.engines, &mut system.services) => outcome.map(|()| true),
+            _ = signals.recv() => Ok(false),
+        };
+        match outcome {
+            Ok(true) => Ok(Some(system)),
+            Ok(false) => {
+                system.stop().await;
+                Ok(None)
+            }
+            Err(error) => {
+                system.stop().await;
+                Err(error)
+            }
+        }
     }
-    engines.stop().await;
-    outcome.map(|_| ())
+
+    /// Stops the services in the order of the data, then the engines.
+    pub async fn stop(self) {
+        eprintln!("venuecode: stopping");
+        for service in self.services {
+            service.stop().await;
+        }
+        self.engines.stop().await;
+    }
+
+    /// Prints where everything can be reached.
+    pub fn print_addresses(&self) {
+        println!("ingest      http://{}", services::reachable(self.addresses.ingest));
+        println!("processor   http://{}", services::reachable(self.addresses.processor));
+        println!("query-api   http://{}", services::reachable(self.addresses.query));
+        println!("Kafka       {}", self.engines.kafka);
+        println!("ClickHouse  {}", self.engines.clickhouse.url);
+    }
 }
 
 /// Waits for the engines, starts the services in the order in which they are to be stopped and waits until all are ready.
@@ -139,6 +193,33 @@ fn service_environment(
 }
 
 impl UpArgs {
+    /// Everything on loopback ports that are free right now, in `data`.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn on_free_ports(data: PathBuf, city: &str) -> anyhow::Result<Self> {
+        let [ingest, processor, query, kafka_port, clickhouse_port] = ports::free::<5>().context("no free port")?;
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok(Self {
+            data,
+            listen_ingest: loopback(ingest),
+            listen_processor: loopback(processor),
+            listen_query: loopback(query),
+            kafka_port,
+            clickhouse_port,
+            kafka: None,
+            clickhouse: None,
+            city: city.to_owned(),
+            query_log: false,
+        })
+    }
+
+    /// Where the services will listen.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        Addresses { ingest: self.listen_ingest, processor: self.listen_processor, query: self.listen_query }
+    }
+
     fn check_ports(&self) -> anyhow::Result<()> {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         ports::ensure_free(self.listen_ingest, "--listen-ingest")?;
@@ -151,14 +232,5 @@ impl UpArgs {
             ports::ensure_free(loopback(self.clickhouse_port), "--clickhouse-port")?;
         }
         Ok(())
-    }
-
-    fn print_addresses(&self, engines: &Engines) {
-        println!("ingest      http://{}", services::reachable(self.listen_ingest));
-        println!("processor   http://{}", services::reachable(self.listen_processor));
-        println!("query-api   http://{}", services::reachable(self.listen_query));
-        println!("Kafka       {}", engines.kafka);
-        println!("ClickHouse  {}", engines.clickhouse.url);
-        println!("ready; Ctrl-C stops");
     }
 }

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use reqwest::Url;
 use tansu_broker::broker::Broker;
 use tansu_broker::coordinator::group::administrator::Controller;
 use tansu_storage::StorageContainer;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use url::Url;
 use uuid::Uuid;
 
 use crate::child::{Child, ChildSpec};

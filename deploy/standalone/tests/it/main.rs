@@ -2,7 +2,11 @@
 //!
 //! A missing engine fails these tests; run `deploy/engines/fetch.sh` first.
 
+mod agreement;
 mod exec;
+mod nyc;
+mod simulated_city;
+mod stack;
 mod support;
 mod survival;
 mod up;

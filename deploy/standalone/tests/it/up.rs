@@ -1,54 +1,13 @@
 //! `venuecode up`: what it refuses before anything has started, and that all of it comes, stays and goes.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Stdio};
 
-use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Venuecode, command, eventually, http_get, kill, pid, runs};
+use crate::stack::{Ports, start};
+use crate::support::{Venuecode, command, eventually, kill, pid, runs};
 
 const CHILDREN: [&str; 5] = ["ingest", "processor", "query-api", "clickhouse", "kafka"];
-
-/// Five ports that nobody listens on right now, as `--flag value` pairs of `venuecode up`.
-struct Ports([String; 5]);
-
-impl Ports {
-    fn free() -> anyhow::Result<Self> {
-        let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-        let ports: Vec<String> =
-            held.iter().map(|held| Ok(held.local_addr()?.port().to_string())).collect::<std::io::Result<_>>()?;
-        ports.try_into().map(Self).map_err(|_| anyhow::anyhow!("not five ports"))
-    }
-
-    fn address(&self, number: usize) -> String {
-        format!("127.0.0.1:{}", self.0[number])
-    }
-
-    fn service_is_ready(&self, number: usize) -> bool {
-        http_get(&self.address(number), "/readyz").is_ok_and(|answer| answer.contains(" 200 "))
-    }
-}
-
-/// Starts `venuecode up` and waits until it says that all is ready.
-fn start(data: &Path, ports: &Ports) -> anyhow::Result<Child> {
-    let mut up = command()
-        .args(["up", "--listen-ingest", &ports.address(0), "--listen-processor", &ports.address(1)])
-        .args(["--listen-query", &ports.address(2), "--kafka-port", &ports.0[3], "--clickhouse-port", &ports.0[4]])
-        .arg("--data")
-        .arg(data)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let stdout = up.stdout.take().context("no standard output")?;
-    for line in BufReader::new(stdout).lines() {
-        if line?.starts_with("ready") {
-            return Ok(up);
-        }
-    }
-    bail!("venuecode up ended: {}", up.wait()?)
-}
 
 #[test]
 fn all_of_it_comes_is_restarted_and_goes() -> anyhow::Result<()> {

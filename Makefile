@@ -1,0 +1,60 @@
+# Every command that the README names. What a command needs and does not find, it says in one line.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(VENUECODE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/venuecode)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+VENUECODE := $(TARGET)/release/venuecode
+# One set of features for building, testing and measuring, so that nothing is compiled twice.
+CARGO_FLAGS := --release --workspace --locked
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+DATA ?= data
+
+.PHONY: help demo up test test-nyc bench bench-micro lint build engines tools clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+demo: build ## A small city from scan to contact trace; ends by itself
+	@$(VENUECODE) demo
+
+up: build ## The whole system on this machine, with a small city in it; Ctrl-C ends it
+	@$(VENUECODE) demo --stay --data $(DATA)
+
+test: build ## Every test, against real engines
+	@$(VENUECODE) exec -- cargo test $(CARGO_FLAGS)
+
+test-nyc: build ## Real check-ins against a plain Rust oracle; DATA=DIR holds nyc-checkins.csv.gz
+	@NYC_DATA="$(abspath $(DATA))" cargo test $(CARGO_FLAGS) -p standalone --test nyc -- --nocapture
+
+bench: build ## Load on the whole system; the last line is JSON
+	@$(TARGET)/release/load --venuecode $(VENUECODE)
+
+bench-micro: ## The pure parts of the hot path, by criterion
+	@cargo bench -p benches
+
+lint: tools $(DENY) ## Format, clippy, licences, shell scripts
+	@cargo fmt --all --check
+	@cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	@$(DENY) --log-level error check bans licenses sources
+	@bash -n deploy/engines/fetch.sh .ci/run
+
+build: engines
+	@cargo build $(CARGO_FLAGS) --all-targets
+
+engines: tools
+	@deploy/engines/fetch.sh >/dev/null
+
+tools:
+	@for tool in cargo gcc make node npm; do \
+	  command -v $$tool >/dev/null || { echo "$$tool is missing: VenueCode needs a Rust toolchain, gcc, make, and Node with npm" >&2; exit 1; }; \
+	done
+
+$(DENY):
+	@cargo install --quiet --locked --root $(dir $(patsubst %/,%,$(dir $@))) cargo-deny@$(DENY_VERSION)
+
+clean: ## Remove what was built here (engines stay in the cache)
+	@cargo clean

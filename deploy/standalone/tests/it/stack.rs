@@ -1,0 +1,123 @@
+//! The whole system on free ports, as `venuecode up` runs it.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use benches::query::QueryApi;
+use rustix::process::{Pid, Signal, kill_process};
+use schemas::KeyRing;
+
+use crate::support::{command, http_get};
+
+/// Five ports that nobody listens on right now, as `--flag value` pairs of `venuecode up`.
+pub struct Ports([String; 5]);
+
+impl Ports {
+    pub fn free() -> anyhow::Result<Self> {
+        let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+        let ports: Vec<String> =
+            held.iter().map(|held| Ok(held.local_addr()?.port().to_string())).collect::<std::io::Result<_>>()?;
+        ports.try_into().map(Self).map_err(|_| anyhow::anyhow!("not five ports"))
+    }
+
+    /// Address of the service with this number: 0 ingest, 1 processor, 2 query-api.
+    pub fn address(&self, number: usize) -> String {
+        format!("127.0.0.1:{}", self.0[number])
+    }
+
+    pub fn service_is_ready(&self, number: usize) -> bool {
+        http_get(&self.address(number), "/readyz").is_ok_and(|answer| answer.contains(" 200 "))
+    }
+}
+
+/// Starts `venuecode up` and waits until it says that all is ready.
+pub fn start(data: &Path, ports: &Ports) -> anyhow::Result<Child> {
+    let mut up = command()
+        .args(["up", "--listen-ingest", &ports.address(0), "--listen-processor", &ports.address(1)])
+        .args(["--listen-query", &ports.address(2), "--kafka-port", &ports.0[3], "--clickhouse-port", &ports.0[4]])
+        .arg("--data")
+        .arg(data)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let stdout = up.stdout.take().context("no standard output")?;
+    for line in BufReader::new(stdout).lines() {
+        if line?.starts_with("ready") {
+            return Ok(up);
+        }
+    }
+    bail!("venuecode up ended: {}", up.wait()?)
+}
+
+/// A running system in a directory of its own; ends with the test.
+pub struct Stack {
+    up: Child,
+    pub ports: Ports,
+    pub data: tempfile::TempDir,
+}
+
+impl Stack {
+    pub fn start() -> anyhow::Result<Self> {
+        let (data, ports) = (tempfile::tempdir()?, Ports::free()?);
+        Ok(Self { up: start(data.path(), &ports)?, ports, data })
+    }
+
+    pub fn gateway(&self) -> String {
+        format!("http://{}", self.ports.address(0))
+    }
+
+    pub fn query_api(&self) -> anyhow::Result<QueryApi> {
+        let query = format!("http://{}", self.ports.address(2)).parse()?;
+        QueryApi::try_new(&benches::query::QueryConfig { query })
+    }
+
+    /// The keys under which this system knows people.
+    pub fn person_keys(&self) -> anyhow::Result<KeyRing> {
+        service::secret::read_key_ring(&self.data.path().join("secrets/person.keys"))
+    }
+
+    /// Runs a subcommand of `venuecode` in the data directory and fails with what it printed.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = command().current_dir(self.data.path()).args(arguments).output()?;
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if output.status.success() { Ok(text) } else { bail!("venuecode {arguments:?}: {}\n{text}", output.status) }
+    }
+
+    /// Waits until `expected` scans are stored, then makes sure that no further one follows.
+    pub async fn wait_until_stored(&self, expected: u64) -> anyhow::Result<()> {
+        let api = self.query_api()?;
+        let started = Instant::now();
+        let mut stored = 0;
+        while started.elapsed() < Duration::from_secs(180) {
+            stored = api.stats().await.map_or(stored, |stats| stats.scans);
+            if stored >= expected && self.lag() == Some(0) {
+                // Two batches' time: whatever is still on its way would be stored by then.
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                stored = api.stats().await?.scans;
+                anyhow::ensure!(stored == expected, "stored {stored} scans, expected {expected}");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("stored {stored} scans, expected {expected}; lag {:?}", self.lag())
+    }
+
+    /// Messages that the processor has not dealt with, over all partitions; `None` while it does not say.
+    fn lag(&self) -> Option<u64> {
+        let metrics = http_get(&self.ports.address(1), "/metrics").ok()?;
+        let values = metrics.lines().filter(|line| line.starts_with("processor_lag_messages{"));
+        values.map(|line| line.rsplit(' ').next()?.parse::<f64>().ok().map(|lag| lag as u64)).sum()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Some(pid) = i32::try_from(self.up.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::INT);
+        }
+        let _ = self.up.wait();
+    }
+}
