@@ -21,14 +21,14 @@ help: ## List the commands
 demo: build ## A small city from scan to contact trace; ends by itself
 	@$(VENUECODE) demo
 
-up: build ## The whole system on this machine, with a small city in it; Ctrl-C ends it
-	@$(VENUECODE) demo --stay --data $(DATA)
+up: build ## The same, and it stays, with the addresses to open; Ctrl-C ends it
+	@$(VENUECODE) demo --stay
 
 test: build ## Every test, against real engines
-	@$(VENUECODE) exec -- cargo test $(CARGO_FLAGS)
+	@$(VENUECODE) exec -- cargo test $(CARGO_FLAGS) -- --skip nyc_
 
 test-nyc: build ## Real check-ins against a plain Rust oracle; DATA=DIR holds nyc-checkins.csv.gz
-	@NYC_DATA="$(abspath $(DATA))" cargo test $(CARGO_FLAGS) -p standalone --test nyc -- --nocapture
+	@NYC_DATA="$(abspath $(DATA))" cargo test $(CARGO_FLAGS) --test it nyc_ -- --nocapture
 
 bench: build ## Load on the whole system; the last line is JSON
 	@$(TARGET)/release/load --venuecode $(VENUECODE)

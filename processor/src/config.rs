@@ -28,7 +28,7 @@ pub struct BatchConfig {
     /// Most messages in a batch
     #[arg(long, env = "VENUECODE_BATCH_ROWS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=500_000))]
     pub batch_rows: u32,
-    /// Longest time from a batch's first message until it is stored, in milliseconds
+    /// Time between batches while messages keep coming, in milliseconds
     #[arg(long, env = "VENUECODE_BATCH_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub batch_ms: u64,
     /// How many offsets back, per partition, a scan sent again is known

@@ -31,6 +31,8 @@ use crate::{
     sink::Sink,
 };
 
+/// Shortest time for which a batch gathers, so that messages sent together are stored together.
+const MIN_GATHER: Duration = Duration::from_millis(20);
 /// Longest pause between two tries.
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 /// How long reading a partition's health may take.
@@ -93,6 +95,8 @@ struct Worker<'a> {
     next: u64,
     /// The newest range, to be stored again before anything new.
     replay: Option<Entry>,
+    /// When the last batch was gathered.
+    last_batch: Instant,
 }
 
 impl<'a> Worker<'a> {
@@ -135,6 +139,7 @@ impl<'a> Worker<'a> {
             stream,
             next,
             replay,
+            last_batch: Instant::now(),
         };
         worker.read_health()?;
         tracing::info!(
@@ -170,7 +175,9 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Waits for messages, then gathers until the batch is full or its first message has waited long enough.
+    /// Waits for messages, then gathers until the batch is full or it is time for the next one.
+    ///
+    /// Batches follow each other at the configured distance; a message that comes after a pause does not wait.
     fn gather(&mut self) -> Vec<OwnedMessage> {
         let mut messages = Vec::new();
         let mut deadline = Instant::now() + Duration::from_millis(200);
@@ -179,7 +186,8 @@ impl<'a> Worker<'a> {
             match self.scans.poll(left) {
                 Some(Ok(message)) => {
                     if messages.is_empty() {
-                        deadline = Instant::now() + self.shared.batch.linger();
+                        let now = Instant::now();
+                        deadline = (now + MIN_GATHER).max(self.last_batch + self.shared.batch.linger());
                     }
                     messages.push(message.detach());
                 }
@@ -187,6 +195,9 @@ impl<'a> Worker<'a> {
                 None if left.is_zero() => break,
                 None => {}
             }
+        }
+        if !messages.is_empty() {
+            self.last_batch = Instant::now();
         }
         messages
     }

@@ -28,6 +28,17 @@ pub struct KafkaConfig {
     /// Replicas of topics that do not exist yet
     #[arg(long, env = "VENUECODE_REPLICATION", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=9))]
     pub replication: i32,
+    /// Whether the broker keeps a producer's own retries from doubling messages. The embedded broker must go
+    /// without: it fails for good on the first message after one that timed out. Stored rows are the same either
+    /// way, since a doubled message repeats an event that is known
+    #[arg(
+        long,
+        env = "VENUECODE_KAFKA_IDEMPOTENCE",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub kafka_idempotence: bool,
 }
 
 /// How long a metadata request may take.
@@ -64,13 +75,12 @@ impl KafkaConfig {
         client
     }
 
-    /// Settings of a producer whose acknowledgement means kept: all in-sync replicas, no doubling by its own
-    /// retries.
+    /// Settings of a producer whose acknowledgement means kept: all in-sync replicas.
     pub fn producer(&self) -> ClientConfig {
         let mut client = self.client();
         client
             .set("acks", "all")
-            .set("enable.idempotence", "true")
+            .set("enable.idempotence", self.kafka_idempotence.to_string())
             .set("compression.type", "lz4")
             .set("partitioner", "murmur2_random");
         client

@@ -55,6 +55,13 @@ pub struct Engines {
 }
 
 impl Engines {
+    /// What a service must know of Kafka: where it is, and that the embedded one takes no idempotent producers.
+    #[must_use]
+    pub fn kafka_environment(&self) -> [(&'static str, String); 2] {
+        let idempotence = self.kafka_child.is_none();
+        [("VENUECODE_KAFKA", self.kafka.clone()), ("VENUECODE_KAFKA_IDEMPOTENCE", idempotence.to_string())]
+    }
+
     /// Starts what `plan` asks for; nothing is ready yet.
     ///
     /// # Errors

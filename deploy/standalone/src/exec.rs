@@ -144,7 +144,7 @@ async fn run_command(command: &[OsString], engines: &Engines, signals: &mut Sign
     let access = &engines.clickhouse;
     let spawned = Command::new(program)
         .args(arguments)
-        .env("VENUECODE_KAFKA", &engines.kafka)
+        .envs(engines.kafka_environment())
         .env("VENUECODE_CLICKHOUSE_URL", &access.url)
         .env("VENUECODE_CLICKHOUSE_USER", &access.admin.user)
         .env("VENUECODE_CLICKHOUSE_PASSWORD", &access.admin.password)

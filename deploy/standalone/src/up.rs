@@ -176,11 +176,11 @@ fn service_environment(
     credentials: Option<&Credentials>,
 ) -> Vec<(&'static str, OsString)> {
     let mut environment: Vec<(&'static str, OsString)> = vec![
-        ("VENUECODE_KAFKA", engines.kafka.clone().into()),
         ("VENUECODE_CITY", args.city.clone().into()),
         ("VENUECODE_CODE_KEYS_FILE", secrets.code_keys_file.clone().into()),
         ("VENUECODE_PERSON_KEYS_FILE", secrets.person_keys_file.clone().into()),
     ];
+    environment.extend(engines.kafka_environment().map(|(name, value)| (name, value.into())));
     if let Some(credentials) = credentials {
         environment.extend([
             ("VENUECODE_CLICKHOUSE_URL", engines.clickhouse.url.clone().into()),
