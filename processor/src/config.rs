@@ -19,6 +19,18 @@ pub struct Config {
     /// How scans are batched.
     #[command(flatten)]
     pub batch: BatchConfig,
+    /// Which partitions this instance holds
+    #[arg(long, env = "VENUECODE_HOLD", default_value = "group", value_enum)]
+    pub hold: Hold,
+}
+
+/// Which partitions of `scans` an instance holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Hold {
+    /// Those that the consumer group gives it, shared with the other instances.
+    Group,
+    /// All of them; for a single instance, which is then back at once after it was killed.
+    All,
 }
 
 /// How scans are gathered into batches.

@@ -1,71 +1,18 @@
-//! Which partitions this instance holds: membership in the consumer group, and a worker per partition.
+//! Which partitions this instance holds: membership in the consumer group.
 //!
 //! The group is used for the assignment alone. Each worker reads its partition with a consumer of its own, from
 //! where the ledger says, so a slow or unreachable ClickHouse never gets an instance thrown out of the group.
 
-use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hashbrown::HashMap;
-use parking_lot::Mutex;
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{metrics, worker};
-
-struct Held {
-    stop: CancellationToken,
-    thread: JoinHandle<()>,
-}
-
-/// The workers of this instance, started and stopped as partitions come and go.
-struct Workers {
-    shared: Arc<worker::Shared>,
-    stop: CancellationToken,
-    held: Mutex<HashMap<i32, Held>>,
-    stored: Mutex<HashMap<i32, u64>>,
-}
-
-impl Workers {
-    fn start(self: &Arc<Self>, partition: i32) {
-        let stop = self.stop.child_token();
-        let (workers, stopped) = (Arc::clone(self), stop.clone());
-        let thread = std::thread::Builder::new().name(format!("scans-{partition}")).spawn(move || {
-            let stored = Arc::clone(&workers);
-            let commit: worker::Commit = Box::new(move |partition, next| {
-                stored.stored.lock().insert(partition, next);
-            });
-            worker::run(&workers.shared, partition, &commit, &stopped);
-        });
-        match thread {
-            Ok(thread) => {
-                self.held.lock().insert(partition, Held { stop, thread });
-            }
-            Err(error) => tracing::error!(partition, %error, "cannot start a thread for a partition"),
-        }
-    }
-
-    /// Stops workers and waits until what they have under way is stored or given up.
-    fn stop(&self, partitions: &[i32]) {
-        let mut held = self.held.lock();
-        let stopping: Vec<Held> = partitions.iter().filter_map(|partition| held.remove(partition)).collect();
-        drop(held);
-        stopping.iter().for_each(|worker| worker.stop.cancel());
-        for worker in stopping {
-            if worker.thread.join().is_err() {
-                tracing::error!("the worker of a partition panicked");
-            }
-        }
-        self.stored.lock().retain(|partition, _| !partitions.contains(partition));
-    }
-
-    fn partitions(&self) -> Vec<i32> {
-        self.held.lock().keys().copied().collect()
-    }
-}
+use crate::{worker, workers::Workers};
 
 struct Membership(Arc<Workers>);
 
@@ -86,7 +33,6 @@ impl ConsumerContext for Membership {
             }
             partitions_of(list).into_iter().for_each(|partition| self.0.start(partition));
         }
-        ::metrics::gauge!(metrics::PARTITIONS).set(self.0.partitions().len() as f64);
     }
 }
 
@@ -106,7 +52,7 @@ pub fn take_part(shared: Arc<worker::Shared>, stop: &CancellationToken) -> anyho
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "1000");
-    let workers = Arc::new(Workers { shared, stop: stop.clone(), held: Mutex::default(), stored: Mutex::default() });
+    let workers = Arc::new(Workers::new(shared, stop.clone()));
     let member: BaseConsumer<Membership> =
         config.create_with_context(Membership(Arc::clone(&workers))).context("cannot set up a group member")?;
     member.subscribe(&[&topics.scans]).context("cannot subscribe to scans")?;
@@ -123,7 +69,7 @@ pub fn take_part(shared: Arc<worker::Shared>, stop: &CancellationToken) -> anyho
 
 /// Commits how far each partition is stored. It is for lag to be seen from outside; the ledger decides.
 fn commit(member: &BaseConsumer<Membership>, topic: &str, workers: &Workers) {
-    let stored = std::mem::take(&mut *workers.stored.lock());
+    let stored = workers.take_stored();
     if stored.is_empty() {
         return;
     }

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod recent;
 pub mod sink;
 pub mod worker;
+pub mod workers;
 
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use service::{Readiness, health, http, shutdown, telemetry};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use config::Config;
+pub use config::{Config, Hold};
 
 use crate::{dead_letters::DeadLetters, directory::Directory, sink::Sink};
 
@@ -50,29 +51,30 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Cancellation
     let readiness = Readiness::waiting_for(&[TABLES, directory::READY]);
     let health = tokio::spawn(http::serve(health::routes(readiness.clone(), recorder), listener, shutdown.clone()));
 
-    if let Some(()) = prepare(&config, &readiness, &shutdown).await? {
-        process(config, readiness, shutdown.clone()).await?;
+    if let Some(partitions) = prepare(&config, &readiness, &shutdown).await? {
+        process(config, partitions, readiness, shutdown.clone()).await?;
     }
     shutdown.cancel();
     health.await.context("the health endpoints failed")?
 }
 
 /// Waits for Kafka and ClickHouse and brings both into shape; `None` when asked to stop before.
-async fn prepare(config: &Config, readiness: &Readiness, shutdown: &CancellationToken) -> anyhow::Result<Option<()>> {
+async fn prepare(config: &Config, readiness: &Readiness, shutdown: &CancellationToken) -> anyhow::Result<Option<i32>> {
     let prepare = async {
-        loop {
+        let partitions = loop {
             match config.kafka.ensure_topics().await {
-                Ok(partitions) => break tracing::info!(partitions, "topics are there"),
+                Ok(partitions) => break partitions,
                 Err(error) => wait(readiness, error).await,
             }
-        }
+        };
         while let Err(error) = service::migrate::migrate(&config.clickhouse).await {
             wait(readiness, error).await;
         }
         readiness.met(TABLES);
+        partitions
     };
     tokio::select! {
-        () = prepare => Ok(Some(())),
+        partitions = prepare => Ok(Some(partitions)),
         () = shutdown.cancelled() => Ok(None),
     }
 }
@@ -84,7 +86,7 @@ async fn wait(readiness: &Readiness, error: anyhow::Error) {
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
 }
 
-async fn process(config: Config, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
+async fn process(config: Config, partitions: i32, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let work = move || {
         let mut producer_config = config.kafka.producer();
@@ -108,7 +110,13 @@ async fn process(config: Config, readiness: Readiness, stop: CancellationToken) 
             dead_letters,
             runtime,
         });
-        let result = group::take_part(shared, &stop);
+        let result = match config.hold {
+            Hold::Group => group::take_part(shared, &stop),
+            Hold::All => {
+                workers::hold_all(shared, partitions, &stop);
+                Ok(())
+            }
+        };
         stop.cancel();
         if follower.join().is_err() {
             tracing::error!("the follower of the venue directory panicked");

@@ -55,10 +55,16 @@ pub struct Engines {
 }
 
 impl Engines {
+    /// Whether Kafka runs here, for this installation alone.
+    #[must_use]
+    pub const fn kafka_is_embedded(&self) -> bool {
+        self.kafka_child.is_some()
+    }
+
     /// What a service must know of Kafka: where it is, and that the embedded one takes no idempotent producers.
     #[must_use]
     pub fn kafka_environment(&self) -> [(&'static str, String); 2] {
-        let idempotence = self.kafka_child.is_none();
+        let idempotence = !self.kafka_is_embedded();
         [("VENUECODE_KAFKA", self.kafka.clone()), ("VENUECODE_KAFKA_IDEMPOTENCE", idempotence.to_string())]
     }
 

@@ -180,6 +180,9 @@ fn service_environment(
         ("VENUECODE_CODE_KEYS_FILE", secrets.code_keys_file.clone().into()),
         ("VENUECODE_PERSON_KEYS_FILE", secrets.person_keys_file.clone().into()),
     ];
+    // Without other installations on this Kafka there is no group to wait for after a processor was killed.
+    let hold = if engines.kafka_is_embedded() { "all" } else { "group" };
+    environment.push(("VENUECODE_HOLD", hold.into()));
     environment.extend(engines.kafka_environment().map(|(name, value)| (name, value.into())));
     if let Some(credentials) = credentials {
         environment.extend([
