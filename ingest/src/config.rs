@@ -31,7 +31,7 @@ pub struct Config {
 #[command(next_help_heading = "Kafka")]
 pub struct ProducerConfig {
     /// How long a message waits for company before it is sent, in milliseconds: adds to each answer's time
-    #[arg(long, env = "VENUECODE_LINGER_MS", default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    #[arg(long, env = "VENUECODE_LINGER_MS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub linger_ms: u16,
     /// Messages that may wait for Kafka; above that requests are refused with 503
     #[arg(long, env = "VENUECODE_QUEUE_MESSAGES", default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]

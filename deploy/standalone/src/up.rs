@@ -183,6 +183,9 @@ fn service_environment(
     // Without other installations on this Kafka there is no group to wait for after a processor was killed.
     let hold = if engines.kafka_is_embedded() { "all" } else { "group" };
     environment.push(("VENUECODE_HOLD", hold.into()));
+    // Each partition is a request of its own to a broker that has one writer: a second one only costs.
+    let partitions = if engines.kafka_is_embedded() { "1" } else { "4" };
+    environment.push(("VENUECODE_PARTITIONS", partitions.into()));
     environment.extend(engines.kafka_environment().map(|(name, value)| (name, value.into())));
     if let Some(credentials) = credentials {
         environment.extend([
