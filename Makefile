@@ -25,7 +25,7 @@ up: build ## The same, and it stays, with the addresses to open; Ctrl-C ends it
 	@$(VENUECODE) demo --stay
 
 test: build ## Every test, against real engines
-	@$(VENUECODE) exec -- cargo test $(CARGO_FLAGS) -- --skip nyc_
+	@$(VENUECODE) exec -- cargo test $(CARGO_FLAGS) --no-fail-fast -- --skip nyc_
 
 test-nyc: build ## Real check-ins against a plain Rust oracle; DATA=DIR holds nyc-checkins.csv.gz
 	@NYC_DATA="$(abspath $(DATA))" cargo test $(CARGO_FLAGS) --test it nyc_ -- --nocapture

@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_key_files_are_all_that_must_be_given() {
         let cli = Cli::try_parse_from(["t", "--code-keys-file", "c", "--person-keys-file", "p"]).expect("parses");
-        assert_eq!(cli.config.producer.linger_ms, 3);
+        assert_eq!(cli.config.producer.linger_ms, 5);
         assert_eq!(cli.config.limits.limit_scans_burst.get(), 100_000);
         assert!(Cli::try_parse_from(["t"]).is_err());
     }
