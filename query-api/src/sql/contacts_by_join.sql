@@ -19,5 +19,6 @@ WHERE scan.venue_id IN {venues:Array(UInt32)}
   AND scan.scanned_at <= near.closes
   AND scan.person_id != {person:UInt64}
 LIMIT {limit:UInt64}
--- The key leaves few granules of small columns: reading each in two passes costs more than it spares.
-SETTINGS optimize_move_to_prewhere = 0
+-- The key leaves few granules of small columns: reading each in two passes costs more than it spares, and so do more
+-- threads, which are better left to the names and to other traces.
+SETTINGS optimize_move_to_prewhere = 0, max_threads = 1
