@@ -103,6 +103,10 @@ impl Ledger {
         while newest_entry.is_none() && low < high {
             let from = low.max(high - depth);
             newest_entry = newest(&read(&consumer, &topic, partition, from, high)?);
+            // Records before `low` have expired, and with them every scan that they speak of: begin anew.
+            if from == low && newest_entry.is_none() && low > 0 {
+                break;
+            }
             if from == low && newest_entry.is_none() {
                 bail!("{topic}[{partition}] holds records, but none that counts: it was tampered with or truncated");
             }

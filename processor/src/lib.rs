@@ -5,6 +5,7 @@
 //! [`batch`] (enrich, pure) → [`ledger`] (write the range down) → [`sink`] (store it).
 
 pub mod batch;
+mod beginning;
 pub mod config;
 pub mod dead_letters;
 pub mod directory;

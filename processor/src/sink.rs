@@ -131,6 +131,16 @@ impl Sink {
         Ok(rows.into_iter().map(|row| (row.event_id, row.kafka_offset)).collect())
     }
 
+    /// How many of these identities are stored, from whatever stream.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn count_stored(&self, ids: &[uuid::Uuid]) -> anyhow::Result<u64> {
+        let ids: Vec<String> = ids.iter().map(uuid::Uuid::to_string).collect();
+        let sql = "SELECT uniqExact(event_id) FROM scan_ids WHERE has({ids:Array(UUID)}, event_id)";
+        self.query.query(sql).param("ids", ids).fetch_one().await.context("cannot count stored scans")
+    }
+
     async fn send(&self, sql: String, bytes: Vec<u8>, token: &str) -> Result<(), clickhouse::error::Error> {
         let mut insert = self
             .insert

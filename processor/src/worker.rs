@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     batch::{self, Batch, Incoming},
+    beginning,
     config::BatchConfig,
     dead_letters::{DeadLetters, Rejected},
     directory::Directory,
@@ -103,12 +104,16 @@ impl<'a> Worker<'a> {
     fn start(shared: &'a Shared, partition: i32, stop: &'a CancellationToken) -> anyhow::Result<Self> {
         let topics = shared.kafka.topics();
         let scans: BaseConsumer = scan_consumer(&shared.kafka)?;
-        let (low, _) = scans
+        let (low, high) = scans
             .fetch_watermarks(&topics.scans, partition, METADATA_TIMEOUT)
             .context("cannot read the end of scans")?;
-        let low = u64::try_from(low)?;
 
         let (ledger, newest) = Ledger::open(&shared.kafka, shared.producer.clone(), partition)?;
+        if newest.is_none() {
+            let check = beginning::check(&scans, &shared.sink, (&topics.scans, partition), (low, high));
+            shared.runtime.block_on(check)?;
+        }
+        let low = u64::try_from(low)?;
         let stream = newest.as_ref().map_or_else(rand::random, |entry| entry.record.stream);
         let next = newest.as_ref().map_or(low, |entry| entry.record.end.max(low));
         // A range that Kafka no longer holds whole cannot be read again; what of it was stored stays.
@@ -184,6 +189,8 @@ impl<'a> Worker<'a> {
         while messages.len() < self.shared.batch.batch_rows as usize {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.scans.poll(left) {
+                // A client whose position has left the log begins again at its first message.
+                Some(Ok(message)) if u64::try_from(message.offset()).is_ok_and(|offset| offset < self.next) => {}
                 Some(Ok(message)) => {
                     if messages.is_empty() {
                         let now = Instant::now();

@@ -20,6 +20,12 @@ const HISTORY_MS: &str = "2678400000";
 const SCAN_RETENTION_MS: &str = "1209600000";
 /// How long dead letters stay, in milliseconds: 31 days.
 const DEAD_LETTER_RETENTION_MS: &str = HISTORY_MS;
+/// How long ledger records stay, in milliseconds: 31 days. Longer than scans: a partition whose last record has
+/// expired has no scan left that it speaks of, and begins anew. Not `-1`: the embedded broker takes that for a
+/// millisecond in the future and deletes everything.
+const LEDGER_RETENTION_MS: &str = "2678400000";
+/// How long health stays where it is not compacted, in milliseconds: 100 years.
+const FOR_EVER_MS: &str = "3153600000000";
 /// Bytes of ledger kept per partition; the newest record is all that is needed.
 const LEDGER_RETENTION_BYTES: &str = "67108864";
 
@@ -66,20 +72,26 @@ impl Topics {
     }
 
     /// How each topic is created. `scans`, `health`, `tests` and the ledger share `partitions`, so that one
-    /// instance has a person's scans and health together.
-    pub fn specs(&self, partitions: i32) -> Vec<TopicSpec> {
+    /// instance has a person's scans and health together. Where the broker has no `compaction_lag`, health and tests
+    /// are kept for good instead of being compacted.
+    pub fn specs(&self, partitions: i32, compaction_lag: bool) -> Vec<TopicSpec> {
         const COMPACTED: &[(&str, &str)] = &[("cleanup.policy", "compact")];
         // The lag keeps every change long enough for scans that arrive late.
         const HISTORY: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("min.compaction.lag.ms", HISTORY_MS)];
+        const KEPT: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", FOR_EVER_MS)];
         const SCAN: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", SCAN_RETENTION_MS)];
         const DEAD: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", DEAD_LETTER_RETENTION_MS)];
-        const LEDGER: &[(&str, &str)] =
-            &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", LEDGER_RETENTION_BYTES)];
+        const LEDGER: &[(&str, &str)] = &[
+            ("cleanup.policy", "delete"),
+            ("retention.ms", LEDGER_RETENTION_MS),
+            ("retention.bytes", LEDGER_RETENTION_BYTES),
+        ];
+        let history = if compaction_lag { HISTORY } else { KEPT };
         let spec = |name: &String, partitions, settings| TopicSpec { name: name.clone(), partitions, settings };
         vec![
             spec(&self.scans, partitions, SCAN),
-            spec(&self.health, partitions, HISTORY),
-            spec(&self.tests, partitions, HISTORY),
+            spec(&self.health, partitions, history),
+            spec(&self.tests, partitions, history),
             spec(&self.venues, partitions, COMPACTED),
             spec(&self.dead_letters, 1, DEAD),
             spec(&self.scan_ranges, partitions, LEDGER),

@@ -39,6 +39,16 @@ pub struct KafkaConfig {
         value_name = "BOOL"
     )]
     pub kafka_idempotence: bool,
+    /// Whether the broker spares recent messages when it compacts. The embedded broker does not: there the health
+    /// of a person, which late scans need as it was, is not compacted at all. Matters when topics are made
+    #[arg(
+        long,
+        env = "VENUECODE_KAFKA_COMPACTION_LAG",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub kafka_compaction_lag: bool,
 }
 
 /// How long a metadata request may take.
@@ -94,7 +104,7 @@ impl KafkaConfig {
         let topics = self.topics();
         let admin: AdminClient<DefaultClientContext> =
             self.client().create().context("cannot set up the Kafka admin client")?;
-        let specs = topics.specs(self.partitions);
+        let specs = topics.specs(self.partitions, self.kafka_compaction_lag);
         let new_topics: Vec<NewTopic<'_>> = specs
             .iter()
             .map(|spec| {

@@ -44,8 +44,9 @@ Examples:
       --listen-query 127.0.0.1:9082 --kafka-port 29092 --clickhouse-port 28123";
 
 const EXEC_EXAMPLES: &str = "\
-The command gets VENUECODE_KAFKA, VENUECODE_KAFKA_IDEMPOTENCE, VENUECODE_CLICKHOUSE_URL, VENUECODE_CLICKHOUSE_USER,
-VENUECODE_CLICKHOUSE_PASSWORD and, for a user that may only read, VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD. Its exit status is passed on (128+N
+The command gets VENUECODE_KAFKA and what that Kafka can do (VENUECODE_KAFKA_IDEMPOTENCE,
+VENUECODE_KAFKA_COMPACTION_LAG), VENUECODE_CLICKHOUSE_URL, VENUECODE_CLICKHOUSE_USER, VENUECODE_CLICKHOUSE_PASSWORD and,
+for a user that may only read, VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD. Its exit status is passed on (128+N
 after signal N); 125 means that the engines did not start.
 
 Examples:

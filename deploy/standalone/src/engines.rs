@@ -61,11 +61,15 @@ impl Engines {
         self.kafka_child.is_some()
     }
 
-    /// What a service must know of Kafka: where it is, and that the embedded one takes no idempotent producers.
+    /// What a service must know of Kafka: where it is, and what the embedded one cannot do.
     #[must_use]
-    pub fn kafka_environment(&self) -> [(&'static str, String); 2] {
-        let idempotence = !self.kafka_is_embedded();
-        [("VENUECODE_KAFKA", self.kafka.clone()), ("VENUECODE_KAFKA_IDEMPOTENCE", idempotence.to_string())]
+    pub fn kafka_environment(&self) -> [(&'static str, String); 3] {
+        let complete = !self.kafka_is_embedded();
+        [
+            ("VENUECODE_KAFKA", self.kafka.clone()),
+            ("VENUECODE_KAFKA_IDEMPOTENCE", complete.to_string()),
+            ("VENUECODE_KAFKA_COMPACTION_LAG", complete.to_string()),
+        ]
     }
 
     /// Starts what `plan` asks for; nothing is ready yet.

@@ -49,7 +49,7 @@ pub struct UpArgs {
     /// City profile.
     #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai")]
     city: String,
-    /// Keep ClickHouse's system.query_log, for two days.
+    /// Keep ClickHouse's system.query_log, for two days or until the next start.
     #[arg(long, env = "VENUECODE_QUERY_LOG", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     query_log: bool,
 }

@@ -187,3 +187,23 @@ async fn streams_of_two_partitions_are_told_apart() {
     ]);
     assert_eq!(streams, HashMap::from([("streams", 2), ("messages", 200)]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_ledger_nothing_is_stored_a_second_time() {
+    let fixture = Fixture::new(1).await;
+    let running = fixture.start().await;
+    fixture.scans(&many(300)).await;
+    fixture.wait_for_counts(300).await;
+    running.stop().await;
+
+    // The same scans on Kafka, the same ClickHouse, and an empty ledger.
+    let mut without_ledger = Fixture::new(1).await;
+    without_ledger.config.clickhouse.database.clone_from(&fixture.config.clickhouse.database);
+    without_ledger.scans(&many(300)).await;
+    let running = without_ledger.start().await;
+    // Longer than it takes to hold a partition and to store what is there.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(fixture.counts().await, [300; 3]);
+    assert_eq!(without_ledger.ledger_end(0), 0, "a range was written down");
+    running.stop().await;
+}

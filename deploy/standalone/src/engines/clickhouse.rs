@@ -53,7 +53,7 @@ impl fmt::Debug for Credentials {
 pub struct ClickHouseOptions {
     /// The library or binary to run.
     pub engine: Option<Engine>,
-    /// Keep `system.query_log`, for two days.
+    /// Keep `system.query_log`, for two days or until the next start.
     pub query_log: bool,
     /// Let the reading user see every database and not only the application's: tests have one database each.
     pub query_reads_everything: bool,

@@ -118,6 +118,7 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
 }
 
 fn run_library(path: &Path, config: &Path) -> anyhow::Result<()> {
+    remove_system_tables(config)?;
     let start = config.with_file_name("start.sql");
     std::fs::write(&start, START).with_context(|| format!("cannot write {}", start.display()))?;
     // The second file is the lifeline: it is read to its end before it is run, and it is empty.
@@ -159,6 +160,19 @@ fn run_library(path: &Path, config: &Path) -> anyhow::Result<()> {
     // SAFETY: a non-null error is a NUL-terminated string that lives as long as the result, which is never freed.
     let message = unsafe { CStr::from_ptr(error) }.to_string_lossy();
     bail!("ClickHouse failed: {message}")
+}
+
+/// Removes the logs of earlier runs. This mode keeps no catalogue of the database `system`, so their directories would
+/// only be in the way of new tables, and there would be no log at all.
+fn remove_system_tables(config: &Path) -> anyhow::Result<()> {
+    let Some(data) = config.parent().and_then(Path::parent) else { return Ok(()) };
+    let system = data.join("clickhouse/data/system");
+    match std::fs::remove_dir_all(&system) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", system.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Becomes `clickhouse server`; returns only if that fails. The parent's SIGTERM stops it, its death too.

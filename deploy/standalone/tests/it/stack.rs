@@ -65,6 +65,14 @@ impl Stack {
         Ok(Self { up: start(data.path(), &ports)?, ports, data })
     }
 
+    /// Stops everything in order and starts it again on the same data.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.interrupt();
+        anyhow::ensure!(self.up.wait()?.success(), "venuecode up did not end well");
+        self.up = start(self.data.path(), &self.ports)?;
+        Ok(())
+    }
+
     pub fn gateway(&self) -> String {
         format!("http://{}", self.ports.address(0))
     }
@@ -105,19 +113,24 @@ impl Stack {
         bail!("stored {stored} scans, expected {expected}; lag {:?}", self.lag())
     }
 
+    fn interrupt(&self) {
+        if let Some(pid) = i32::try_from(self.up.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::INT);
+        }
+    }
+
     /// Messages that the processor has not dealt with, over all partitions; `None` while it does not say.
     fn lag(&self) -> Option<u64> {
         let metrics = http_get(&self.ports.address(1), "/metrics").ok()?;
         let values = metrics.lines().filter(|line| line.starts_with("processor_lag_messages{"));
-        values.map(|line| line.rsplit(' ').next()?.parse::<f64>().ok().map(|lag| lag as u64)).sum()
+        let lags: Option<Vec<_>> = values.map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).collect();
+        lags.filter(|lags| !lags.is_empty()).map(|lags| lags.iter().sum::<f64>() as u64)
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        if let Some(pid) = i32::try_from(self.up.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, Signal::INT);
-        }
+        self.interrupt();
         let _ = self.up.wait();
     }
 }
