@@ -2,8 +2,9 @@
 //! and the oracle that says what a trace must find.
 //!
 //! It speaks to the services over HTTP only, as any client does. [`import`], [`simulate`] and [`demo`] are commands of
-//! the `venuecode` binary; [`load`] is a binary of its own.
+//! the `venuecode` binary; [`load`] and [`chaos`] are binaries of their own.
 
+pub mod chaos;
 pub mod city;
 pub mod demo;
 pub mod gateway;

@@ -43,8 +43,9 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_CONTACT_SCANS", default_value_t = 2_000_000, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub max_contact_scans: u32,
-    /// Windows up to which a trace asks for ranges of the key; above it joins
-    #[arg(long, env = "VENUECODE_MAX_WINDOW_RANGES", default_value_t = 40, value_name = "COUNT",
-          value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    /// Windows times weeks up to which a trace names the ranges of the key that it needs; with more it reads the
+    /// venues whole, since looking up a range in many weeks costs more than it spares
+    #[arg(long, env = "VENUECODE_MAX_WINDOW_RANGES", default_value_t = 120, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub max_window_ranges: u32,
 }

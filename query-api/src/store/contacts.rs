@@ -1,4 +1,4 @@
-//! The scans of others inside a person's windows: few windows as ranges of the key, many as a join.
+//! The scans of others inside a person's windows: a join, and for few windows their ranges of the key as a hint.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ use crate::{
 /// Windows in one query. A parameter may have 128 KiB, and a time takes 11 bytes.
 const MAX_WINDOWS: usize = 10_000;
 
-const WINDOWS_MARKER: &str = "/*WINDOWS*/";
+const RANGES_MARKER: &str = "/*RANGES*/";
 
 #[derive(Row, Deserialize)]
 struct ContactRow {
@@ -51,7 +51,8 @@ impl Store {
     ) -> Result<Vec<ContactScan>, QueryError> {
         let mut scans = Vec::new();
         for windows in windows.chunks(MAX_WINDOWS) {
-            let query = if windows.len() <= self.max_window_ranges { by_ranges(windows) } else { by_join(windows) };
+            let hinted = windows.len() * weeks(windows) <= self.max_window_ranges;
+            let query = sql(if hinted { windows.len() } else { 0 });
             let left = limit - scans.len();
             let query = with_windows(self.query(&query), windows).param("person", person.to_u64());
             let rows = self.rows::<ContactRow>(Kind::Contacts, query.param("limit", left + 1)).await?;
@@ -64,6 +65,14 @@ impl Store {
     }
 }
 
+/// Weeks that the windows span: ClickHouse holds every range against every week's parts.
+fn weeks(windows: &[Window]) -> usize {
+    const WEEK_S: u32 = 7 * 24 * 3600;
+    let first = windows.iter().map(|window| window.opens).min().unwrap_or(0);
+    let last = windows.iter().map(|window| window.closes).max().unwrap_or(0);
+    (last / WEEK_S - first / WEEK_S + 1) as usize
+}
+
 fn with_windows(query: Query, windows: &[Window]) -> Query {
     let column = |of: fn(&Window) -> u32| windows.iter().map(of).collect::<Vec<_>>();
     query
@@ -74,24 +83,21 @@ fn with_windows(query: Query, windows: &[Window]) -> Query {
         .param("last", windows.iter().map(|window| window.closes).max().unwrap_or(0))
 }
 
-fn by_join(_windows: &[Window]) -> String {
-    include_str!("../sql/contacts_by_join.sql").to_owned()
-}
-
-/// The text has numbers of windows in it and no value.
-fn by_ranges(windows: &[Window]) -> String {
-    let mut conditions = String::new();
-    for number in 1..=windows.len() {
-        let or = if number == 1 { "" } else { " OR " };
+/// The query, with the ranges of this many windows. The text has numbers of windows in it and no value.
+fn sql(ranges: usize) -> String {
+    let mut hint = String::new();
+    for number in 1..=ranges {
+        let or = if number == 1 { "AND indexHint(" } else { " OR " };
         let at = |end: &str| format!("toDateTime({{{end}:Array(UInt32)}}[{number}], 'UTC')");
         let (opens, closes) = (at("opens"), at("closes"));
         // Writing to a string cannot fail.
         let _ = write!(
-            conditions,
-            "{or}(venue_id = {{venues:Array(UInt32)}}[{number}] AND scanned_at BETWEEN {opens} AND {closes})"
+            hint,
+            "{or}(scan.venue_id = {{venues:Array(UInt32)}}[{number}] AND scan.scanned_at BETWEEN {opens} AND {closes})"
         );
     }
-    include_str!("../sql/contacts_by_ranges.sql").replace(WINDOWS_MARKER, &conditions)
+    let end = if ranges == 0 { "" } else { ")" };
+    include_str!("../sql/contacts.sql").replace(RANGES_MARKER, &(hint + end))
 }
 
 #[cfg(test)]
@@ -99,12 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_one_condition_for_each_window_and_no_value_in_the_text() {
-        let windows = [Window { venue: 777_777, opens: 888_888, closes: 999_999 }; 2];
-        let sql = by_ranges(&windows);
-        assert_eq!(sql.matches("BETWEEN").count(), 2);
-        assert!(sql.contains("[1]") && sql.contains("[2]") && !sql.contains(WINDOWS_MARKER), "{sql}");
-        assert!(!sql.contains("777777") && !sql.contains("888888") && !sql.contains("999999"), "{sql}");
+    fn there_is_one_range_for_each_window_and_none_without_a_hint() {
+        let (with, without) = (sql(2), sql(0));
+        assert!(with.contains("[1]") && with.contains("[2]") && !with.contains("[3]"), "{with}");
+        assert!(!without.contains("indexHint") && !without.contains("[1]"), "{without}");
+        assert!(!with.contains(RANGES_MARKER) && !without.contains(RANGES_MARKER));
     }
 
     #[test]

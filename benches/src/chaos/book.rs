@@ -1,0 +1,134 @@
+//! The book of all scans that were sent: what each was, and whether the gateway took it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::Utc;
+use rand::{Rng, rngs::StdRng};
+use schemas::{Colour, Direction, Method, PersonKey, ScanEvent, VenueId};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::gateway::http_time;
+use crate::oracle::Sighting;
+
+/// People who are scanned.
+pub(super) const PEOPLE: u64 = 3_000;
+/// Venues where they are.
+pub(super) const VENUES: u32 = 60;
+/// Scans are dated up to so long ago.
+const BACK_S: i64 = 4 * 3600;
+
+/// One scan. No two are alike in person, venue and time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scan {
+    pub(super) id: Uuid,
+    pub(super) sighting: Sighting,
+    /// Whether the client sends the identity, or leaves it to the gateway.
+    sends_id: bool,
+}
+
+impl Scan {
+    /// The scan as a client sends it.
+    pub(super) fn body(&self) -> Value {
+        let mut body = json!({
+            "person": key(self.sighting.person).to_string(),
+            "venue": self.sighting.venue,
+            "method": Method::SentinelHealthCode,
+            "scanned_at": http_time(self.sighting.at),
+        });
+        if self.sends_id {
+            body["event_id"] = json!(self.id);
+        }
+        body
+    }
+}
+
+/// Somebody's key.
+pub(super) fn key(number: u64) -> PersonKey {
+    // The version takes the upper four bits, and no number here reaches them.
+    PersonKey::from_u64(1 << 60 | number).unwrap_or_else(|| unreachable!("a key of version 1"))
+}
+
+/// The colour that the authority gave somebody before the first scan.
+pub(super) fn colour(person: u64) -> Colour {
+    match person % 10 {
+        0 => Colour::Red,
+        1 | 2 => Colour::Yellow,
+        _ => Colour::Green,
+    }
+}
+
+/// The district and category of a venue.
+pub(super) fn place(venue: VenueId) -> (u32, &'static str) {
+    const DISTRICTS: [u32; 3] = [310_101, 310_104, 310_115];
+    const CATEGORIES: [&str; 2] = ["lodging", "transport"];
+    (DISTRICTS[venue as usize % DISTRICTS.len()], CATEGORIES[venue as usize % CATEGORIES.len()])
+}
+
+/// What became of a scan, as its sender knows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) sighting: Sighting,
+    pub(super) accepted: bool,
+}
+
+/// All scans of a run.
+#[derive(Debug, Default)]
+pub(super) struct Book(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    entries: HashMap<Uuid, Entry>,
+    sightings: HashSet<Sighting>,
+    accepted: u64,
+}
+
+impl Book {
+    /// Invents a scan that there has not been yet, and enters it before it is sent.
+    pub(super) fn invent(&self, rng: &mut StdRng) -> Scan {
+        let mut pages = self.open();
+        loop {
+            let sighting = Sighting {
+                person: rng.random_range(1..=PEOPLE),
+                venue: rng.random_range(1..=VENUES),
+                at: Utc::now().timestamp() - rng.random_range(1..BACK_S),
+            };
+            let sends_id = rng.random();
+            let id = if sends_id { Uuid::from_u128(rng.random()) } else { derived_id(sighting) };
+            if pages.sightings.insert(sighting) {
+                pages.entries.insert(id, Entry { sighting, accepted: false });
+                return Scan { id, sighting, sends_id };
+            }
+        }
+    }
+
+    /// Notes that the gateway took the scan.
+    pub(super) fn accept(&self, id: Uuid) {
+        let mut pages = self.open();
+        if let Some(entry) = pages.entries.get_mut(&id)
+            && !entry.accepted
+        {
+            entry.accepted = true;
+            pages.accepted += 1;
+        }
+    }
+
+    /// How many were taken.
+    pub(super) fn accepted(&self) -> u64 {
+        self.open().accepted
+    }
+
+    /// What is in it now.
+    pub(super) fn entries(&self) -> HashMap<Uuid, Entry> {
+        self.open().entries.clone()
+    }
+
+    fn open(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn derived_id(Sighting { person, venue, at }: Sighting) -> Uuid {
+    ScanEvent::derive_id(key(person), venue, at, Method::SentinelHealthCode, Direction::Entry)
+}
