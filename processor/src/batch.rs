@@ -4,6 +4,7 @@
 //! give the same batch, byte for byte.
 
 use schemas::{ScanEvent, ScanRow, VenueId};
+use uuid::Uuid;
 
 use crate::{history::HealthHistory, recent::RecentIds};
 
@@ -26,16 +27,29 @@ pub struct Incoming {
 }
 
 /// A row ready to be stored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StoredRow {
     /// Offset of its message.
     pub offset: u64,
+    /// Identity of its scan.
+    pub event_id: Uuid,
+    /// When its scan was accepted, in milliseconds since 1970.
+    pub accepted_at_ms: i64,
     /// Its bytes in RowBinary.
     pub bytes: std::ops::Range<usize>,
 }
 
+/// A message that repeats an earlier scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repetition {
+    /// Its offset.
+    pub offset: u64,
+    /// Offset of the scan that it repeats.
+    pub of: u64,
+}
+
 /// The rows of one range of offsets, encoded once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// All rows in RowBinary, in the order of their offsets.
     pub bytes: Vec<u8>,
@@ -43,10 +57,8 @@ pub struct Batch {
     pub rows: Vec<StoredRow>,
     /// Offsets of messages that cannot be processed, with the reason.
     pub invalid: Vec<(u64, String)>,
-    /// How many messages repeated an earlier scan.
-    pub repeated: usize,
-    /// When the earliest of the scans was accepted, in milliseconds since 1970.
-    pub oldest_accepted_at_ms: Option<i64>,
+    /// Messages that repeat an earlier scan.
+    pub repetitions: Vec<Repetition>,
 }
 
 impl Batch {
@@ -54,6 +66,26 @@ impl Batch {
     pub fn bytes_of(&self, offsets: &[u64]) -> Vec<u8> {
         let wanted = self.rows.iter().filter(|row| offsets.binary_search(&row.offset).is_ok());
         wanted.flat_map(|row| self.bytes[row.bytes.clone()].iter().copied()).collect()
+    }
+
+    /// What of the batch comes from these offsets.
+    pub fn part(&self, offsets: &std::ops::Range<u64>) -> Self {
+        let rows: Vec<StoredRow> = self.rows.iter().filter(|row| offsets.contains(&row.offset)).cloned().collect();
+        let first_byte = rows.first().map_or(0, |row| row.bytes.start);
+        let last_byte = rows.last().map_or(0, |row| row.bytes.end);
+        let moved =
+            |row: StoredRow| StoredRow { bytes: row.bytes.start - first_byte..row.bytes.end - first_byte, ..row };
+        Self {
+            bytes: self.bytes[first_byte..last_byte].to_vec(),
+            rows: rows.into_iter().map(moved).collect(),
+            invalid: self.invalid.iter().filter(|(offset, _)| offsets.contains(offset)).cloned().collect(),
+            repetitions: self.repetitions.iter().filter(|r| offsets.contains(&r.offset)).copied().collect(),
+        }
+    }
+
+    /// When the earliest of the scans was accepted, in milliseconds since 1970.
+    pub fn oldest_accepted_at_ms(&self) -> Option<i64> {
+        self.rows.iter().map(|row| row.accepted_at_ms).min()
     }
 }
 
@@ -78,15 +110,13 @@ pub fn build(
             batch.invalid.push((offset, format!("field `venue`: venue {} is not in the directory", event.venue)));
             continue;
         };
-        if !recent.is_new(event.event_id, offset) {
-            batch.repeated += 1;
+        if let Some(of) = recent.note(event.event_id, offset) {
+            batch.repetitions.push(Repetition { offset, of });
             continue;
         }
-        let oldest = batch.oldest_accepted_at_ms.unwrap_or(i64::MAX);
-        batch.oldest_accepted_at_ms = Some(oldest.min(event.accepted_at_ms));
-        let start = batch.bytes.len();
+        let (event_id, accepted_at_ms, start) = (event.event_id, event.accepted_at_ms, batch.bytes.len());
         enrich(event, facts, stream, offset, history).encode(&mut batch.bytes);
-        batch.rows.push(StoredRow { offset, bytes: start..batch.bytes.len() });
+        batch.rows.push(StoredRow { offset, event_id, accepted_at_ms, bytes: start..batch.bytes.len() });
     }
     batch
 }
@@ -160,12 +190,30 @@ mod tests {
         ) {
             let history = HealthHistory::default();
             let batch = build(messages(&choices), 9, facts, &history, &mut RecentIds::new(1000));
-            prop_assert_eq!(batch.rows.len() + batch.repeated + batch.invalid.len(), choices.len());
+            prop_assert_eq!(batch.rows.len() + batch.repetitions.len() + batch.invalid.len(), choices.len());
             let distinct: std::collections::HashSet<_> = choices.iter().filter(|(_, v, k)| *v < 3 && *k > 0).collect();
             prop_assert_eq!(batch.rows.len(), distinct.len());
             prop_assert_eq!(batch.invalid.len(), choices.iter().filter(|(_, v, k)| *k == 0 || *v >= 3).count());
             let all: Vec<u64> = batch.rows.iter().map(|r| r.offset).collect();
             prop_assert_eq!(batch.bytes_of(&all), batch.bytes.clone());
+        }
+
+        /// However a range is cut, its parts are the whole.
+        #[test]
+        fn parts_are_the_whole(
+            choices in proptest::collection::vec((0u64..3, 0u32..4, 0u8..3), 0..40), cut in 0u64..45,
+        ) {
+            let batch = build(messages(&choices), 9, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
+            let [head, tail] = [batch.part(&(0..cut)), batch.part(&(cut..45))];
+            prop_assert_eq!([head.bytes.clone(), tail.bytes.clone()].concat(), batch.bytes.clone());
+            prop_assert_eq!(head.invalid.len() + tail.invalid.len(), batch.invalid.len());
+            prop_assert_eq!([head.repetitions.clone(), tail.repetitions.clone()].concat(), batch.repetitions.clone());
+            prop_assert_eq!(head.rows.iter().all(|row| row.offset < cut), true);
+            for part in [&head, &tail] {
+                for row in &part.rows {
+                    prop_assert_eq!(&part.bytes[row.bytes.clone()], &batch.bytes_of(&[row.offset])[..]);
+                }
+            }
         }
 
         /// A range is stored again after a crash from the same messages, with what was stored before it.
@@ -184,7 +232,7 @@ mod tests {
             let mut restored = RecentIds::new(1000);
             for row in &before.rows {
                 let event = messages(&choices).swap_remove(row.offset as usize).event.expect("a row was a scan");
-                prop_assert!(restored.is_new(event.event_id, row.offset));
+                prop_assert_eq!(restored.note(event.event_id, row.offset), None);
             }
             let again = build(tail(messages(&choices)), 9, facts, &history, &mut restored);
             prop_assert_eq!(first.bytes, again.bytes);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use service::{ClickHouseConfig, HttpConfig, KafkaConfig};
 
+use crate::fault::Fault;
+
 /// Reads scans from Kafka, joins them with venue and health, and stores them in ClickHouse.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -22,6 +24,9 @@ pub struct Config {
     /// Which partitions this instance holds
     #[arg(long, env = "VENUECODE_HOLD", default_value = "group", value_enum)]
     pub hold: Hold,
+    /// A mistake on purpose, for testing the tests
+    #[arg(long, env = "VENUECODE_FAULT", hide = true, value_enum)]
+    pub fault: Option<Fault>,
 }
 
 /// Which partitions of `scans` an instance holds.
@@ -46,11 +51,19 @@ pub struct BatchConfig {
     /// How many offsets back, per partition, a scan sent again is known
     #[arg(long, env = "VENUECODE_DEDUP_WINDOW", default_value_t = 2_000_000)]
     pub dedup_window: u64,
+    /// How long ClickHouse may take to store a batch before it is sent again, in seconds
+    #[arg(long, env = "VENUECODE_INSERT_TIMEOUT_S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub insert_timeout_s: u64,
 }
 
 impl BatchConfig {
     /// [`BatchConfig::batch_ms`] as a duration.
     pub const fn linger(&self) -> Duration {
         Duration::from_millis(self.batch_ms)
+    }
+
+    /// [`BatchConfig::insert_timeout_s`] as a duration.
+    pub const fn insert_timeout(&self) -> Duration {
+        Duration::from_secs(self.insert_timeout_s)
     }
 }

@@ -153,7 +153,13 @@ async fn write(client: &Client, dead_letters: &DeadLetters, pending: &mut Pendin
         pending.rows.clear();
     }
     while let Some(bad) = pending.bad.last() {
-        let rejected = Rejected { origin: bad.origin.clone(), reason: &bad.reason, key: &bad.key, value: &bad.value };
+        let rejected = Rejected {
+            origin: bad.origin.clone(),
+            reason: &bad.reason,
+            details: None,
+            key: &bad.key,
+            value: &bad.value,
+        };
         dead_letters.send(&rejected).await?;
         pending.bad.pop();
     }

@@ -37,8 +37,33 @@ pub struct RangeRecord {
     pub start: u64,
     /// Offset behind the last of the range.
     pub end: u64,
-    /// Whether rows of this range are stored a second time, under a new token, because they were found missing.
+    /// Whether some rows of this range were found stored already, so that under this token only those are stored that
+    /// are missing, each table for itself.
     pub repair: bool,
+    /// Offset behind the last message of which an earlier record may have stored something. It lies behind `end` after
+    /// ClickHouse refused a range and this record names the first part of it.
+    #[serde(default)]
+    pub tried: u64,
+}
+
+/// What a record claims for its writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// [`RangeRecord::start`].
+    pub start: u64,
+    /// [`RangeRecord::end`].
+    pub end: u64,
+    /// [`RangeRecord::repair`].
+    pub repair: bool,
+    /// [`RangeRecord::tried`].
+    pub tried: u64,
+}
+
+impl Claim {
+    /// A range of which nothing was tried before.
+    pub const fn fresh(start: u64, end: u64) -> Self {
+        Self { start, end, repair: false, tried: 0 }
+    }
 }
 
 /// A record that counts, with its place in the ledger.
@@ -119,8 +144,10 @@ impl Ledger {
     ///
     /// # Errors
     /// When the record cannot be encoded; trouble with Kafka is [`Appended::Lost`].
-    pub async fn append(&mut self, stream: u32, start: u64, end: u64, repair: bool) -> anyhow::Result<Appended> {
-        let record = RangeRecord { v: schemas::events::VERSION, stream, prev: self.last_offset, start, end, repair };
+    pub async fn append(&mut self, stream: u32, claim: Claim) -> anyhow::Result<Appended> {
+        let Claim { start, end, repair, tried } = claim;
+        let (v, prev) = (schemas::events::VERSION, self.last_offset);
+        let record = RangeRecord { v, stream, prev, start, end, repair, tried };
         let payload = serde_json::to_vec(&record)?;
         let message: FutureRecord<'_, (), [u8]> =
             FutureRecord::to(&self.topic).partition(self.partition).payload(&payload);
@@ -199,7 +226,8 @@ mod tests {
                 let Writer { last_offset, next_start } = writers[who];
                 let (start, end) = (next_start, next_start + length);
                 let offset = log.len() as i64;
-                log.push((offset, Some(RangeRecord { v: 1, stream: 1, prev: last_offset, start, end, repair: false })));
+                let record = RangeRecord { v: 1, stream: 1, prev: last_offset, start, end, repair: false, tried: 0 };
+                log.push((offset, Some(record)));
                 if offset == last_offset + 1 {
                     writers[who] = Writer { last_offset: offset, next_start: end };
                 }
@@ -219,8 +247,15 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_an_older_build_counts() {
+        let old = br#"{"v":1,"stream":1,"prev":-1,"start":0,"end":5,"repair":false}"#;
+        let record: RangeRecord = serde_json::from_slice(old).expect("reads");
+        assert_eq!((record.end, record.tried), (5, 0));
+    }
+
+    #[test]
     fn a_record_that_cannot_be_read_does_not_count() {
-        let good = RangeRecord { v: 1, stream: 1, prev: -1, start: 0, end: 5, repair: false };
+        let good = RangeRecord { v: 1, stream: 1, prev: -1, start: 0, end: 5, repair: false, tried: 0 };
         let entry = newest(&[(0, Some(good.clone())), (1, None)]).expect("one counts");
         assert_eq!((entry.offset, &entry.record, entry.token().as_str()), (0, &good, "00000001:0"));
         assert_eq!(newest(&[]), None);

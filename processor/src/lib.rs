@@ -2,18 +2,23 @@
 //! ClickHouse exactly once.
 //!
 //! The way of a scan: [`group`] (which partitions are ours) → [`worker`] (one partition, step by step) →
-//! [`batch`] (enrich, pure) → [`ledger`] (write the range down) → [`sink`] (store it).
+//! [`batch`] (enrich, pure) → [`ledger`] (write the range down) → [`sink`] (store it). What ClickHouse refuses is
+//! narrowed down to the row at fault (`worker/storing.rs`).
 
+pub mod backoff;
 pub mod batch;
 mod beginning;
 pub mod config;
 pub mod dead_letters;
 pub mod directory;
+pub mod fault;
 pub mod group;
 pub mod history;
 pub mod ledger;
 pub mod metrics;
+pub mod progress;
 pub mod recent;
+pub mod refusal;
 pub mod sink;
 pub mod worker;
 pub mod workers;
@@ -28,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, Hold};
 
-use crate::{dead_letters::DeadLetters, directory::Directory, sink::Sink};
+use crate::{dead_letters::DeadLetters, directory::Directory, progress::Progress, sink::Sink};
 
 /// Condition of readiness: the tables are at this build's version.
 const TABLES: &str = "tables";
@@ -49,6 +54,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 pub async fn serve(config: Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let recorder = telemetry::init_metrics()?;
     metrics::describe();
+    if let Some(fault) = config.fault {
+        tracing::error!(?fault, "this processor makes a mistake on purpose: it loses or doubles scans. Tests only");
+    }
     let readiness = Readiness::waiting_for(&[TABLES, directory::READY]);
     let health = tokio::spawn(http::serve(health::routes(readiness.clone(), recorder), listener, shutdown.clone()));
 
@@ -102,8 +110,12 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
             runtime.clone(),
             stop.clone(),
         )?;
+        let progress = Arc::new(Progress::default());
+        let watch = Arc::clone(&progress).watch(&config.kafka, stop.clone())?;
         let shared = Arc::new(worker::Shared {
-            sink: Sink::new(&config.clickhouse),
+            sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
+            progress,
+            fault: config.fault,
             kafka: config.kafka,
             batch: config.batch,
             producer: producer.clone(),
@@ -119,8 +131,8 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
             }
         };
         stop.cancel();
-        if follower.join().is_err() {
-            tracing::error!("the follower of the venue directory panicked");
+        if follower.join().is_err() || watch.join().is_err() {
+            tracing::error!("a thread panicked");
         }
         producer.flush(std::time::Duration::from_secs(5)).context("cannot flush the producer")?;
         result

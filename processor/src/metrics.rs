@@ -1,14 +1,21 @@
 //! Names of this service's metrics; each doc line is the help text.
 
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
+use schemas::ddl::SCAN_TABLES;
+
 /// Scans stored in ClickHouse.
 pub const STORED: &str = "processor_scans_stored_total";
 /// Messages that repeated an earlier scan and were not stored again.
 pub const REPEATED: &str = "processor_scans_repeated_total";
 /// Messages sent to dead-letters.
 pub const DEAD_LETTERS: &str = "processor_dead_letters_total";
+/// Scans that ClickHouse refused and that are in dead-letters.
+pub const REFUSED: &str = "processor_scans_refused_total";
 /// Rows found missing after an unclear insert and stored again, per table.
 pub const REPAIRED: &str = "processor_rows_repaired_total";
-/// Inserts that failed or whose outcome was unclear, and were tried again.
+/// Rows found stored more than once, per table; always 0 unless something is wrong.
+pub const DOUBLED: &str = "processor_rows_doubled_total";
+/// Requests to ClickHouse that failed or whose outcome was unclear, and were tried again.
 pub const RETRIES: &str = "processor_insert_retries_total";
 /// Seconds that storing one batch took.
 pub const STORE_SECONDS: &str = "processor_store_seconds";
@@ -16,23 +23,98 @@ pub const STORE_SECONDS: &str = "processor_store_seconds";
 pub const FRESHNESS_SECONDS: &str = "processor_freshness_seconds";
 /// Messages of `scans` not stored yet, per partition.
 pub const LAG: &str = "processor_lag_messages";
+/// Age of the oldest message of `scans` not stored yet, in seconds, per partition; 0 when all are stored.
+pub const BEHIND_SECONDS: &str = "processor_behind_seconds";
+/// Since when nothing can be stored, in seconds since 1970, per partition; 0 while it can.
+pub const CANNOT_STORE_SINCE: &str = "processor_cannot_store_since_seconds";
 /// Partitions of `scans` held by this instance.
 pub const PARTITIONS: &str = "processor_partitions";
 
+/// Every counter with its help text.
+const COUNTERS: &[(&str, &str)] = &[
+    (STORED, "Scans stored in ClickHouse"),
+    (REPEATED, "Messages that repeated an earlier scan and were not stored again"),
+    (DEAD_LETTERS, "Messages sent to dead-letters"),
+    (REFUSED, "Scans that ClickHouse refused and that are in dead-letters"),
+    (REPAIRED, "Rows found missing after an unclear insert and stored again, per table"),
+    (DOUBLED, "Rows found stored more than once, per table; always 0 unless something is wrong"),
+    (RETRIES, "Requests to ClickHouse that failed or whose outcome was unclear, and were tried again"),
+];
+
+/// Every gauge with its help text.
+const GAUGES: &[(&str, &str)] = &[
+    (LAG, "Messages of scans not stored yet, per partition"),
+    (BEHIND_SECONDS, "Age of the oldest message of scans not stored yet, per partition; 0 when all are stored"),
+    (CANNOT_STORE_SINCE, "Since when nothing can be stored, in seconds since 1970, per partition; 0 while it can"),
+    (PARTITIONS, "Partitions of scans held by this instance"),
+];
+
+/// Every histogram, all of them of seconds, with its help text.
+const HISTOGRAMS: &[(&str, &str)] = &[
+    (STORE_SECONDS, "Seconds that storing one batch took"),
+    (FRESHNESS_SECONDS, "Seconds from acceptance of the oldest scan of a batch until stored"),
+];
+
 /// Describes every metric to the recorder.
 pub fn describe() {
-    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
-    describe_counter!(STORED, "Scans stored in ClickHouse");
-    describe_counter!(REPEATED, "Messages that repeated an earlier scan and were not stored again");
-    describe_counter!(DEAD_LETTERS, "Messages sent to dead-letters");
-    describe_counter!(REPAIRED, "Rows found missing after an unclear insert and stored again, per table");
-    describe_counter!(RETRIES, "Inserts that failed or whose outcome was unclear, and were tried again");
-    describe_histogram!(STORE_SECONDS, Unit::Seconds, "Seconds that storing one batch took");
-    describe_histogram!(
-        FRESHNESS_SECONDS,
-        Unit::Seconds,
-        "Seconds from acceptance of the oldest scan of a batch until stored"
-    );
-    describe_gauge!(LAG, "Messages of scans not stored yet, per partition");
-    describe_gauge!(PARTITIONS, "Partitions of scans held by this instance");
+    COUNTERS.iter().for_each(|(name, help)| describe_counter!(*name, *help));
+    GAUGES.iter().for_each(|(name, help)| describe_gauge!(*name, *help));
+    HISTOGRAMS.iter().for_each(|(name, help)| describe_histogram!(*name, Unit::Seconds, *help));
+    // An alert on the increase of a counter sees nothing if it is not there before its first increment.
+    [DEAD_LETTERS, REFUSED].iter().for_each(|name| counter!(*name).increment(0));
+    for table in SCAN_TABLES {
+        [REPAIRED, DOUBLED].iter().for_each(|name| counter!(*name, "table" => *table).increment(0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALERTS: &str = include_str!("../../deploy/alerts/processor.yml");
+
+    #[derive(serde::Deserialize)]
+    struct File {
+        groups: Vec<Group>,
+    }
+
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Group {
+        name: String,
+        rules: Vec<Rule>,
+    }
+
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rule {
+        alert: String,
+        expr: String,
+        #[serde(rename = "for")]
+        lasting: Option<String>,
+        labels: std::collections::BTreeMap<String, String>,
+        annotations: std::collections::BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn alerts_are_rules_about_metrics_that_exist() {
+        let file: File = serde_norway::from_str(ALERTS).expect("a file of rules");
+        let known = || COUNTERS.iter().chain(GAUGES).chain(HISTOGRAMS).map(|(name, _)| *name);
+        let mut seen = 0;
+        for rule in file.groups.iter().inspect(|group| assert!(!group.name.is_empty())).flat_map(|group| &group.rules) {
+            let words = rule.expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let named: Vec<&str> = words.filter(|word| word.starts_with("processor_")).collect();
+            assert!(!named.is_empty(), "{} is about nothing", rule.alert);
+            for name in named {
+                let family = ["_bucket", "_count", "_sum"].iter().find_map(|suffix| name.strip_suffix(suffix));
+                assert!(known().any(|k| k == name || Some(k) == family), "{} names {name}", rule.alert);
+            }
+            assert!(["page", "ticket"].contains(&rule.labels["severity"].as_str()), "{}", rule.alert);
+            assert!(rule.annotations.contains_key("summary"), "{}", rule.alert);
+            assert!(rule.lasting.as_ref().is_none_or(|time| time.ends_with(['s', 'm', 'h'])), "{}", rule.alert);
+            assert_eq!(rule.expr.matches('(').count(), rule.expr.matches(')').count(), "{}", rule.alert);
+            seen += 1;
+        }
+        assert!(seen > 4);
+    }
 }

@@ -22,31 +22,39 @@ impl RecentIds {
         Self { window, first_seen: HashMap::new(), by_offset: VecDeque::new() }
     }
 
-    /// Notes an identity and tells whether it is new. Offsets must not go down.
-    pub fn is_new(&mut self, id: Uuid, offset: u64) -> bool {
+    /// Notes an identity, or tells at which offset it was noted before. Offsets must not go down.
+    pub fn note(&mut self, id: Uuid, offset: u64) -> Option<u64> {
         while let Some((seen_at, old)) = self.by_offset.front().copied() {
             if seen_at + self.window >= offset {
                 break;
             }
             self.by_offset.pop_front();
-            self.first_seen.remove(&old);
+            self.forget(old, seen_at);
         }
-        if self.first_seen.contains_key(&id) {
-            return false;
+        if let Some(earlier) = self.first_seen.get(&id) {
+            return Some(*earlier);
         }
         self.first_seen.insert(id, offset);
         self.by_offset.push_back((offset, id));
-        true
+        None
+    }
+
+    /// Forgets the scan at this offset, which was not stored after all.
+    pub fn forget(&mut self, id: Uuid, offset: u64) {
+        // The same identity may have been noted again since, at a later offset.
+        if self.first_seen.get(&id) == Some(&offset) {
+            self.first_seen.remove(&id);
+        }
     }
 
     /// How many identities are held.
     pub fn len(&self) -> usize {
-        self.by_offset.len()
+        self.first_seen.len()
     }
 
     /// Whether none is held.
     pub fn is_empty(&self) -> bool {
-        self.by_offset.is_empty()
+        self.first_seen.is_empty()
     }
 }
 
@@ -57,11 +65,12 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Oracle: an identity is new unless it was stored at one of the last `window` offsets. Restarting at any
-        /// point from what was stored must go on as if nothing had happened.
+        /// Oracle: an identity is new unless it was stored at one of the last `window` offsets; one that was refused
+        /// was not. Restarting at any point from what was stored must go on as if nothing had happened.
         #[test]
         fn a_repetition_is_known_within_the_window_also_after_a_restart(
             ids in proptest::collection::vec(0u128..12, 1..60), window in 1u64..20, restart in 0usize..60,
+            refused in proptest::collection::hash_set(0u64..60, 0..20),
         ) {
             let mut recent = RecentIds::new(window);
             let mut stored: Vec<(u64, u128)> = Vec::new();
@@ -70,12 +79,16 @@ mod tests {
                 if offset as usize == restart {
                     recent = RecentIds::new(window);
                     for (at, id) in stored.iter().filter(|(at, _)| at + window >= offset) {
-                        prop_assert!(recent.is_new(Uuid::from_u128(*id), *at));
+                        prop_assert_eq!(recent.note(Uuid::from_u128(*id), *at), None);
                     }
                 }
-                let expected = !stored.iter().any(|(at, known)| known == id && at + window >= offset);
-                prop_assert_eq!(recent.is_new(Uuid::from_u128(*id), offset), expected);
-                if expected { stored.push((offset, *id)); }
+                let earlier = stored.iter().find(|(at, known)| known == id && at + window >= offset).map(|(at, _)| *at);
+                prop_assert_eq!(recent.note(Uuid::from_u128(*id), offset), earlier);
+                if earlier.is_none() && refused.contains(&offset) {
+                    recent.forget(Uuid::from_u128(*id), offset);
+                } else if earlier.is_none() {
+                    stored.push((offset, *id));
+                }
                 prop_assert!(recent.len() as u64 <= window + 1);
             }
         }

@@ -7,15 +7,14 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use anyhow::Context;
-use clickhouse::Client;
+use clickhouse::{Client, error::Error};
 use schemas::{ScanRow, ddl::SCAN_TABLES};
 use service::ClickHouseConfig;
 
-use crate::{batch::Batch, ledger::Entry};
+use crate::{batch::Batch, fault::Fault, metrics};
 
-/// How long sending one batch, and waiting for its acknowledgement, may take.
-const INSERT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long reading back may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The columns of `scans_in` with their types, for repairing one table from the same bytes.
 const STRUCTURE: &str = "person_id UInt64, venue_id UInt32, scanned_at DateTime, method Int8, direction Int8, \
@@ -43,25 +42,31 @@ pub struct Missing {
 pub struct Sink {
     insert: Client,
     query: Client,
+    timeout: Duration,
+    with_token: bool,
 }
 
 impl Sink {
-    /// A sink into the database of the configuration.
-    pub fn new(config: &ClickHouseConfig) -> Self {
+    /// A sink into the database of the configuration; an insert that takes longer than `timeout` is given up.
+    pub fn new(config: &ClickHouseConfig, timeout: Duration, fault: Option<Fault>) -> Self {
+        let with_token = fault != Some(Fault::TokenLeftOut);
         let insert = config
             .insert_client()
-            .with_setting("insert_deduplicate", "1")
+            .with_setting("deduplicate_insert", if with_token { "enable" } else { "disable" })
             .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
+            // Rows for one table come through a SELECT: rather refused than stored without a look at the token.
+            .with_setting("deduplicate_insert_select", if with_token { "force_enable" } else { "disable" })
             // One batch is one block; more than this many weeks in it means that something else is wrong.
             .with_setting("max_partitions_per_insert_block", "2000");
-        Self { insert, query: config.query_client() }
+        let query = config.query_client().with_setting("max_execution_time", READ_TIMEOUT.as_secs().to_string());
+        Self { insert, query, timeout, with_token }
     }
 
     /// Sends the whole batch. `Ok` means acknowledged; after an error nothing is known.
     ///
     /// # Errors
     /// Whatever ClickHouse or the way to it says.
-    pub async fn insert(&self, batch: &Batch, token: &str) -> Result<(), clickhouse::error::Error> {
+    pub async fn insert(&self, batch: &Batch, token: &str) -> Result<(), Error> {
         if batch.rows.is_empty() {
             return Ok(());
         }
@@ -73,12 +78,7 @@ impl Sink {
     ///
     /// # Errors
     /// Whatever ClickHouse or the way to it says.
-    pub async fn insert_missing(
-        &self,
-        batch: &Batch,
-        missing: &Missing,
-        token: &str,
-    ) -> Result<(), clickhouse::error::Error> {
+    pub async fn insert_missing(&self, batch: &Batch, missing: &Missing, token: &str) -> Result<(), Error> {
         let columns = if missing.table == "scan_ids" { ID_COLUMNS } else { SCAN_COLUMNS };
         let table = missing.table;
         let sql =
@@ -90,20 +90,23 @@ impl Sink {
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn find_missing(&self, batch: &Batch, entry: &Entry) -> anyhow::Result<Vec<Missing>> {
+    pub async fn find_missing(&self, batch: &Batch, stream: u32) -> Result<Vec<Missing>, Error> {
         let mut all_missing = Vec::new();
+        let (Some(first), Some(last)) = (batch.rows.first(), batch.rows.last()) else { return Ok(all_missing) };
         for table in SCAN_TABLES {
             let sql = format!(
                 "SELECT kafka_offset FROM {table} WHERE stream = {{stream:UInt32}} \
-                 AND kafka_offset >= {{start:UInt64}} AND kafka_offset < {{end:UInt64}}"
+                 AND kafka_offset >= {{first:UInt64}} AND kafka_offset <= {{last:UInt64}}"
             );
-            let query = self.query.query(&sql).param("stream", entry.record.stream);
-            let query = query.param("start", entry.record.start).param("end", entry.record.end);
-            let stored: Vec<u64> = query.fetch_all().await.with_context(|| format!("cannot read {table} back"))?;
+            let query = self.query.query(&sql).param("stream", stream);
+            let query = query.param("first", first.offset).param("last", last.offset);
+            let stored: Vec<u64> = in_time(query.fetch_all()).await?;
             let count = stored.len();
             let stored: HashSet<u64> = stored.into_iter().collect();
-            if stored.len() < count {
-                tracing::error!(table, doubled = count - stored.len(), "rows are stored more than once");
+            let doubled = count - stored.len();
+            if doubled > 0 {
+                tracing::error!(table, doubled, "rows are stored more than once");
+                ::metrics::counter!(metrics::DOUBLED, "table" => *table).increment(doubled as u64);
             }
             let offsets: Vec<u64> = batch.rows.iter().map(|r| r.offset).filter(|o| !stored.contains(o)).collect();
             if !offsets.is_empty() {
@@ -113,11 +116,27 @@ impl Sink {
         Ok(all_missing)
     }
 
+    /// Removes the row of one message from every table that took it, after another table refused it.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn remove(&self, stream: u32, offset: u64) -> Result<(), Error> {
+        for table in SCAN_TABLES {
+            let rows = format!("FROM {table} WHERE stream = {{stream:UInt32}} AND kafka_offset = {{offset:UInt64}}");
+            let with_values = |sql: String| self.query.query(&sql).param("stream", stream).param("offset", offset);
+            let stored: u64 = in_time(with_values(format!("SELECT count() {rows}")).fetch_one()).await?;
+            if stored > 0 {
+                in_time(with_values(format!("DELETE {rows}")).execute()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The identities stored from a stream between two offsets, in order.
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn stored_ids(&self, stream: u32, from: u64, before: u64) -> anyhow::Result<Vec<(uuid::Uuid, u64)>> {
+    pub async fn stored_ids(&self, stream: u32, from: u64, before: u64) -> Result<Vec<(uuid::Uuid, u64)>, Error> {
         #[derive(clickhouse::Row, serde::Deserialize)]
         struct IdRow {
             #[serde(with = "clickhouse::serde::uuid")]
@@ -127,7 +146,7 @@ impl Sink {
         let sql = "SELECT event_id, kafka_offset FROM scan_ids WHERE stream = {stream:UInt32} \
              AND kafka_offset >= {from:UInt64} AND kafka_offset < {before:UInt64} ORDER BY stream, kafka_offset";
         let query = self.query.query(sql).param("stream", stream).param("from", from).param("before", before);
-        let rows: Vec<IdRow> = query.fetch_all().await.context("cannot read the identities of stored scans")?;
+        let rows: Vec<IdRow> = in_time(query.fetch_all()).await?;
         Ok(rows.into_iter().map(|row| (row.event_id, row.kafka_offset)).collect())
     }
 
@@ -141,13 +160,17 @@ impl Sink {
         self.query.query(sql).param("ids", ids).fetch_one().await.context("cannot count stored scans")
     }
 
-    async fn send(&self, sql: String, bytes: Vec<u8>, token: &str) -> Result<(), clickhouse::error::Error> {
-        let mut insert = self
-            .insert
-            .insert_formatted_with(sql)
-            .with_setting("insert_deduplication_token", token)
-            .with_timeouts(Some(INSERT_TIMEOUT), Some(INSERT_TIMEOUT));
+    async fn send(&self, sql: String, bytes: Vec<u8>, token: &str) -> Result<(), Error> {
+        let mut insert = self.insert.insert_formatted_with(sql).with_timeouts(Some(self.timeout), Some(self.timeout));
+        if self.with_token {
+            insert = insert.with_setting("insert_deduplication_token", token);
+        }
         insert.send(bytes.into()).await?;
         insert.end().await
     }
+}
+
+/// Gives up on an answer that does not come: a connection that is cut without a word would be waited for for ever.
+async fn in_time<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(READ_TIMEOUT, answer).await.unwrap_or(Err(Error::TimedOut))
 }

@@ -1,14 +1,17 @@
-//! One partition of `scans`, from Kafka to ClickHouse.
+//! One partition of `scans`, from Kafka to ClickHouse: reading and joining here, storing in `storing.rs`.
 //!
 //! A thread of straight-line steps: gather, read health up to now, enrich, write the range down, store it, go
 //! on. Nothing is ever past a row that is neither stored nor dead-lettered, because nothing else moves.
 
+mod storing;
+
 use std::{
+    collections::BTreeSet,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -20,26 +23,29 @@ use service::{KafkaConfig, TopicReader, kafka::METADATA_TIMEOUT};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backoff::Backoff,
     batch::{self, Batch, Incoming},
     beginning,
     config::BatchConfig,
-    dead_letters::{DeadLetters, Rejected},
+    dead_letters::{DeadLetters, Origin, Rejected},
     directory::Directory,
+    fault::Fault,
     history::HealthHistory,
-    ledger::{Appended, Entry, Ledger},
-    metrics,
+    ledger::{Entry, Ledger},
+    progress::Progress,
     recent::RecentIds,
+    refusal::Failure,
     sink::Sink,
 };
 
 /// Shortest time for which a batch gathers, so that messages sent together are stored together.
 const MIN_GATHER: Duration = Duration::from_millis(20);
-/// Longest pause between two tries.
-const MAX_BACKOFF: Duration = Duration::from_secs(5);
 /// How long reading a partition's health may take.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long reading a range again may take.
 const REPLAY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the age of the first message that is not stored is asked for.
+const PEEK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What every worker of an instance shares.
 pub struct Shared {
@@ -55,6 +61,10 @@ pub struct Shared {
     pub directory: Arc<Directory>,
     /// What cannot be processed.
     pub dead_letters: Arc<DeadLetters>,
+    /// How far the partitions are.
+    pub progress: Arc<Progress>,
+    /// A mistake on purpose.
+    pub fault: Option<Fault>,
     /// Where inserts run.
     pub runtime: tokio::runtime::Handle,
 }
@@ -67,17 +77,26 @@ pub fn run(shared: &Shared, partition: i32, commit: &Commit, stop: &Cancellation
     let mut backoff = Backoff::default();
     while !stop.is_cancelled() {
         let result = Worker::start(shared, partition, stop).and_then(|mut worker| {
-            backoff = Backoff::default();
-            worker.run(commit)
+            let from = worker.next;
+            let result = worker.run(commit);
+            if worker.next > from {
+                backoff = Backoff::default();
+            }
+            result
         });
         match result {
             Ok(()) => break,
+            Err(_) if stop.is_cancelled() => {
+                tracing::info!(partition, "stopped before a range was stored; it is in the ledger");
+            }
             Err(error) => {
+                shared.progress.blocked(partition);
                 tracing::warn!(partition, error = format!("{error:#}"), "starting again from the ledger");
                 backoff.wait(stop);
             }
         }
     }
+    shared.progress.left(partition);
 }
 
 struct Worker<'a> {
@@ -85,7 +104,6 @@ struct Worker<'a> {
     partition: i32,
     stop: &'a CancellationToken,
     scans: BaseConsumer,
-    scans_topic: String,
     health: TopicReader,
     health_topic: String,
     history: HealthHistory,
@@ -96,6 +114,8 @@ struct Worker<'a> {
     next: u64,
     /// The newest range, to be stored again before anything new.
     replay: Option<Entry>,
+    /// Offset behind the last message of which something may be stored though no counting range covers it.
+    tried: u64,
     /// When the last batch was gathered.
     last_batch: Instant,
 }
@@ -116,26 +136,37 @@ impl<'a> Worker<'a> {
         let low = u64::try_from(low)?;
         let stream = newest.as_ref().map_or_else(rand::random, |entry| entry.record.stream);
         let next = newest.as_ref().map_or(low, |entry| entry.record.end.max(low));
+        let tried = newest.as_ref().map_or(0, |entry| entry.record.tried);
         // A range that Kafka no longer holds whole cannot be read again; what of it was stored stays.
         let replay = newest.filter(|entry| entry.record.start >= low);
+        let replay = replay.filter(|_| shared.fault != Some(Fault::CommitBeforeInsert));
         let position = replay.as_ref().map_or(next, |entry| entry.record.start);
 
-        let mut recent = RecentIds::new(shared.batch.dedup_window);
-        let from = position.saturating_sub(shared.batch.dedup_window);
-        for (id, offset) in shared.runtime.block_on(shared.sink.stored_ids(stream, from, position))? {
-            recent.is_new(id, offset);
-        }
-
-        let health = TopicReader::try_new(&shared.kafka, &[(&topics.health, partition), (&topics.tests, partition)])?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&topics.scans, partition, Offset::Offset(i64::try_from(position)?))?;
         scans.assign(&list)?;
+        let waiting = position < u64::try_from(high)?;
+        // Known even if ClickHouse cannot be asked for anything.
+        shared.progress.reached(partition, position, if waiting { came_at_ms(&scans) } else { None });
+        scans.assign(&list)?;
+
+        let mut recent = RecentIds::new(shared.batch.dedup_window);
+        let from = position.saturating_sub(shared.batch.dedup_window);
+        let ids = shared.runtime.block_on(shared.sink.stored_ids(stream, from, position));
+        for (id, offset) in
+            ids.map_err(|error| anyhow!("cannot read the identities of stored scans: {}", told(error)))?
+        {
+            recent.note(id, offset);
+        }
+        // Whoever held the partition until now may have written letters.
+        shared.dead_letters.catch_up()?;
+
+        let health = TopicReader::try_new(&shared.kafka, &[(&topics.health, partition), (&topics.tests, partition)])?;
         let mut worker = Self {
             shared,
             partition,
             stop,
             scans,
-            scans_topic: topics.scans,
             health,
             health_topic: topics.health,
             history: HealthHistory::default(),
@@ -144,6 +175,7 @@ impl<'a> Worker<'a> {
             stream,
             next,
             replay,
+            tried,
             last_batch: Instant::now(),
         };
         worker.read_health()?;
@@ -160,22 +192,17 @@ impl<'a> Worker<'a> {
     fn run(&mut self, commit: &Commit) -> anyhow::Result<()> {
         if let Some(entry) = self.replay.take() {
             let messages = self.read_range(entry.record.start, entry.record.end)?;
-            let batch = self.build(&messages)?;
-            // The process before this one may have stored all, some or none of it.
-            self.store(&batch, entry, true)?;
+            self.next = entry.record.start;
+            let end = entry.record.end;
+            self.settle(&messages, end, Some(entry), commit)?;
         }
+        self.shared.progress.unblocked(self.partition);
         while !self.stop.is_cancelled() {
             let messages = self.gather();
-            let Some(last) = messages.last() else { continue };
-            let (start, end) = (self.next, u64::try_from(last.offset())? + 1);
-            let batch = self.build(&messages)?;
-            match self.shared.runtime.block_on(self.ledger.append(self.stream, start, end, false))? {
-                Appended::Won(entry) => self.store(&batch, entry, false)?,
-                Appended::Lost => bail!("the ledger moved on"),
+            if let Some(last) = messages.last() {
+                let end = u64::try_from(last.offset())? + 1;
+                self.settle(&messages, end, None, commit)?;
             }
-            self.next = end;
-            self.report(&batch, end);
-            commit(self.partition, end);
         }
         Ok(())
     }
@@ -231,8 +258,15 @@ impl<'a> Worker<'a> {
     fn build(&mut self, messages: &[OwnedMessage]) -> anyhow::Result<Batch> {
         // What the gateway knew when it accepted these scans is on Kafka by now; read it before looking back.
         self.read_health()?;
+        // A letter is a verdict, also if ClickHouse would take the row by now: never a letter and a row.
+        let with_letter = match messages {
+            [first, .., last] => self.letters_between(first, last),
+            [one] => self.letters_between(one, one),
+            [] => BTreeSet::new(),
+        };
         let incoming: Vec<Incoming> = messages
             .iter()
+            .filter(|message| !with_letter.contains(&message.offset()))
             .map(|message| Incoming {
                 offset: u64::try_from(message.offset()).unwrap_or_default(),
                 event: ScanEvent::try_parse(message.payload().unwrap_or_default()).map_err(|e| reason(&e)),
@@ -248,15 +282,20 @@ impl<'a> Worker<'a> {
         for (offset, reason) in &batch.invalid {
             let message = messages.iter().find(|m| u64::try_from(m.offset()) == Ok(*offset));
             let message = message.context("a dead letter has no message")?;
-            self.bury(message, reason)?;
+            self.bury(message, reason, None)?;
         }
         Ok(batch)
     }
 
-    fn bury(&self, message: &OwnedMessage, reason: &str) -> anyhow::Result<()> {
+    fn letters_between(&self, first: &OwnedMessage, last: &OwnedMessage) -> BTreeSet<i64> {
+        self.shared.dead_letters.between(first.topic(), self.partition, first.offset(), last.offset())
+    }
+
+    fn bury(&self, message: &OwnedMessage, reason: &str, details: Option<&str>) -> anyhow::Result<()> {
         let rejected = Rejected {
-            origin: (message.topic().to_owned(), message.partition(), message.offset()),
+            origin: origin(message),
             reason,
+            details,
             key: message.key().unwrap_or_default(),
             value: message.payload().unwrap_or_default(),
         };
@@ -280,75 +319,7 @@ impl<'a> Worker<'a> {
                 }
             })
             .context("cannot read the health of this partition")?;
-        bad.iter().try_for_each(|(message, reason)| self.bury(message, reason))
-    }
-
-    /// Stores a batch and returns when every row of it is in every table once. Tries for ever: until then the
-    /// partition does not move.
-    fn store(&mut self, batch: &Batch, mut entry: Entry, replayed: bool) -> anyhow::Result<()> {
-        let started = Instant::now();
-        let mut unclear = replayed;
-        self.insist(&mut unclear, || self.shared.runtime.block_on(self.shared.sink.insert(batch, &entry.token())))?;
-        while unclear {
-            let missing = self.shared.runtime.block_on(self.shared.sink.find_missing(batch, &entry))?;
-            if missing.is_empty() {
-                break;
-            }
-            let (start, end) = (entry.record.start, entry.record.end);
-            entry = match self.shared.runtime.block_on(self.ledger.append(self.stream, start, end, true))? {
-                Appended::Won(entry) => entry,
-                Appended::Lost => bail!("the ledger moved on"),
-            };
-            for missing in &missing {
-                let rows = missing.offsets.len();
-                tracing::warn!(
-                    partition = self.partition,
-                    table = missing.table,
-                    rows,
-                    "rows were lost by ClickHouse; storing them again"
-                );
-                let token = entry.token();
-                let insert = || self.shared.runtime.block_on(self.shared.sink.insert_missing(batch, missing, &token));
-                self.insist(&mut unclear, insert)?;
-                ::metrics::counter!(metrics::REPAIRED, "table" => missing.table).increment(rows as u64);
-            }
-        }
-        ::metrics::histogram!(metrics::STORE_SECONDS).record(started.elapsed().as_secs_f64());
-        Ok(())
-    }
-
-    /// Sends the same bytes under the same token until they are acknowledged.
-    fn insist(
-        &self,
-        unclear: &mut bool,
-        insert: impl Fn() -> Result<(), clickhouse::error::Error>,
-    ) -> anyhow::Result<()> {
-        let mut backoff = Backoff::default();
-        while let Err(error) = insert() {
-            *unclear = true;
-            ::metrics::counter!(metrics::RETRIES).increment(1);
-            tracing::warn!(partition = self.partition, %error, "cannot store a batch yet; trying again");
-            backoff.wait(self.stop);
-            if self.stop.is_cancelled() {
-                bail!("asked to stop before a batch could be stored; it is in the ledger");
-            }
-        }
-        Ok(())
-    }
-
-    fn report(&self, batch: &Batch, end: u64) {
-        ::metrics::counter!(metrics::STORED).increment(batch.rows.len() as u64);
-        ::metrics::counter!(metrics::REPEATED).increment(batch.repeated as u64);
-        if let Some(accepted_at_ms) = batch.oldest_accepted_at_ms {
-            let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-            ::metrics::histogram!(metrics::FRESHNESS_SECONDS).record((now_ms - accepted_at_ms) as f64 / 1000.0);
-        }
-        if let Ok((_, high)) = self.scans.fetch_watermarks(&self.scans_topic, self.partition, METADATA_TIMEOUT) {
-            let lag = high - i64::try_from(end).unwrap_or(high);
-            ::metrics::gauge!(metrics::LAG, "partition" => self.partition.to_string()).set(lag as f64);
-        }
-        let (rows, repeated, invalid) = (batch.rows.len(), batch.repeated, batch.invalid.len());
-        tracing::debug!(partition = self.partition, rows, repeated, invalid, end, "stored a batch");
+        bad.iter().try_for_each(|(message, reason)| self.bury(message, reason, None))
     }
 }
 
@@ -366,21 +337,25 @@ fn reason(error: &schemas::events::EventError) -> String {
     }
 }
 
-/// Pauses between tries, doubling up to [`MAX_BACKOFF`].
-struct Backoff(Duration);
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self(Duration::from_millis(50))
-    }
+fn origin(message: &OwnedMessage) -> Origin {
+    (message.topic().to_owned(), message.partition(), message.offset())
 }
 
-impl Backoff {
-    fn wait(&mut self, stop: &CancellationToken) {
-        let until = Instant::now() + self.0;
-        while Instant::now() < until && !stop.is_cancelled() {
-            std::thread::sleep(Duration::from_millis(20).min(self.0));
+/// When the first message at the consumer's position came to Kafka, in milliseconds since 1970.
+fn came_at_ms(consumer: &BaseConsumer) -> Option<i64> {
+    let started = Instant::now();
+    while started.elapsed() < PEEK_TIMEOUT {
+        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+            return message.timestamp().to_millis();
         }
-        self.0 = (self.0 * 2).min(MAX_BACKOFF);
+    }
+    None
+}
+
+/// What ClickHouse's error may say in a log.
+fn told(error: clickhouse::error::Error) -> String {
+    match Failure::from(error) {
+        Failure::Unclear { error } => error,
+        Failure::Refused(refusal) => refusal.exception,
     }
 }

@@ -19,7 +19,7 @@ use service::ClickHouseConfig;
 use crate::{QueryConfig, error::QueryError, metrics};
 
 pub use failure::StoreFailure;
-pub use footfall::{BucketRow, Scope};
+pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use people::{VisitRow, VisitorRow};
 pub use stats::StatsRow;
 pub use venues::VenueNames;
@@ -52,6 +52,7 @@ enum Kind {
     Contacts,
     VenueNames,
     Footfall,
+    FootfallByHour,
     Stats,
 }
 
@@ -63,6 +64,7 @@ impl Kind {
             Self::Contacts => "contacts",
             Self::VenueNames => "venue_names",
             Self::Footfall => "footfall",
+            Self::FootfallByHour => "footfall_by_hour",
             Self::Stats => "stats",
         }
     }

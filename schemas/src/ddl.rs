@@ -31,10 +31,12 @@ pub const MIGRATIONS: &[Migration] = migrations![
     6 "0006_to_scans_by_person",
     7 "0007_to_scan_ids",
     8 "0008_venues",
+    9 "0009_footfall_by_hour",
+    10 "0010_footfall_of_older_scans",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 10;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];

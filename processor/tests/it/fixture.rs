@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Parser;
+use processor::sink::Sink;
 use rdkafka::{
     Message,
     consumer::{BaseConsumer, Consumer},
@@ -79,6 +80,10 @@ impl Fixture {
         Running { shutdown: shutdown.drop_guard(), task }
     }
 
+    pub fn sink(&self) -> Sink {
+        Sink::new(&self.config.clickhouse, self.config.batch.insert_timeout(), None)
+    }
+
     pub async fn produce(&self, topic: &str, key: &str, event: &impl serde::Serialize) {
         let payload = serde_json::to_vec(event).expect("serialises");
         self.produce_bytes(topic, key, &payload).await;
@@ -114,12 +119,40 @@ impl Fixture {
         counts
     }
 
+    /// Holds what is stored against what must be: so many rows in every table, no message twice, and for every hour,
+    /// district, category and colour the kept count is the number of rows.
+    pub async fn assert_exact(&self, expected: u64) {
+        assert_eq!(self.counts().await, [expected; 3]);
+        for table in schemas::ddl::SCAN_TABLES {
+            let distinct = self.query_u64(&format!("SELECT uniqExact(stream, kafka_offset) FROM {table}")).await;
+            assert_eq!(distinct, expected, "{table}");
+        }
+        let by_hour = "SELECT toString(tuple(toStartOfHour(scanned_at), district, category, colour, count())) AS line \
+             FROM scans_by_venue GROUP BY toStartOfHour(scanned_at), district, category, colour ORDER BY line";
+        let lines = async |setting: &str, value: &str| -> Vec<String> {
+            let client = self.config.clickhouse.query_client().with_setting(setting, value);
+            client.query(by_hour).fetch_all().await.expect("counts")
+        };
+        let counted = lines("optimize_use_projections", "0").await;
+        assert_eq!(lines("force_optimize_projection", if expected > 0 { "1" } else { "0" }).await, counted);
+    }
+
+    /// Runs one statement as the owner of the database.
+    pub async fn run(&self, sql: &str) {
+        self.config.clickhouse.query_client().query(sql).execute().await.expect(sql);
+    }
+
     /// Waits until every table has `expected` rows and the processor has nothing left to read.
     pub async fn wait_for_counts(&self, expected: u64) {
-        let started = Instant::now();
-        while self.counts().await != [expected; 3] {
-            assert!(started.elapsed() < PATIENCE, "stored {:?}, expected {expected}", self.counts().await);
+        let mut seen = self.counts().await;
+        let mut changed = Instant::now();
+        while seen != [expected; 3] {
+            assert!(changed.elapsed() < PATIENCE, "stored {seen:?}, expected {expected}");
             tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = self.counts().await;
+            if now != seen {
+                (seen, changed) = (now, Instant::now());
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use processor::{
     batch::{self, Incoming, VenueFacts},
     history::HealthHistory,
-    ledger::{Appended, Entry, Ledger},
+    ledger::{Appended, Claim, Entry, Ledger},
     recent::RecentIds,
     sink::Sink,
 };
@@ -14,7 +14,7 @@ use schemas::{ScanEvent, ddl::SCAN_TABLES};
 
 use crate::fixture::{Fixture, NOON, scan_event};
 
-fn many(count: u64) -> Vec<ScanEvent> {
+pub fn many(count: u64) -> Vec<ScanEvent> {
     (0..count).map(|n| scan_event(n % 97, 1 + (n % 7) as u32, NOON + n as i64)).collect()
 }
 
@@ -53,7 +53,7 @@ async fn restarts_in_the_middle_of_a_stream_lose_and_double_nothing() {
     fixture.settle().await;
     running.stop().await;
     let distinct = fixture.query_u64("SELECT uniqExact(person_id, venue_id, scanned_at) FROM scans_by_venue").await;
-    assert_eq!(distinct, fixture.counts().await[0]);
+    fixture.assert_exact(distinct).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,17 +70,18 @@ async fn several_instances_share_the_partitions_and_store_each_scan_once() {
     fixture.wait_for_counts(4000).await;
     fixture.settle().await;
     second.stop().await;
-    assert_eq!(fixture.counts().await, [4004; 3], "4,000 scans and 4 markers");
+    fixture.assert_exact(4_004).await;
 }
 
 /// A range written down in the ledger by a process that died at one of the moments in between.
-struct Abandoned {
-    entry: Entry,
-    batch: batch::Batch,
-    sink: Sink,
+pub struct Abandoned {
+    pub entry: Entry,
+    pub batch: batch::Batch,
+    pub sink: Sink,
+    ledger: Ledger,
 }
 
-async fn abandon(fixture: &Fixture, scans: &[ScanEvent]) -> Abandoned {
+pub async fn abandon(fixture: &Fixture, scans: &[ScanEvent]) -> Abandoned {
     fixture.scans(scans).await;
     let kafka = fixture.config.kafka.clone();
     let producer = fixture.producer.clone();
@@ -89,7 +90,7 @@ async fn abandon(fixture: &Fixture, scans: &[ScanEvent]) -> Abandoned {
     assert_eq!(newest, None);
     let stream = 77;
     let end = scans.len() as u64;
-    let Appended::Won(entry) = ledger.append(stream, 0, end, false).await.expect("appends") else {
+    let Appended::Won(entry) = ledger.append(stream, Claim::fresh(0, end)).await.expect("appends") else {
         panic!("nobody else writes here")
     };
     // What the dead process had built from the same messages, in the order they have on Kafka.
@@ -106,7 +107,7 @@ async fn abandon(fixture: &Fixture, scans: &[ScanEvent]) -> Abandoned {
     let facts = |venue| Some(VenueFacts { district: 310_100 + venue, category: "catering".to_owned() });
     let batch = batch::build(messages, stream, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
     assert_eq!(batch.rows.len(), scans.len());
-    Abandoned { entry, batch, sink: Sink::new(&fixture.config.clickhouse) }
+    Abandoned { entry, batch, sink: fixture.sink(), ledger }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,25 +131,86 @@ async fn a_range_stored_but_not_acknowledged_is_not_stored_again() {
     assert_eq!(fixture.counts().await, [301; 3], "and the marker");
 }
 
-/// ClickHouse killed between noting a token and keeping the part: the token is known, the rows are not there.
+/// Brings a table to where `kill -9` of ClickHouse between noting a token and keeping the part leaves it: the token is in
+/// the table's log of tokens on disk, the part still has the name of one that is being written, which is removed when
+/// the table is loaded. Answers how many parts were lost.
+pub async fn lose_newest_parts(fixture: &Fixture, table: &str) -> usize {
+    let client = fixture.config.clickhouse.query_client();
+    let paths =
+        "SELECT path FROM system.parts WHERE database = currentDatabase() AND table = {table:String} AND active";
+    let parts: Vec<String> = client.query(paths).param("table", table).fetch_all().await.expect("parts");
+    fixture.run(&format!("DETACH TABLE {table}")).await;
+    for part in &parts {
+        let part = std::path::Path::new(part);
+        assert!(part.is_dir(), "{} is not here: this test needs ClickHouse on the same machine", part.display());
+        let name = part.file_name().and_then(|name| name.to_str()).expect("a name");
+        std::fs::rename(part, part.with_file_name(format!("tmp_insert_{name}"))).expect("renames");
+    }
+    fixture.run(&format!("ATTACH TABLE {table}")).await;
+    parts.len()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_clickhouse_lost_after_noting_their_token_are_stored_again() {
+async fn rows_that_a_killed_clickhouse_lost_after_noting_their_token_are_stored_again() {
     for lossy in SCAN_TABLES {
         let fixture = Fixture::new(1).await;
         let abandoned = abandon(&fixture, &many(300)).await;
         abandoned.sink.insert(&abandoned.batch, &abandoned.entry.token()).await.expect("stored");
-        let delete = format!("ALTER TABLE {lossy} DELETE WHERE kafka_offset % 3 = 0 SETTINGS mutations_sync = 2");
-        fixture.config.clickhouse.query_client().query(&delete).execute().await.expect("deletes");
+        assert_eq!(lose_newest_parts(&fixture, lossy).await, 1);
         // By the token alone ClickHouse believes that it has them.
         abandoned.sink.insert(&abandoned.batch, &abandoned.entry.token()).await.expect("refused as known");
-        let missing = abandoned.sink.find_missing(&abandoned.batch, &abandoned.entry).await.expect("answers");
+        assert_eq!(fixture.query_u64(&format!("SELECT count() FROM {lossy}")).await, 0);
+
+        let running = fixture.start().await;
+        fixture.wait_for_counts(300).await;
+        running.stop().await;
+        fixture.assert_exact(300).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_lost_from_the_middle_of_a_stored_range_are_stored_again() {
+    for lossy in SCAN_TABLES {
+        let fixture = Fixture::new(1).await;
+        let abandoned = abandon(&fixture, &many(300)).await;
+        abandoned.sink.insert(&abandoned.batch, &abandoned.entry.token()).await.expect("stored");
+        lose_a_third(&fixture, lossy).await;
+        let missing = abandoned.sink.find_missing(&abandoned.batch, 77).await.expect("answers");
         assert_eq!(missing.iter().map(|m| (m.table, m.offsets.len())).collect::<Vec<_>>(), [(*lossy, 100)]);
 
         let running = fixture.start().await;
         fixture.wait_for_counts(300).await;
         running.stop().await;
-        let distinct = format!("SELECT uniqExact(stream, kafka_offset) FROM {lossy}");
-        assert_eq!(fixture.query_u64(&distinct).await, 300);
+        fixture.assert_exact(300).await;
+    }
+}
+
+async fn lose_a_third(fixture: &Fixture, table: &str) {
+    fixture.run(&format!("ALTER TABLE {table} DELETE WHERE kafka_offset % 3 = 0 SETTINGS mutations_sync = 2")).await;
+}
+
+/// The process that found rows missing and wrote that down died before, while or after it stored them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_that_was_cut_short_is_finished_and_doubles_nothing() {
+    for repaired in [false, true] {
+        let fixture = Fixture::new(1).await;
+        let mut abandoned = abandon(&fixture, &many(300)).await;
+        abandoned.sink.insert(&abandoned.batch, &abandoned.entry.token()).await.expect("stored");
+        lose_a_third(&fixture, "scans_by_venue").await;
+        let missing = abandoned.sink.find_missing(&abandoned.batch, 77).await.expect("answers");
+        let claim = Claim { repair: true, ..Claim::fresh(0, 300) };
+        let Appended::Won(repair) = abandoned.ledger.append(77, claim).await.expect("appends") else {
+            panic!("nobody else writes here")
+        };
+        if repaired {
+            let stored = abandoned.sink.insert_missing(&abandoned.batch, &missing[0], &repair.token()).await;
+            stored.expect("stored");
+        }
+        let running = fixture.start().await;
+        fixture.wait_for_counts(300).await;
+        fixture.settle().await;
+        running.stop().await;
+        fixture.assert_exact(301).await;
     }
 }
 
@@ -162,16 +224,16 @@ async fn an_instance_that_wakes_up_late_cannot_write_a_range_that_counts() {
     };
     let (mut paused, _) = open().await.expect("joins");
     let (mut owner, _) = open().await.expect("joins");
-    assert!(matches!(owner.append(5, 0, 10, false).await, Ok(Appended::Won(_))));
-    assert_eq!(paused.append(6, 0, 7, false).await.expect("answers"), Appended::Lost);
+    assert!(matches!(owner.append(5, Claim::fresh(0, 10)).await, Ok(Appended::Won(_))));
+    assert_eq!(paused.append(6, Claim::fresh(0, 7)).await.expect("answers"), Appended::Lost);
     // The record of the one that lost lies behind the owner's; it counts for nobody.
     let (mut next, newest) = open().await.expect("joins");
     let newest = newest.expect("one counts").record;
     assert_eq!((newest.stream, newest.start, newest.end), (5, 0, 10));
-    assert_eq!(owner.append(5, 10, 20, false).await.expect("answers"), Appended::Lost, "it has to look first");
-    assert_eq!(next.append(5, 10, 12, false).await.expect("answers"), Appended::Lost, "and so has this one");
+    assert_eq!(owner.append(5, Claim::fresh(10, 20)).await.expect("answers"), Appended::Lost, "it has to look first");
+    assert_eq!(next.append(5, Claim::fresh(10, 12)).await.expect("answers"), Appended::Lost, "and so has this one");
     let (mut latest, _) = open().await.expect("joins");
-    assert!(matches!(latest.append(5, 10, 15, false).await, Ok(Appended::Won(_))));
+    assert!(matches!(latest.append(5, Claim::fresh(10, 15)).await, Ok(Appended::Won(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

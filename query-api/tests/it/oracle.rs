@@ -219,6 +219,31 @@ async fn a_city_answers_as_the_oracle(seed: u64) {
         }
         let answer = api.ok(&format!("/v1/footfall?scope=city&{time}")).await;
         assert_eq!(answer["buckets"], oracle.footfall(|_| true, from, to, *step), "seed {seed}");
+        check_counts_by_hour(&api, &oracle, *step).await;
+    }
+}
+
+/// Without people, over whole hours: from the kept counts.
+async fn check_counts_by_hour(api: &Api, oracle: &Oracle, step: Step) {
+    for (from, to) in [(-7_200, SPAN_S + 7_200), (3_600, 90_000), (SPAN_S * 2, SPAN_S * 2 + 3_600)] {
+        let time = format!("step={}&people=false&{}", step.as_str(), range(from, to));
+        let counts = |is_counted: &dyn Fn(&ScanRow) -> bool| {
+            let mut buckets = oracle.footfall(is_counted, from, to, step);
+            let buckets_of = buckets.as_array_mut().expect("a list");
+            buckets_of.iter_mut().filter_map(Value::as_object_mut).for_each(|bucket| {
+                bucket.remove("persons");
+            });
+            buckets
+        };
+        for (scope, expected) in [
+            ("scope=city".to_owned(), counts(&|_| true)),
+            ("scope=district&id=310104".to_owned(), counts(&|row| row.district == 310_104)),
+            ("scope=category&id=retail".to_owned(), counts(&|row| row.category == "retail")),
+            ("scope=venue&id=3".to_owned(), counts(&|row| row.venue == 3)),
+        ] {
+            let answer = api.ok(&format!("/v1/footfall?{scope}&{time}")).await;
+            assert_eq!(answer["buckets"], expected, "{scope} {time}");
+        }
     }
 }
 
