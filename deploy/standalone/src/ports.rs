@@ -13,13 +13,18 @@ use anyhow::{Context, bail};
 /// No port could be bound.
 pub fn free<const N: usize>() -> io::Result<[u16; N]> {
     let mut ports = [0; N];
-    let mut held = Vec::with_capacity(N);
-    for port in &mut ports {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
+    ports.copy_from_slice(&free_many(N)?);
     Ok(ports)
+}
+
+/// Like [`free`], for a number of ports that is known only at run time.
+///
+/// # Errors
+/// No port could be bound.
+pub fn free_many(count: usize) -> io::Result<Vec<u16>> {
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<io::Result<_>>()?;
+    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }
 
 /// Checks that `address` can be bound; `flag` is the option with which the user can choose another.

@@ -19,8 +19,9 @@ pub struct Ports([String; 5]);
 impl Ports {
     pub fn free() -> anyhow::Result<Self> {
         let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-        let ports: Vec<String> =
+        let mut ports: Vec<String> =
             held.iter().map(|held| Ok(held.local_addr()?.port().to_string())).collect::<std::io::Result<_>>()?;
+        ports[3] = three_in_a_row()?.to_string();
         ports.try_into().map(Self).map_err(|_| anyhow::anyhow!("not five ports"))
     }
 
@@ -34,13 +35,31 @@ impl Ports {
     }
 }
 
+/// A free port for Kafka whose two successors are free as well, since three brokers take them.
+fn three_in_a_row() -> anyhow::Result<u16> {
+    for _ in 0..100 {
+        let first = TcpListener::bind("127.0.0.1:0")?;
+        let port = first.local_addr()?.port();
+        let next = |distance| TcpListener::bind(("127.0.0.1", port.checked_add(distance)?)).ok();
+        if next(1).is_some() && next(2).is_some() {
+            return Ok(port);
+        }
+    }
+    bail!("no three ports in a row are free")
+}
+
 /// Starts `venuecode up` and waits until it says that all is ready.
 pub fn start(data: &Path, ports: &Ports) -> anyhow::Result<Child> {
+    start_with(data, ports, &[])
+}
+
+fn start_with(data: &Path, ports: &Ports, flags: &[&str]) -> anyhow::Result<Child> {
     let mut up = command()
         .args(["up", "--listen-ingest", &ports.address(0), "--listen-processor", &ports.address(1)])
         .args(["--listen-query", &ports.address(2), "--kafka-port", &ports.0[3], "--clickhouse-port", &ports.0[4]])
         .arg("--data")
         .arg(data)
+        .args(flags)
         .stdout(Stdio::piped())
         .spawn()?;
     let stdout = up.stdout.take().context("no standard output")?;
@@ -61,8 +80,23 @@ pub struct Stack {
 
 impl Stack {
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with further flags of `venuecode up`.
+    pub fn start_with(flags: &[&str]) -> anyhow::Result<Self> {
         let (data, ports) = (tempfile::tempdir()?, Ports::free()?);
-        Ok(Self { up: start(data.path(), &ports)?, ports, data })
+        Ok(Self { up: start_with(data.path(), &ports, flags)?, ports, data })
+    }
+
+    /// The process of `venuecode up`.
+    pub fn pid(&self) -> anyhow::Result<Pid> {
+        Pid::from_raw(i32::try_from(self.up.id())?).context("no process id")
+    }
+
+    /// Where the first broker is.
+    pub fn kafka(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.0[3])
     }
 
     pub fn gateway(&self) -> String {
