@@ -18,11 +18,9 @@ pub struct Ports([String; 5]);
 
 impl Ports {
     pub fn free() -> anyhow::Result<Self> {
-        let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-        let mut ports: Vec<String> =
-            held.iter().map(|held| Ok(held.local_addr()?.port().to_string())).collect::<std::io::Result<_>>()?;
-        ports[3] = three_in_a_row()?.to_string();
-        ports.try_into().map(Self).map_err(|_| anyhow::anyhow!("not five ports"))
+        let [ingest, processor, query, clickhouse] = standalone::ports::free::<4>()?;
+        let kafka = three_in_a_row(&[ingest, processor, query, clickhouse])?;
+        Ok(Self([ingest, processor, query, kafka, clickhouse].map(|port| port.to_string())))
     }
 
     /// Address of the service with this number: 0 ingest, 1 processor, 2 query-api.
@@ -36,13 +34,12 @@ impl Ports {
 }
 
 /// A free port for Kafka whose two successors are free as well, since three brokers take them.
-fn three_in_a_row() -> anyhow::Result<u16> {
+fn three_in_a_row(taken: &[u16]) -> anyhow::Result<u16> {
     for _ in 0..100 {
-        let first = TcpListener::bind("127.0.0.1:0")?;
-        let port = first.local_addr()?.port();
-        let next = |distance| TcpListener::bind(("127.0.0.1", port.checked_add(distance)?)).ok();
-        if next(1).is_some() && next(2).is_some() {
-            return Ok(port);
+        let [first] = standalone::ports::free::<1>()?;
+        let mut row = first..=first.saturating_add(2);
+        if row.all(|port| !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return Ok(first);
         }
     }
     bail!("no three ports in a row are free")
