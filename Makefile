@@ -13,7 +13,7 @@ DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 DATA ?= data
 
-.PHONY: help demo up test test-nyc bench bench-micro lint build engines tools clean
+.PHONY: help demo up test test-kafka test-nyc bench bench-micro lint build engines kafka tools clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -25,7 +25,12 @@ up: build ## The same, and it stays, with the addresses to open; Ctrl-C ends it
 	@$(VENUECODE) demo --stay
 
 test: build ## Every test, against real engines
-	@$(VENUECODE) exec -- cargo test $(CARGO_FLAGS) --no-fail-fast -- --skip nyc_
+	@$(VENUECODE) exec -- cargo test $(CARGO_FLAGS) --no-fail-fast -- --skip nyc_ --skip three_brokers::
+
+test-kafka: build kafka ## The same on Apache Kafka, and with brokers of three killed under load; needs Java and Maven
+	@VENUECODE_KAFKA_ENGINE=apache $(VENUECODE) exec -- cargo test $(CARGO_FLAGS) --no-fail-fast -- --skip nyc_
+	@$(VENUECODE) exec --kafka-engine apache --kafka-nodes 3 -- \
+	  cargo test $(CARGO_FLAGS) --no-fail-fast --test it -- stored_exactly_once:: enriched_as_of_the_scan::
 
 test-nyc: build ## Real check-ins against a plain Rust oracle; DATA=DIR holds nyc-checkins.csv.gz
 	@NYC_DATA="$(abspath $(DATA))" cargo test $(CARGO_FLAGS) --test it nyc_ -- --nocapture
@@ -40,13 +45,16 @@ lint: tools $(DENY) ## Format, clippy, licences, shell scripts
 	@cargo fmt --all --check
 	@cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	@$(DENY) --log-level error check bans licenses sources
-	@bash -n deploy/engines/fetch.sh .ci/run
+	@bash -n deploy/engines/fetch.sh && bash -n deploy/kafka/fetch.sh && bash -n .ci/run
 
 build: engines
 	@cargo build $(CARGO_FLAGS) --all-targets
 
 engines: tools
 	@deploy/engines/fetch.sh >/dev/null
+
+kafka:
+	@deploy/kafka/fetch.sh >/dev/null
 
 tools:
 	@for tool in cargo gcc make node npm; do \

@@ -85,15 +85,19 @@ impl Producer {
         config: &ProducerConfig,
         failed_for_good: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let inner = kafka
-            .producer()
+        let mut settings = kafka.producer();
+        settings
             .set("linger.ms", config.linger_ms.to_string())
             .set("queue.buffering.max.messages", config.queue_messages.to_string())
-            // By default librdkafka holds a batch back while a request waits for its turn, and polls without a pause
-            // until then: with a broker slower than this gateway that was three quarters of its CPU.
-            .set("queue.buffering.backpressure.threshold", "1000")
             .set("message.timeout.ms", config.ack_timeout_ms.to_string())
-            .set("request.timeout.ms", config.ack_timeout_ms.to_string())
+            .set("request.timeout.ms", config.ack_timeout_ms.to_string());
+        if !kafka.kafka_idempotence {
+            // By default librdkafka holds a batch back while a request waits for its turn, and polls without a pause
+            // until then: with a broker slower than this gateway that was three quarters of its CPU. An idempotent
+            // producer is refused with any other threshold.
+            settings.set("queue.buffering.backpressure.threshold", "1000");
+        }
+        let inner = settings
             .create_with_context(Deliveries { undelivered: crate::metrics::undelivered(), failed_for_good })
             .context("cannot set up the Kafka producer")?;
         Ok(Self { inner, ack_timeout: Duration::from_millis(u64::from(config.ack_timeout_ms)) })

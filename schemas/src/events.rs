@@ -8,7 +8,7 @@ mod health;
 mod scan;
 mod venue;
 
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{HealthEvent, TestEvent};
 pub use scan::ScanEvent;
 pub use venue::{VenueEvent, VenueStatus, is_district};
@@ -42,7 +42,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::VENUES, schemars::schema_for!(VenueEvent)),
         (crate::topics::HEALTH, schemars::schema_for!(HealthEvent)),
         (crate::topics::TESTS, schemars::schema_for!(TestEvent)),
-        (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetter)),
+        (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
     ]
 }
 

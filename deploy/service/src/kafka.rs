@@ -109,7 +109,9 @@ impl KafkaConfig {
             .iter()
             .map(|spec| {
                 let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(self.replication));
-                spec.settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+                let topic = spec.settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+                // With three replicas a write is kept by two before it counts, so that losing one loses nothing.
+                if self.replication >= 3 { topic.set("min.insync.replicas", "2") } else { topic }
             })
             .collect();
         let options = AdminOptions::new().operation_timeout(Some(METADATA_TIMEOUT));

@@ -39,8 +39,19 @@ pub struct ChildSpec {
     pub arguments: Vec<OsString>,
     /// Added to the environment of the parent.
     pub environment: Vec<(&'static str, OsString)>,
+    /// What makes it end in order.
+    pub stop_by: StopBy,
     /// How long a stop may take before SIGKILL.
     pub grace: Duration,
+}
+
+/// What makes a child end in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopBy {
+    /// The end of its lifeline, then SIGTERM.
+    Lifeline,
+    /// SIGTERM: it does not read its lifeline, and the kernel ends it with its parent.
+    Signal,
 }
 
 /// A supervised child. Dropping it stops it too, but without waiting.
@@ -48,9 +59,17 @@ pub struct ChildSpec {
 pub struct Child {
     name: &'static str,
     log: PathBuf,
+    pid_file: PathBuf,
     ends: watch::Receiver<Option<String>>,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Ending>,
     supervisor: JoinHandle<()>,
+}
+
+/// How a child is to end.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    InOrder,
+    Killed,
 }
 
 impl Child {
@@ -60,13 +79,13 @@ impl Child {
     /// The process or its log file could not be made.
     pub fn start(spec: ChildSpec, data: &DataDir) -> anyhow::Result<Self> {
         let name = spec.name;
-        let log = data.log_file(name);
+        let (log, pid_file) = (data.log_file(name), data.pid_file(name));
         let (ended, ends) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
-        let supervision = Supervision { spec, log: log.clone(), pid_file: data.pid_file(name), ended };
+        let supervision = Supervision { spec, log: log.clone(), pid_file: pid_file.clone(), ended };
         let first = supervision.spawn()?;
         let supervisor = tokio::spawn(supervision.run(first, stopped));
-        Ok(Self { name, log, ends, stop, supervisor })
+        Ok(Self { name, log, pid_file, ends, stop, supervisor })
     }
 
     /// Probes until the child is ready.
@@ -88,10 +107,25 @@ impl Child {
         Ok(())
     }
 
-    /// Stops the child and waits until it is gone: lifeline first, then SIGTERM, then SIGKILL.
+    /// The process that runs now, as in its process id file; another one after each restart.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok().and_then(Pid::from_raw)
+    }
+
+    /// Stops the child and waits until it is gone: in order first, then SIGTERM, then SIGKILL.
     pub async fn stop(self) {
+        self.end(Ending::InOrder).await;
+    }
+
+    /// Kills the child with SIGKILL and does not start it again; returns when it is gone.
+    pub async fn kill(self) {
+        self.end(Ending::Killed).await;
+    }
+
+    async fn end(self, ending: Ending) {
         // Fails only when the supervisor is gone already, and its child with it.
-        let _ = self.stop.send(());
+        let _ = self.stop.send(ending);
         let _ = self.supervisor.await;
     }
 }
@@ -130,15 +164,15 @@ impl Supervision {
         Ok(Running { lifeline: process.stdin.take(), process, started: Instant::now() })
     }
 
-    async fn run(self, first: Running, mut stop: oneshot::Receiver<()>) {
+    async fn run(self, first: Running, mut stop: oneshot::Receiver<Ending>) {
         let mut running = Some(first);
         let mut backoff = FIRST_BACKOFF;
         loop {
             if let Some(mut child) = running.take() {
                 let status = tokio::select! {
                     status = child.process.wait() => status,
-                    _ = &mut stop => {
-                        end(child, self.spec.grace).await;
+                    ending = &mut stop => {
+                        end(child, ending.unwrap_or(Ending::InOrder), &self.spec).await;
                         break;
                     }
                 };
@@ -163,19 +197,24 @@ impl Supervision {
     }
 }
 
-async fn end(mut child: Running, grace: Duration) {
-    drop(child.lifeline.take());
-    if timeout(grace * 2 / 3, child.process.wait()).await.is_ok() {
-        return;
-    }
+async fn end(mut child: Running, ending: Ending, spec: &ChildSpec) {
     let group = child.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::TERM);
-        if timeout(grace / 3, child.process.wait()).await.is_ok() {
+    let send = |signal| group.map(|group| kill_process_group(group, signal));
+    let (first, second) = (spec.grace * 2 / 3, spec.grace / 3);
+    if matches!(ending, Ending::InOrder) {
+        drop(child.lifeline.take());
+        if spec.stop_by == StopBy::Signal {
+            send(Signal::TERM);
+        }
+        if timeout(first, child.process.wait()).await.is_ok() {
             return;
         }
-        let _ = kill_process_group(group, Signal::KILL);
+        send(Signal::TERM);
+        if timeout(second, child.process.wait()).await.is_ok() {
+            return;
+        }
     }
+    send(Signal::KILL);
     let _ = child.process.wait().await;
 }
 

@@ -12,7 +12,9 @@ use clap::{Parser, Subcommand};
 use service::telemetry::TelemetryConfig;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::dead_letters::{self, DeadLettersCommand};
 use crate::demo::{self, DemoCommand};
+use crate::engines::apache_kafka::node::{self, NodeArgs};
 use crate::engines::{kafka, libchdb};
 use crate::exec::{self, ExecArgs};
 use crate::services::{self, Service};
@@ -41,17 +43,19 @@ Examples:
   venuecode up --data ./data
   venuecode up --data /var/lib/venuecode --city kaifeng --listen-ingest 0.0.0.0:8080
   venuecode up --data ./second --listen-ingest 127.0.0.1:9080 --listen-processor 127.0.0.1:9081 \\
-      --listen-query 127.0.0.1:9082 --kafka-port 29092 --clickhouse-port 28123";
+      --listen-query 127.0.0.1:9082 --kafka-port 29092 --clickhouse-port 28123
+  venuecode up --data ./replicated --kafka-engine apache --kafka-nodes 3   # after deploy/kafka/fetch.sh";
 
 const EXEC_EXAMPLES: &str = "\
 The command gets VENUECODE_KAFKA and what that Kafka can do (VENUECODE_KAFKA_IDEMPOTENCE,
-VENUECODE_KAFKA_COMPACTION_LAG), VENUECODE_CLICKHOUSE_URL, VENUECODE_CLICKHOUSE_USER, VENUECODE_CLICKHOUSE_PASSWORD and,
-for a user that may only read, VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD. Its exit status is passed on (128+N
-after signal N); 125 means that the engines did not start.
+VENUECODE_KAFKA_COMPACTION_LAG, VENUECODE_REPLICATION), VENUECODE_CLICKHOUSE_URL, VENUECODE_CLICKHOUSE_USER,
+VENUECODE_CLICKHOUSE_PASSWORD and, for a user that may only read, VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD.
+Its exit status is passed on (128+N after signal N); 125 means that the engines did not start.
 
 Examples:
   venuecode exec -- cargo test --release
   venuecode exec --keep -- sh -c 'curl -s \"$VENUECODE_CLICKHOUSE_URL/ping\"'
+  venuecode exec --kafka-engine apache --kafka-nodes 3 -- cargo test --release -p processor
   venuecode exec --kafka 127.0.0.1:9092 -- cargo test --release -p processor";
 
 const IMPORT_EXAMPLES: &str = "\
@@ -88,6 +92,12 @@ enum Command {
     ImportVenues(ImportVenuesArgs),
     /// Send the scans of a simulated city through the gateway.
     Simulate(SimulateArgs),
+    /// Look at what could not be processed, correct it, and send it back.
+    #[command(after_help = dead_letters::EXAMPLES)]
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+    },
     /// Run one service against engines that run already.
     Service {
         #[command(flatten)]
@@ -117,6 +127,8 @@ enum Engine {
         #[arg(long)]
         data: PathBuf,
     },
+    /// One node of Apache Kafka.
+    ApacheKafka(NodeArgs),
 }
 
 /// Parses the command line, runs the command, and says in one line what went wrong.
@@ -143,10 +155,12 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             multi_threaded()?.block_on(benches::import::venues::run(args))?;
         }
         Command::Simulate(args) => multi_threaded()?.block_on(benches::simulate::run(args))?,
+        Command::DeadLetters { command } => multi_threaded()?.block_on(dead_letters::run(command))?,
         Command::Service { logs, service } => {
             multi_threaded()?.block_on(services::run(service, &logs))?;
         }
         Command::Engine { engine: Engine::Clickhouse { config } } => libchdb::run(&config)?,
+        Command::Engine { engine: Engine::ApacheKafka(args) } => node::run(&args)?,
         Command::Engine { engine: Engine::Kafka { listen, data } } => {
             log_warnings();
             multi_threaded()?.block_on(kafka::run(listen, data))?;

@@ -18,7 +18,7 @@ use tokio::process::Command;
 
 use crate::data_dir::{DataDir, remove_abandoned};
 use crate::engines::clickhouse::{ClickHouseOptions, Credentials};
-use crate::engines::{ClickHouseAccess, EnginePlan, Engines, libchdb};
+use crate::engines::{ClickHouseAccess, EnginePlan, Engines, KafkaArgs, libchdb};
 use crate::ports;
 use crate::secrets::Secrets;
 use crate::signals::Signals;
@@ -45,9 +45,8 @@ pub struct ExecArgs {
     /// Leave the temporary directory in place afterwards and print where it is.
     #[arg(long)]
     keep: bool,
-    /// Use a Kafka that runs elsewhere.
-    #[arg(long, value_name = "HOST:PORT")]
-    kafka: Option<String>,
+    #[command(flatten)]
+    kafka: KafkaArgs,
     /// Use a ClickHouse that runs elsewhere; its user and password come from VENUECODE_CLICKHOUSE_USER and
     /// VENUECODE_CLICKHOUSE_PASSWORD, those of a read-only user from VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD.
     #[arg(long, value_name = "URL")]
@@ -88,11 +87,11 @@ async fn start_engines(
     let throwaway = !args.keep && args.data.is_none();
     let mut tries = 0;
     loop {
-        let [kafka_port, clickhouse_port] = ports::free::<2>().context("no free port")?;
+        let mut brokers = ports::free_many(args.kafka.broker_ports() + 1).context("no free port")?;
+        let clickhouse_port = brokers.pop().context("no free port")?;
         let plan = EnginePlan {
-            external_kafka: args.kafka.clone(),
+            kafka: args.kafka.plan(&brokers)?,
             external_clickhouse: args.clickhouse.as_deref().map(external_clickhouse),
-            kafka_port,
             clickhouse_port,
             clickhouse: ClickHouseOptions {
                 engine: engine.clone(),

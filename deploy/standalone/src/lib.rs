@@ -7,6 +7,7 @@
 pub mod child;
 pub mod cli;
 pub mod data_dir;
+pub mod dead_letters;
 pub mod demo;
 pub mod engines;
 pub mod exec;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use service::telemetry::{self, TelemetryConfig};
 
-use crate::child::{Child, ChildSpec};
+use crate::child::{Child, ChildSpec, StopBy};
 use crate::data_dir::DataDir;
 use crate::{lifeline, probe};
 
@@ -51,7 +51,8 @@ pub fn start(
     data: &DataDir,
 ) -> anyhow::Result<Child> {
     environment.push(("VENUECODE_LISTEN", listen.to_string().into()));
-    let spec = ChildSpec { name, arguments: vec!["service".into(), name.into()], environment, grace: GRACE };
+    let arguments = vec!["service".into(), name.into()];
+    let spec = ChildSpec { name, arguments, environment, stop_by: StopBy::Lifeline, grace: GRACE };
     Child::start(spec, data)
 }
 

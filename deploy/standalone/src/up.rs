@@ -11,7 +11,7 @@ use clap::Args;
 use crate::child::Child;
 use crate::data_dir::DataDir;
 use crate::engines::clickhouse::{ClickHouseOptions, Credentials, DATABASE};
-use crate::engines::{EnginePlan, Engines, libchdb};
+use crate::engines::{EnginePlan, Engines, KafkaArgs, libchdb};
 use crate::exec::external_clickhouse;
 use crate::secrets::Secrets;
 use crate::signals::Signals;
@@ -34,15 +34,14 @@ pub struct UpArgs {
     /// Address of the query service (tracing, footfall, consoles).
     #[arg(long, default_value = "127.0.0.1:8082", value_name = "ADDR")]
     listen_query: SocketAddr,
-    /// Loopback port of the embedded Kafka.
-    #[arg(long, default_value_t = 19092, value_name = "PORT")]
+    /// Loopback port of the Kafka started here; three nodes take the two after it as well.
+    #[arg(long, default_value_t = 19092, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=65533))]
     kafka_port: u16,
     /// Loopback port of the embedded ClickHouse.
     #[arg(long, default_value_t = 18123, value_name = "PORT")]
     clickhouse_port: u16,
-    /// Use a Kafka that runs elsewhere.
-    #[arg(long, value_name = "HOST:PORT")]
-    kafka: Option<String>,
+    #[command(flatten)]
+    kafka: KafkaArgs,
     /// Use a ClickHouse that runs elsewhere; users and passwords as for `venuecode exec`.
     #[arg(long, value_name = "URL")]
     clickhouse: Option<String>,
@@ -98,9 +97,8 @@ impl System {
         args.check_ports()?;
         let secrets = Secrets::load_or_generate(&data)?;
         let plan = EnginePlan {
-            external_kafka: args.kafka.clone(),
+            kafka: args.kafka.plan(&args.broker_ports())?,
             external_clickhouse: args.clickhouse.as_deref().map(external_clickhouse),
-            kafka_port: args.kafka_port,
             clickhouse_port: args.clickhouse_port,
             clickhouse: ClickHouseOptions { engine, query_log: args.query_log, query_reads_everything: false },
             grace: ENGINE_GRACE,
@@ -186,7 +184,7 @@ fn service_environment(
     // Each partition is a request of its own to a broker that has one writer: a second one only costs.
     let partitions = if engines.kafka_is_embedded() { "1" } else { "4" };
     environment.push(("VENUECODE_PARTITIONS", partitions.into()));
-    environment.extend(engines.kafka_environment().map(|(name, value)| (name, value.into())));
+    environment.extend(engines.kafka_environment().into_iter().map(|(name, value)| (name, value.into())));
     if let Some(credentials) = credentials {
         environment.extend([
             ("VENUECODE_CLICKHOUSE_URL", engines.clickhouse.url.clone().into()),
@@ -213,7 +211,7 @@ impl UpArgs {
             listen_query: loopback(query),
             kafka_port,
             clickhouse_port,
-            kafka: None,
+            kafka: KafkaArgs::embedded(),
             clickhouse: None,
             city: city.to_owned(),
             query_log: false,
@@ -226,13 +224,17 @@ impl UpArgs {
         Addresses { ingest: self.listen_ingest, processor: self.listen_processor, query: self.listen_query }
     }
 
+    fn broker_ports(&self) -> Vec<u16> {
+        (self.kafka_port..).take(self.kafka.broker_ports()).collect()
+    }
+
     fn check_ports(&self) -> anyhow::Result<()> {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         ports::ensure_free(self.listen_ingest, "--listen-ingest")?;
         ports::ensure_free(self.listen_processor, "--listen-processor")?;
         ports::ensure_free(self.listen_query, "--listen-query")?;
-        if self.kafka.is_none() {
-            ports::ensure_free(loopback(self.kafka_port), "--kafka-port")?;
+        for port in self.broker_ports() {
+            ports::ensure_free(loopback(port), "--kafka-port")?;
         }
         if self.clickhouse.is_none() {
             ports::ensure_free(loopback(self.clickhouse_port), "--clickhouse-port")?;

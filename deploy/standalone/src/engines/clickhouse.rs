@@ -83,6 +83,7 @@ pub fn start(
         name: "clickhouse",
         arguments: vec!["engine".into(), "clickhouse".into(), "--config".into(), config.into()],
         environment: engine.environment(),
+        stop_by: engine.stop_by(),
         grace,
     };
     Ok((access, Child::start(spec, data)?))

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tansu_broker::broker::Broker;
 use tansu_broker::coordinator::group::administrator::Controller;
 use tansu_storage::StorageContainer;
@@ -16,21 +16,28 @@ use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
-use crate::child::{Child, ChildSpec};
+use crate::child::{Child, ChildSpec, StopBy};
 use crate::data_dir::DataDir;
+use crate::engines::apache_kafka;
 use crate::lifeline;
 
 const CLUSTER_ID: &str = "venuecode";
 const NODE_ID: i32 = 1;
 /// Relative to the working directory: the broker knows no absolute path here.
 const STORAGE: &str = "sqlite://kafka.db";
+/// The file of [`STORAGE`].
+pub(crate) const STORAGE_FILE: &str = "kafka.db";
 const READY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts the broker as a supervised child that listens on `address` and stores in `DIR/kafka`.
 ///
 /// # Errors
-/// The child could not be started.
+/// The child could not be started, or `DIR/kafka` holds the data of Apache Kafka.
 pub fn start(address: SocketAddr, data: &DataDir, grace: Duration) -> anyhow::Result<Child> {
+    if apache_kafka::has_data(data) {
+        let dir = data.join("kafka");
+        bail!("{} holds the data of Apache Kafka; use --kafka-engine apache or another --data", dir.display());
+    }
     let spec = ChildSpec {
         name: "kafka",
         arguments: vec![
@@ -42,6 +49,7 @@ pub fn start(address: SocketAddr, data: &DataDir, grace: Duration) -> anyhow::Re
             data.join("kafka").into(),
         ],
         environment: Vec::new(),
+        stop_by: StopBy::Lifeline,
         grace,
     };
     Child::start(spec, data)

@@ -15,6 +15,9 @@ use std::process::Command;
 use anyhow::{Context, anyhow, bail};
 use libloading::{Library, Symbol};
 
+use crate::child::StopBy;
+use crate::engines::{cache_dir, non_empty};
+
 /// Environment variable that names the library.
 pub const LIBRARY_VARIABLE: &str = "VENUECODE_LIBCHDB";
 
@@ -39,6 +42,15 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The library reads the lifeline, a server of its own does not.
+    #[must_use]
+    pub const fn stop_by(&self) -> StopBy {
+        match self {
+            Self::Library(_) => StopBy::Lifeline,
+            Self::Binary(_) => StopBy::Signal,
+        }
+    }
+
     /// Tells the engine's child which one to run.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, OsString)> {
@@ -64,7 +76,7 @@ pub fn locate() -> anyhow::Result<Engine> {
     if let Some(path) = non_empty(BINARY_VARIABLE) {
         return Ok(Engine::Binary(path));
     }
-    let cache = cache_dir()?;
+    let cache = engine_dir()?;
     if let Some(path) = library_in(&cache) {
         return Ok(Engine::Library(path));
     }
@@ -82,20 +94,12 @@ pub fn locate() -> anyhow::Result<Engine> {
         })
 }
 
-fn non_empty(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-fn cache_dir() -> anyhow::Result<PathBuf> {
-    let base = non_empty("VENUECODE_CACHE")
-        .or_else(|| non_empty("XDG_CACHE_HOME").map(|dir| dir.join("venuecode")))
-        .or_else(|| non_empty("HOME").map(|dir| dir.join(".cache/venuecode")))
-        .context("neither VENUECODE_CACHE nor HOME is set, so the ClickHouse engine cannot be found")?;
+fn engine_dir() -> anyhow::Result<PathBuf> {
     let package: serde_json::Value = serde_json::from_str(PACKAGE)?;
     let version = package["optionalDependencies"]["@chdb/lib-linux-x64-gnu"]
         .as_str()
         .context("deploy/engines/clickhouse/package.json pins no version")?;
-    Ok(base.join(format!("clickhouse-{version}")))
+    Ok(cache_dir()?.join(format!("clickhouse-{version}")))
 }
 
 fn library_in(cache: &Path) -> Option<PathBuf> {

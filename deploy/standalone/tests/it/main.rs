@@ -1,12 +1,15 @@
 //! What `venuecode` promises about processes and data, tried on real processes with the real engines.
 //!
-//! A missing engine fails these tests; run `deploy/engines/fetch.sh` first.
+//! A missing engine fails these tests; run `deploy/engines/fetch.sh` first. Kafka is the embedded one unless
+//! `VENUECODE_KAFKA_ENGINE` says otherwise; `three_brokers` needs Apache Kafka (`make test-kafka`).
 
 mod agreement;
+mod dead_letters;
 mod exec;
 mod nyc;
 mod simulated_city;
 mod stack;
 mod support;
 mod survival;
+mod three_brokers;
 mod up;

@@ -18,10 +18,9 @@ pub struct Ports([String; 5]);
 
 impl Ports {
     pub fn free() -> anyhow::Result<Self> {
-        let held: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-        let ports: Vec<String> =
-            held.iter().map(|held| Ok(held.local_addr()?.port().to_string())).collect::<std::io::Result<_>>()?;
-        ports.try_into().map(Self).map_err(|_| anyhow::anyhow!("not five ports"))
+        let [ingest, processor, query, clickhouse] = standalone::ports::free::<4>()?;
+        let kafka = three_in_a_row(&[ingest, processor, query, clickhouse])?;
+        Ok(Self([ingest, processor, query, kafka, clickhouse].map(|port| port.to_string())))
     }
 
     /// Address of the service with this number: 0 ingest, 1 processor, 2 query-api.
@@ -34,13 +33,30 @@ impl Ports {
     }
 }
 
+/// A free port for Kafka whose two successors are free as well, since three brokers take them.
+fn three_in_a_row(taken: &[u16]) -> anyhow::Result<u16> {
+    for _ in 0..100 {
+        let [first] = standalone::ports::free::<1>()?;
+        let mut row = first..=first.saturating_add(2);
+        if row.all(|port| !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return Ok(first);
+        }
+    }
+    bail!("no three ports in a row are free")
+}
+
 /// Starts `venuecode up` and waits until it says that all is ready.
 pub fn start(data: &Path, ports: &Ports) -> anyhow::Result<Child> {
+    start_with(data, ports, &[])
+}
+
+fn start_with(data: &Path, ports: &Ports, flags: &[&str]) -> anyhow::Result<Child> {
     let mut up = command()
         .args(["up", "--listen-ingest", &ports.address(0), "--listen-processor", &ports.address(1)])
         .args(["--listen-query", &ports.address(2), "--kafka-port", &ports.0[3], "--clickhouse-port", &ports.0[4]])
         .arg("--data")
         .arg(data)
+        .args(flags)
         .stdout(Stdio::piped())
         .spawn()?;
     let stdout = up.stdout.take().context("no standard output")?;
@@ -61,8 +77,23 @@ pub struct Stack {
 
 impl Stack {
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with further flags of `venuecode up`.
+    pub fn start_with(flags: &[&str]) -> anyhow::Result<Self> {
         let (data, ports) = (tempfile::tempdir()?, Ports::free()?);
-        Ok(Self { up: start(data.path(), &ports)?, ports, data })
+        Ok(Self { up: start_with(data.path(), &ports, flags)?, ports, data })
+    }
+
+    /// The process of `venuecode up`.
+    pub fn pid(&self) -> anyhow::Result<Pid> {
+        Pid::from_raw(i32::try_from(self.up.id())?).context("no process id")
+    }
+
+    /// Where the first broker is.
+    pub fn kafka(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.0[3])
     }
 
     /// Stops everything in order and starts it again on the same data.
