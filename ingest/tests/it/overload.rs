@@ -57,11 +57,11 @@ async fn behind_a_slow_kafka_a_greedy_client_is_turned_away_and_a_polite_one_is_
     proxy.slow(Duration::from_millis(150));
     let (stop, greedy, polite) = (Arc::new(AtomicBool::new(false)), Arc::<Count>::default(), Arc::<Count>::default());
     let base = || gateway.base().to_owned();
-    let mut pressing: Vec<_> = (0..250)
-        .map(|n| tokio::spawn(press(base(), 1, n, Arc::clone(&stop), Arc::clone(&greedy))))
-        .collect();
-    // Until the pace has settled.
+    let mut pressing: Vec<_> =
+        (0..250).map(|n| tokio::spawn(press(base(), 1, n, Arc::clone(&stop), Arc::clone(&greedy)))).collect();
     gateway.eventually("turned away", async |_| greedy.turned_away.load(Ordering::Relaxed) > 100).await;
+    // Until those are kept that came in before the pace was found.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     pressing.push(tokio::spawn(press(base(), 2, 1000, Arc::clone(&stop), Arc::clone(&polite))));
     gateway.eventually("served", async |_| polite.taken.load(Ordering::Relaxed) >= 10).await;
     assert_eq!(polite.turned_away.load(Ordering::Relaxed), 0);
@@ -93,14 +93,15 @@ async fn connections_beyond_the_bound_are_told_so() {
     }
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"), "{answer}");
     drop(held);
-    gateway.eventually("taking connections", async |g| {
-        let mut stream = TcpStream::connect(&address).await.expect("connected");
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("written");
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer).await;
-        let _ = g;
-        answer.starts_with("HTTP/1.1 200 ")
-    })
-    .await;
+    gateway
+        .eventually("taking connections", async |g| {
+            let mut stream = TcpStream::connect(&address).await.expect("connected");
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("written");
+            let mut answer = String::new();
+            let _ = stream.read_to_string(&mut answer).await;
+            let _ = g;
+            answer.starts_with("HTTP/1.1 200 ")
+        })
+        .await;
     gateway.stop().await;
 }

@@ -62,10 +62,8 @@ async fn stop_under_load(kafka_goes: bool) {
     gateway.load_venue(7).await;
     let process = Process::start(&gateway, &proxy.address, spool.path(), &[]).await;
     let clients = Arc::new(Clients::default());
-    let pressing: Vec<_> = (0..16)
-        .map(|n| Arc::clone(&clients).press(process.base.clone(), n))
-        .map(tokio::spawn)
-        .collect();
+    let pressing: Vec<_> =
+        (0..16).map(|n| Arc::clone(&clients).press(process.base.clone(), n)).map(tokio::spawn).collect();
     tokio::time::sleep(Duration::from_millis(300)).await;
     if kafka_goes {
         proxy.cut();
@@ -103,12 +101,15 @@ async fn a_load_balancer_learns_of_the_end_before_requests_are_refused() {
     let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
     let gateway = Gateway::start().await;
     gateway.load_venue(7).await;
-    let process =
-        Process::start(&gateway, &proxy.address, spool.path(), &["--shutdown-delay-ms", "1500"]).await;
+    let process = Process::start(&gateway, &proxy.address, spool.path(), &["--shutdown-delay-ms", "1500"]).await;
     process.terminate();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(process.answers("/readyz").await, Some(503));
-    assert_eq!(process.answers(&format!("/v1/codes/{}", gateway.code(7, 0))).await, Some(200), "it still takes requests");
+    assert_eq!(
+        process.answers(&format!("/v1/codes/{}", gateway.code(7, 0))).await,
+        Some(200),
+        "it still takes requests"
+    );
     process.ended().await;
     gateway.stop().await;
 }
