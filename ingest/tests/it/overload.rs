@@ -58,13 +58,16 @@ async fn behind_a_slow_kafka_a_greedy_client_is_turned_away_and_a_polite_one_is_
     let (stop, greedy, polite) = (Arc::new(AtomicBool::new(false)), Arc::<Count>::default(), Arc::<Count>::default());
     let base = || gateway.base().to_owned();
     let mut pressing: Vec<_> =
-        (0..250).map(|n| tokio::spawn(press(base(), 1, n, Arc::clone(&stop), Arc::clone(&greedy)))).collect();
+        (0..600).map(|n| tokio::spawn(press(base(), 1, n, Arc::clone(&stop), Arc::clone(&greedy)))).collect();
     gateway.eventually("turned away", async |_| greedy.turned_away.load(Ordering::Relaxed) > 100).await;
-    // Until those are kept that came in before the pace was found.
-    tokio::time::sleep(Duration::from_secs(2)).await;
     pressing.push(tokio::spawn(press(base(), 2, 1000, Arc::clone(&stop), Arc::clone(&polite))));
-    gateway.eventually("served", async |_| polite.taken.load(Ordering::Relaxed) >= 10).await;
-    assert_eq!(polite.turned_away.load(Ordering::Relaxed), 0);
+    let served = async |scans| {
+        gateway.eventually("served", async |_| polite.taken.load(Ordering::Relaxed) >= scans).await;
+        polite.turned_away.load(Ordering::Relaxed)
+    };
+    // Once those are through that came in before the pace was found, each of its scans is taken.
+    let before = served(5).await;
+    assert_eq!(served(15).await, before);
     assert!(greedy.taken.load(Ordering::Relaxed) > 0);
 
     proxy.slow(Duration::ZERO);

@@ -64,7 +64,7 @@ async fn stop_under_load(kafka_goes: bool) {
     let clients = Arc::new(Clients::default());
     let pressing: Vec<_> =
         (0..16).map(|n| Arc::clone(&clients).press(process.base.clone(), n)).map(tokio::spawn).collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    gateway.eventually("pressed", async |_| clients.receipts.lock().len() > 100).await;
     if kafka_goes {
         proxy.cut();
     }
@@ -74,7 +74,6 @@ async fn stop_under_load(kafka_goes: bool) {
     futures::future::join_all(pressing).await;
     assert_eq!(clients.broken.load(Ordering::Relaxed), 0, "each answer that began came whole");
     let receipts = clients.receipts.lock().clone();
-    assert!(receipts.len() > 20, "{}", receipts.len());
     proxy.mend();
     let _next = if kafka_goes { Some(Process::start(&gateway, &proxy.address, spool.path(), &[]).await) } else { None };
     let there = async |gateway: &Gateway| {
