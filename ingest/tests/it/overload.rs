@@ -54,7 +54,7 @@ async fn behind_a_slow_kafka_a_greedy_client_is_turned_away_and_a_polite_one_is_
     let proxy = Proxy::start(&brokers()).await;
     let gateway = Gateway::start_with(|config| config.kafka.brokers.clone_from(&proxy.address)).await;
     gateway.load_venue(7).await;
-    proxy.slow(Duration::from_millis(150));
+    proxy.slow(Duration::from_millis(30));
     let (stop, greedy, polite) = (Arc::new(AtomicBool::new(false)), Arc::<Count>::default(), Arc::<Count>::default());
     let base = || gateway.base().to_owned();
     let mut pressing: Vec<_> =
