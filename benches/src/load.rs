@@ -7,6 +7,7 @@ mod cpu;
 mod drive;
 mod freshness;
 mod machine;
+mod overload;
 mod report;
 mod stack;
 
@@ -127,6 +128,8 @@ async fn measure(
     let mut sent = 0;
     let (singles, _) = load.phase("singles", single, &mut sent).await?;
     let (batches, processor_us) = load.phase("batches", batch, &mut sent).await?;
+    let overload = overload::measure(&load, singles.scans_per_s, args.per_request, &mut sent).await?;
+    load.drain(sent).await?;
     eprintln!("freshness: {} probes among 200 scans/s", args.probes);
     let fresh =
         freshness::measure(&load, &feeder, &mut sent, args.people..args.people + u32::from(args.probes)).await?;
@@ -134,6 +137,7 @@ async fn measure(
     let report = Report {
         singles,
         batches,
+        overload,
         processor_cpu_us_per_scan: processor_us,
         query_cpu_us_per_request: fresh.query_cpu_us,
         freshness_ms: fresh.report,

@@ -6,6 +6,8 @@ use anyhow::{Context, ensure};
 use schemas::{CityProfile, KeyRing};
 use service::{HttpConfig, KafkaConfig, secret::read_key_ring};
 
+use crate::spool::Spool;
+
 /// Settings of the gateway.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -18,6 +20,12 @@ pub struct Config {
     /// How it produces.
     #[command(flatten)]
     pub producer: ProducerConfig,
+    /// Where scans go while Kafka is out of reach.
+    #[command(flatten)]
+    pub spool: SpoolConfig,
+    /// How it ends.
+    #[command(flatten)]
+    pub shutdown: ShutdownConfig,
     /// Which city, and with which keys.
     #[command(flatten)]
     pub city: CityConfig,
@@ -39,6 +47,32 @@ pub struct ProducerConfig {
     /// How long Kafka may take to acknowledge, in milliseconds; keep it below the clients' own time-out
     #[arg(long, env = "VENUECODE_ACK_TIMEOUT_MS", default_value_t = 8_000, value_parser = clap::value_parser!(u32).range(100..=300_000))]
     pub ack_timeout_ms: u32,
+}
+
+/// Where the gateway keeps scans while Kafka is out of reach.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Spool")]
+pub struct SpoolConfig {
+    /// Directory where scans are kept on disk while Kafka is out of reach; each gateway needs one of its own. Without
+    /// it such scans are refused with 503
+    #[arg(long = "spool", env = "VENUECODE_SPOOL", value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Most bytes in it, about 330 per scan; when it is full scans are refused with 503
+    #[arg(long, env = "VENUECODE_SPOOL_MAX_BYTES", default_value_t = 4 << 30, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1 << 20..))]
+    pub spool_max_bytes: u64,
+    /// How long Kafka may leave a scan unacknowledged before it counts as out of reach, in milliseconds
+    #[arg(long, env = "VENUECODE_SPOOL_AFTER_MS", default_value_t = 2_000, value_name = "MS", value_parser = clap::value_parser!(u32).range(100..=10_000))]
+    pub spool_after_ms: u32,
+}
+
+/// How the gateway ends.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct ShutdownConfig {
+    /// How long it still takes requests after it was asked to stop, in milliseconds: `/readyz` says so at once, so
+    /// that a load balancer can send them elsewhere
+    #[arg(long, env = "VENUECODE_SHUTDOWN_DELAY_MS", default_value_t = 0, value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub shutdown_delay_ms: u32,
 }
 
 /// Which city the gateway serves, and its keys.
@@ -69,6 +103,15 @@ pub struct LimitConfig {
     /// How many of them at once
     #[arg(long, env = "VENUECODE_LIMIT_SCANS_BURST", default_value = "100000", value_name = "N")]
     pub limit_scans_burst: NonZeroU32,
+    /// Connections in all; above that a connection is answered with 503
+    #[arg(long, env = "VENUECODE_LIMIT_CONNECTIONS", default_value_t = 16_384, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit_connections: u32,
+    /// Connections of one client
+    #[arg(long, env = "VENUECODE_LIMIT_CLIENT_CONNECTIONS", default_value_t = 8_192, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit_client_connections: u32,
+    /// Memory for the bodies of all requests together, in MiB; above that requests are refused with 503
+    #[arg(long, env = "VENUECODE_LIMIT_BODY_MIB", default_value_t = 256, value_name = "MIB", value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    pub limit_body_mib: u32,
     /// Scans older than so many seconds get no verdict: they are recorded
     #[arg(long = "late-after", env = "VENUECODE_LATE_AFTER", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub late_after_s: u32,
@@ -91,6 +134,23 @@ pub struct City {
     pub person_keys: KeyRing,
     /// What stands before a code in its URL.
     pub base_url: String,
+}
+
+impl SpoolConfig {
+    /// Takes the directory over; `None` when there is to be no spool.
+    ///
+    /// # Errors
+    /// When another gateway uses it, or it cannot be read or written.
+    pub fn open(&self) -> anyhow::Result<Option<Spool>> {
+        self.directory.as_deref().map(|directory| Spool::open(directory, self.spool_max_bytes)).transpose()
+    }
+}
+
+impl LimitConfig {
+    /// Memory for bodies, in bytes.
+    pub const fn body_memory_bytes(&self) -> usize {
+        self.limit_body_mib as usize * 1024 * 1024
+    }
 }
 
 impl CityConfig {

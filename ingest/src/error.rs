@@ -21,8 +21,11 @@ const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy")
 /// Seconds after which Kafka is worth another try.
 const KAFKA_RETRY_S: u64 = 2;
 
+/// Seconds after which a full spool is worth another try.
+const SPOOL_RETRY_S: u64 = 10;
+
 /// Why something was not taken.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum IngestError {
     /// The body is not JSON.
     #[error("not JSON: {what} at line {line}, column {column}")]
@@ -126,6 +129,15 @@ pub enum IngestError {
     /// The tables are not read yet.
     #[error("the gateway is still reading its tables; /readyz says how far it is")]
     NotReady,
+    /// More comes than can be kept just now.
+    #[error("more comes than can be kept just now; nothing of this was kept")]
+    Overloaded,
+    /// Others wait too, and this client has its share.
+    #[error("too many scans of this client wait at the same time while others wait too; nothing of this was kept")]
+    TooManyAtOnce,
+    /// Kafka is out of reach, and the spool has no room left.
+    #[error("Kafka is out of reach and the spool is full: not kept; send it again with the same event_id")]
+    SpoolFull,
     /// Too many messages wait for Kafka.
     #[error("too much is waiting for Kafka")]
     QueueFull,
@@ -167,6 +179,9 @@ impl IngestError {
             Self::Document(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-document"),
             Self::Code(_) => (StatusCode::UNPROCESSABLE_ENTITY, "mistyped-code"),
             Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+            Self::TooManyAtOnce => (StatusCode::TOO_MANY_REQUESTS, "too-many-at-once"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+            Self::SpoolFull => (StatusCode::SERVICE_UNAVAILABLE, "spool-full"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
             Self::QueueFull => (StatusCode::SERVICE_UNAVAILABLE, "queue-full"),
             Self::KafkaUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "kafka-unavailable"),
@@ -188,8 +203,9 @@ impl IngestError {
     const fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { retry_after_s, .. } => Some(*retry_after_s),
-            Self::QueueFull | Self::NotReady => Some(1),
+            Self::QueueFull | Self::NotReady | Self::Overloaded | Self::TooManyAtOnce => Some(1),
             Self::KafkaUnavailable => Some(KAFKA_RETRY_S),
+            Self::SpoolFull => Some(SPOOL_RETRY_S),
             _ => None,
         }
     }
@@ -258,7 +274,10 @@ mod tests {
             (IngestError::Document(DocumentError::IdCardCheck), 422, Some("document.number"), None),
             (IngestError::Code(CodeError::Signature), 422, Some("code"), None),
             (IngestError::TooManyRequests { retry_after_s: 7, quota }, 429, None, Some("7")),
+            (IngestError::TooManyAtOnce, 429, None, Some("1")),
             (IngestError::Internal, 500, None, None),
+            (IngestError::Overloaded, 503, None, Some("1")),
+            (IngestError::SpoolFull, 503, None, Some("10")),
             (IngestError::NotReady, 503, None, Some("1")),
             (IngestError::QueueFull, 503, None, Some("1")),
             (IngestError::KafkaUnavailable, 503, None, Some("2")),

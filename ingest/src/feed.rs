@@ -1,18 +1,19 @@
 //! What the three feeds have in common: a batch of lines to one table's topic.
 
-use std::net::SocketAddr;
-
 use axum::{extract::Request, response::Response};
 use schemas::{PersonKey, UnixSeconds};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    body::read_ndjson,
+    admission::Client,
+    body::{BATCH_LIMIT_BYTES, read_ndjson},
     error::IngestError,
+    keep::Keeping,
     metrics::count_feed,
-    ndjson::{Batch, Message, Receipt, count_lines},
+    ndjson::{Receipt, count_lines, take_lines},
     routes::json,
+    spool::Messages,
     state::Gateway,
     tables::Table,
     time,
@@ -45,12 +46,16 @@ impl Receipt for PersonReceipt {
 /// When the batch as a whole cannot be taken.
 pub async fn take_batch<R: Receipt>(
     gateway: &Gateway,
-    client: SocketAddr,
+    client: &Client,
     request: Request,
     table: Table,
-    take: impl FnMut(&[u8], &mut Message) -> Result<R, IngestError>,
+    take: impl FnMut(&[u8], &mut Messages) -> Result<R, IngestError>,
 ) -> Result<Response, IngestError> {
     gateway.let_in(client, 0)?;
+    if gateway.route.is_spooling() {
+        return Err(IngestError::KafkaUnavailable);
+    }
+    let _room = gateway.admission.room_for_body(&request, BATCH_LIMIT_BYTES)?;
     let body = read_ndjson(request).await?;
     let count = count_lines(&body)?;
     gateway.let_in(client, count)?;
@@ -59,9 +64,7 @@ pub async fn take_batch<R: Receipt>(
         Table::Health => (&gateway.topics.health, "/v1/health-codes:batch", "health"),
         Table::Tests => (&gateway.topics.tests, "/v1/tests:batch", "tests"),
     };
-    let mut batch = Batch::begin(&gateway.producer, topic, count);
-    batch.send(&body, take).await;
-    let finished = batch.finish(Some((&gateway.tables, table))).await;
+    let finished = take_lines(gateway, client, &body, || Keeping::feed(gateway, topic), take, Some(table)).await;
     let accepted = finished.receipts().count();
     count_feed(route, feed, accepted);
     tracing::info!(feed, accepted, rejected = finished.rejected(), "took a batch");

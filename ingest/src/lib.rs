@@ -1,23 +1,31 @@
 //! The gateway: everything that writes. It checks what comes in, answers a scan from its tables in memory, and
-//! says "accepted" only once Kafka has the event on all in-sync replicas.
+//! says "accepted" only once Kafka has the event on all in-sync replicas, or the disk has it in the spool while Kafka is
+//! out of reach.
 //!
-//! It stores nothing itself and asks no other service: its tables are read from the compacted topics.
+//! It asks no other service: its tables are read from the compacted topics.
 
+mod admission;
 mod answer;
 mod body;
 pub mod config;
+mod connections;
 mod error;
 mod feed;
 mod fields;
+mod keep;
 mod limit;
 mod metrics;
 mod ndjson;
 mod openapi;
+mod pace;
 mod person;
 mod producer;
+mod reach;
+mod route;
 mod routes;
 mod scan;
 mod serve;
+mod spool;
 mod state;
 mod tables;
 mod time;

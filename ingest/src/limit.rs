@@ -77,7 +77,7 @@ impl Limiter {
 }
 
 /// An IPv4 address, or the network of an IPv6 address: one client easily has all of a /64.
-fn key(ip: IpAddr) -> u64 {
+pub fn key(ip: IpAddr) -> u64 {
     match ip.to_canonical() {
         IpAddr::V4(ip) => u64::from(ip.to_bits()),
         IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64,
@@ -97,6 +97,9 @@ mod tests {
         Limiter::new(&LimitConfig {
             limit_scans_per_second: number(per_second),
             limit_scans_burst: number(burst),
+            limit_connections: 1,
+            limit_client_connections: 1,
+            limit_body_mib: 16,
             late_after_s: 600,
             max_scan_age_days: 366,
             max_ahead_s: 60,

@@ -21,6 +21,32 @@ const SKIPPED_TOTAL: &str = "ingest_skipped_messages_total";
 const TABLE_ROWS: &str = "ingest_table_rows";
 /// Time from a scan request's arrival to its answer, in seconds.
 const ANSWER_SECONDS: &str = "ingest_answer_seconds";
+/// Whether scans go to the spool because Kafka is out of reach: 1 or 0.
+const SPOOLING: &str = "ingest_spooling";
+/// Scans that the spool took.
+const SPOOLED_TOTAL: &str = "ingest_spooled_scans_total";
+/// Scans that the spool did not take: it was full, or its disk failed.
+const SPOOL_REFUSED_TOTAL: &str = "ingest_spool_refused_scans_total";
+/// Scans from the spool that Kafka has acknowledged.
+const SPOOL_DRAINED_TOTAL: &str = "ingest_spool_drained_scans_total";
+/// Bytes in the spool.
+const SPOOL_BYTES: &str = "ingest_spool_bytes";
+/// Scans in the spool.
+const SPOOL_RECORDS: &str = "ingest_spool_scans";
+/// Age of the oldest scans in the spool, in seconds.
+const SPOOL_OLDEST_SECONDS: &str = "ingest_spool_oldest_age_seconds";
+/// Damaged segments of the spool that were set aside and are to be looked at.
+const SPOOL_DAMAGED: &str = "ingest_spool_damaged_segments";
+/// Time to write and fsync a group of scans, in seconds.
+const SPOOL_FSYNC_SECONDS: &str = "ingest_spool_fsync_seconds";
+/// Scans that may wait to be kept at the same time, as set by how long they take.
+const PLACES: &str = "ingest_places";
+/// Scans that wait to be kept.
+const PLACES_TAKEN: &str = "ingest_places_taken";
+/// Memory that bodies of requests may take up just now, in bytes.
+const BODY_BYTES: &str = "ingest_body_bytes";
+/// Open connections.
+const CONNECTIONS: &str = "ingest_connections";
 
 /// Counters of the scan routes and of the producer.
 #[derive(Debug)]
@@ -88,6 +114,88 @@ pub fn count_problem(kind: &'static str) {
 pub fn count_feed(route: &'static str, feed: &'static str, accepted: usize) {
     counter!(REQUESTS_TOTAL, "route" => route).increment(1);
     counter!(FEED_LINES_TOTAL, "feed" => feed).increment(accepted as u64);
+}
+
+/// What the spool counts.
+#[derive(Debug)]
+pub struct SpoolMetrics {
+    /// Scans taken.
+    pub spooled: Counter,
+    /// Scans not taken.
+    pub refused: Counter,
+    /// Scans that Kafka has.
+    pub drained: Counter,
+    /// Bytes held.
+    pub bytes: Gauge,
+    /// Scans held.
+    pub records: Gauge,
+    /// Age of the oldest.
+    pub oldest_seconds: Gauge,
+    /// Segments set aside.
+    pub damaged: Gauge,
+    /// Time to write and fsync.
+    pub fsync_seconds: Histogram,
+}
+
+impl SpoolMetrics {
+    /// Handles on the metrics of the installed recorder.
+    pub fn new() -> Self {
+        describe_gauge!(SPOOLING, "Whether scans go to the spool because Kafka is out of reach: 1 or 0");
+        describe_counter!(SPOOLED_TOTAL, "Scans that the spool took");
+        describe_counter!(SPOOL_REFUSED_TOTAL, "Scans that the spool did not take: it was full, or its disk failed");
+        describe_counter!(SPOOL_DRAINED_TOTAL, "Scans from the spool that Kafka has acknowledged");
+        describe_gauge!(SPOOL_BYTES, "Bytes in the spool");
+        describe_gauge!(SPOOL_RECORDS, "Scans in the spool");
+        describe_gauge!(SPOOL_OLDEST_SECONDS, "Age of the oldest scans in the spool, in seconds");
+        describe_gauge!(SPOOL_DAMAGED, "Damaged segments of the spool that were set aside and are to be looked at");
+        describe_histogram!(SPOOL_FSYNC_SECONDS, "Time to write and fsync a group of scans, in seconds");
+        let damaged = gauge!(SPOOL_DAMAGED);
+        damaged.set(0.0);
+        Self {
+            spooled: counter!(SPOOLED_TOTAL),
+            refused: counter!(SPOOL_REFUSED_TOTAL),
+            drained: counter!(SPOOL_DRAINED_TOTAL),
+            bytes: gauge!(SPOOL_BYTES),
+            records: gauge!(SPOOL_RECORDS),
+            oldest_seconds: gauge!(SPOOL_OLDEST_SECONDS),
+            damaged,
+            fsync_seconds: histogram!(SPOOL_FSYNC_SECONDS),
+        }
+    }
+}
+
+/// What admission shows.
+#[derive(Debug)]
+pub struct AdmissionMetrics {
+    /// Scans that may wait.
+    pub limit: Gauge,
+    /// Scans that do.
+    pub waiting: Gauge,
+    /// Memory kept for bodies.
+    pub body_bytes: Gauge,
+    /// Open connections.
+    pub connections: Gauge,
+}
+
+impl AdmissionMetrics {
+    /// Handles on the metrics of the installed recorder.
+    pub fn new() -> Self {
+        describe_gauge!(PLACES, "Scans that may wait to be kept at the same time, as set by how long they take");
+        describe_gauge!(PLACES_TAKEN, "Scans that wait to be kept");
+        describe_gauge!(BODY_BYTES, "Memory that bodies of requests may take up just now, in bytes");
+        describe_gauge!(CONNECTIONS, "Open connections");
+        Self {
+            limit: gauge!(PLACES),
+            waiting: gauge!(PLACES_TAKEN),
+            body_bytes: gauge!(BODY_BYTES),
+            connections: gauge!(CONNECTIONS),
+        }
+    }
+}
+
+/// Shows whether scans go to the spool.
+pub fn spooling(is_so: bool) {
+    gauge!(SPOOLING).set(f64::from(u8::from(is_so)));
 }
 
 /// The counter of messages that Kafka did not take.

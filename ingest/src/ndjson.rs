@@ -1,21 +1,24 @@
 //! Batches: one JSON object per line, each with an outcome of its own; a broken line does not stop the others.
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 use service::Problem;
 use utoipa::ToSchema;
 
-use crate::{
-    error::IngestError,
-    producer::{Producer, Sending},
-    tables::{Table, Tables},
-};
+use crate::{admission::Client, error::IngestError, keep::Keeping, spool::Messages, state::Gateway, tables::Table};
 
 /// Most lines of a batch, blank ones not counted.
 pub const MAX_LINES: usize = 10_000;
+/// So many lines are kept together.
+const LINES_PER_PART: usize = 1_000;
 /// After so many lines other requests get their turn.
 const LINES_PER_TURN: usize = 256;
+/// How long a batch may wait for room, all in all.
+const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the answer of a feed waits for the tables to have what it stored; then it is sent without.
 const TABLE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -49,36 +52,6 @@ pub trait Receipt {
     fn write(&self, out: &mut Vec<u8>);
 }
 
-/// One message as a line makes it; reused from line to line.
-#[derive(Debug, Default)]
-pub struct Message {
-    /// Key.
-    pub key: Vec<u8>,
-    /// Value.
-    pub payload: Vec<u8>,
-}
-
-impl Message {
-    /// Sets the message.
-    ///
-    /// # Errors
-    /// [`IngestError::Internal`] when the event does not serialise, which no event does.
-    pub fn set(&mut self, key: &[u8], event: &impl Serialize) -> Result<(), IngestError> {
-        self.key.clear();
-        self.key.extend_from_slice(key);
-        self.payload.clear();
-        serde_json::to_writer(&mut self.payload, event).map_err(|_| IngestError::Internal)
-    }
-}
-
-/// A batch on its way.
-pub struct Batch<'p, R> {
-    sending: Sending<'p>,
-    topic: &'p str,
-    outcomes: Vec<(usize, Result<R, IngestError>)>,
-    message: Message,
-}
-
 /// A batch of which each line has its outcome.
 pub struct Finished<R>(Vec<(usize, Result<R, IngestError>)>);
 
@@ -97,46 +70,54 @@ pub fn count_lines(body: &[u8]) -> Result<usize, IngestError> {
     if count > MAX_LINES { Err(IngestError::TooManyLines { limit: MAX_LINES }) } else { Ok(count) }
 }
 
-impl<'p, R: Receipt> Batch<'p, R> {
-    /// Begins a batch of messages to one topic.
-    pub fn begin(producer: &'p Producer, topic: &'p str, line_count: usize) -> Self {
-        let outcomes = Vec::with_capacity(line_count);
-        Self { sending: producer.begin(), topic, outcomes, message: Message::default() }
-    }
-
-    /// Reads each line with `take` and sends the message that it makes.
-    pub async fn send(&mut self, body: &[u8], mut take: impl FnMut(&[u8], &mut Message) -> Result<R, IngestError>) {
-        for (number, line) in lines(body) {
-            let index = self.outcomes.len();
-            if index % LINES_PER_TURN == LINES_PER_TURN - 1 {
+/// Reads each line with `take` and keeps the message that it makes; with a table, waits also until that has them, so
+/// that whoever loads a venue can scan its code at once.
+///
+/// The lines go on in parts, each when there is room for it: scans at a door come first. What finds none in time is
+/// rejected, to be sent again.
+pub async fn take_lines<'g, R>(
+    gateway: &'g Gateway,
+    client: &Client,
+    body: &[u8],
+    begin: impl Fn() -> Keeping<'g>,
+    mut take: impl FnMut(&[u8], &mut Messages) -> Result<R, IngestError>,
+    table: Option<Table>,
+) -> Finished<R> {
+    let (mut outcomes, mut last) = (Vec::new(), Vec::new());
+    let mut lines = lines(body).peekable();
+    let deadline = Instant::now() + ROOM_PATIENCE;
+    while lines.peek().is_some() {
+        let part: Vec<_> = lines.by_ref().take(LINES_PER_PART).collect();
+        let Some(permit) = gateway.admission.wait_for_room(client, part.len(), deadline).await else {
+            outcomes.extend(part.iter().map(|(number, _)| (*number, Err(IngestError::Overloaded))));
+            continue;
+        };
+        let mut keeping = begin();
+        let first = outcomes.len();
+        for (at, (number, line)) in part.into_iter().enumerate() {
+            if at % LINES_PER_TURN == LINES_PER_TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            let taken = take(line, &mut self.message).and_then(|receipt| {
-                let Message { key, payload } = &self.message;
-                // At most MAX_LINES of them.
-                self.sending.send(self.topic, key, payload, index as u32).map(|()| receipt)
-            });
-            self.outcomes.push((number, taken));
+            let taken = take(line, keeping.blank()).and_then(|receipt| keeping.send().map(|()| receipt));
+            outcomes.push((number, taken));
         }
-    }
-
-    /// Waits for the acknowledgements; with a table, also until it has the messages, so that whoever loads a
-    /// venue can scan its code at once.
-    pub async fn finish(self, table: Option<(&Tables, Table)>) -> Finished<R> {
-        let mut outcomes = self.outcomes;
-        let sent = self.sending.finished().await;
-        for index in sent.failed {
-            if let Some((_, outcome)) = outcomes.get_mut(index as usize) {
-                *outcome = Err(IngestError::KafkaUnavailable);
+        let kept = keeping.kept().await;
+        permit.batch_kept();
+        last.extend(kept.last);
+        if let Some((failed, error)) = kept.failed {
+            // The messages are those of the lines that were taken, in the same order.
+            let taken = (0u32..).zip(outcomes[first..].iter_mut().filter(|(_, outcome)| outcome.is_ok()));
+            for (_, (_, outcome)) in taken.filter(|(number, _)| failed.binary_search(number).is_ok()) {
+                *outcome = Err(error.clone());
             }
         }
-        if let Some((tables, table)) = table
-            && !tables.seen.wait(table, &sent.last, TABLE_PATIENCE).await
-        {
-            tracing::warn!(?table, "the table is behind: what was just stored will be known a little later");
-        }
-        Finished(outcomes)
     }
+    if let Some(table) = table
+        && !gateway.tables.seen.wait(table, &last, TABLE_PATIENCE).await
+    {
+        tracing::warn!(?table, "the table is behind: what was just stored will be known a little later");
+    }
+    Finished(outcomes)
 }
 
 impl<R: Receipt> Finished<R> {

@@ -4,9 +4,14 @@ use utoipa::{OpenApi, openapi::extensions::Extensions};
 
 use crate::limit::Quota;
 
+/// What is published of shedding.
+const OVERLOAD: &str = " When more comes than can be kept at once, scans beyond that are answered at once with 503 `overloaded`, or with \
+    429 `too-many-at-once` when their client has more than its even share; batches wait for their turn for up to 5 s. All \
+    of these have `Retry-After`, and nothing of what they refuse was kept.";
+
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "VenueCode ingest", description = "Everything that writes. A 2xx answer means that Kafka has it on all in-sync replicas. \
+    info(title = "VenueCode ingest", description = "Everything that writes. A 2xx answer means that Kafka has it on all in-sync replicas, or that it is on disk in the spool while Kafka is out of reach (scans only). \
         Every error is `application/problem+json` (RFC 9457) and names the field that is wrong."),
     paths(healthz, readyz, render_metrics, openapi_json),
     tags(
@@ -25,7 +30,9 @@ pub fn document(quota: Quota) -> utoipa::openapi::OpenApi {
         " One client may send {} scans (or lines, or look-ups) per second, and {} at once; above that the answer is 429 with `Retry-After`.",
         quota.per_second, quota.burst
     );
-    document.info.description.get_or_insert_default().push_str(&limit);
+    let description = document.info.description.get_or_insert_default();
+    description.push_str(&limit);
+    description.push_str(OVERLOAD);
     let published = serde_json::json!({ "scans_per_second": quota.per_second, "burst": quota.burst });
     document.info.extensions = Some(Extensions::builder().add("x-rate-limit", published).build());
     document

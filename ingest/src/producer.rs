@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -23,12 +23,24 @@ use rdkafka::{
 use service::KafkaConfig;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::ProducerConfig, error::IngestError};
+use crate::{config::ProducerConfig, error::IngestError, route::Route};
 
 /// The gateway's one producer.
 pub struct Producer {
     inner: ThreadedProducer<Deliveries>,
     ack_timeout: Duration,
+    ages: Arc<Ages>,
+}
+
+/// How long a slot of [`Ages`] lasts.
+const SLOT: Duration = Duration::from_millis(50);
+const SLOTS: usize = 256;
+
+/// How many requests wait for Kafka, by when they began: tells the age of the oldest without a list of them.
+#[derive(Debug)]
+struct Ages {
+    start: Instant,
+    waiting: [AtomicUsize; SLOTS],
 }
 
 /// Where a message was stored.
@@ -62,6 +74,9 @@ struct Waiting {
     left: AtomicUsize,
     outcome: Mutex<Outcome>,
     waker: AtomicWaker,
+    ages: Arc<Ages>,
+    /// Where it is counted.
+    slot: usize,
 }
 
 /// What librdkafka carries along with a message.
@@ -72,6 +87,7 @@ struct Slot {
 
 struct Deliveries {
     undelivered: Counter,
+    route: Arc<Route>,
     failed_for_good: CancellationToken,
 }
 
@@ -83,6 +99,7 @@ impl Producer {
     pub fn try_new(
         kafka: &KafkaConfig,
         config: &ProducerConfig,
+        route: Arc<Route>,
         failed_for_good: CancellationToken,
     ) -> anyhow::Result<Self> {
         let mut settings = kafka.producer();
@@ -98,20 +115,39 @@ impl Producer {
             settings.set("queue.buffering.backpressure.threshold", "1000");
         }
         let inner = settings
-            .create_with_context(Deliveries { undelivered: crate::metrics::undelivered(), failed_for_good })
+            .create_with_context(Deliveries { undelivered: crate::metrics::undelivered(), route, failed_for_good })
             .context("cannot set up the Kafka producer")?;
-        Ok(Self { inner, ack_timeout: Duration::from_millis(u64::from(config.ack_timeout_ms)) })
+        let ack_timeout = Duration::from_millis(u64::from(config.ack_timeout_ms));
+        Ok(Self { inner, ack_timeout, ages: Arc::new(Ages::new()) })
     }
 
     /// Begins the messages of a request.
     pub fn begin(&self) -> Sending<'_> {
-        let waiting = Waiting { left: AtomicUsize::new(1), outcome: Mutex::default(), waker: AtomicWaker::new() };
-        Sending { producer: self, waiting: Arc::new(waiting) }
+        let ages = Arc::clone(&self.ages);
+        let slot = ages.enter();
+        let (left, waker) = (AtomicUsize::new(1), AtomicWaker::new());
+        let waiting = Arc::new(Waiting { left, outcome: Mutex::default(), waker, ages, slot });
+        Sending { producer: self, waiting }
+    }
+
+    /// How long the request that has been waiting for Kafka longest has been.
+    pub fn oldest_in_flight(&self) -> Duration {
+        self.ages.oldest()
+    }
+
+    /// Whether Kafka answers within a time. Blocks.
+    pub fn answers(&self, topic: &str, within: Duration) -> bool {
+        self.inner.client().fetch_metadata(Some(topic), within).is_ok()
     }
 
     /// Waits until everything is acknowledged or given up. Blocks.
-    pub fn flush(&self) {
-        if let Err(error) = self.inner.flush(self.ack_timeout + Duration::from_secs(1)) {
+    ///
+    /// `in_reach` says whether that is worth waiting for: of what is out of reach, the spool has all that was promised.
+    pub fn flush(&self, in_reach: bool) {
+        let patience = if in_reach { self.ack_timeout + Duration::from_secs(1) } else { Duration::from_millis(500) };
+        if let Err(error) = self.inner.flush(patience)
+            && in_reach
+        {
             tracing::error!(%error, in_flight = self.inner.in_flight_count(), "Kafka did not take all messages before the end");
         }
     }
@@ -139,8 +175,9 @@ impl Sending<'_> {
     ///
     /// It ends by itself: librdkafka gives a message up after the acknowledgement time-out.
     pub async fn finished(self) -> Outcome {
-        let waiting = self.waiting;
-        waiting.settle();
+        let waiting = Arc::clone(&self.waiting);
+        // Everything is sent: what the request itself held goes, and the last acknowledgement wakes it.
+        drop(self);
         poll_fn(|context| {
             waiting.waker.register(context.waker());
             if waiting.left.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
@@ -152,11 +189,47 @@ impl Sending<'_> {
     }
 }
 
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.waiting.settle();
+    }
+}
+
 impl Waiting {
     fn settle(&self) {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.ages.leave(self.slot);
             self.waker.wake();
         }
+    }
+}
+
+impl Ages {
+    fn new() -> Self {
+        Self { start: Instant::now(), waiting: [const { AtomicUsize::new(0) }; SLOTS] }
+    }
+
+    fn now(&self) -> usize {
+        // Wraps after more years than there are.
+        (self.start.elapsed().as_millis() / SLOT.as_millis()) as usize
+    }
+
+    fn enter(&self) -> usize {
+        let slot = self.now() % SLOTS;
+        self.waiting[slot].fetch_add(1, Ordering::Relaxed);
+        slot
+    }
+
+    fn leave(&self, slot: usize) {
+        self.waiting[slot].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// To one slot exactly, and up to [`SLOTS`] of them.
+    fn oldest(&self) -> Duration {
+        let now = self.now();
+        let waits = |age: &usize| self.waiting[now.wrapping_sub(*age) % SLOTS].load(Ordering::Relaxed) > 0;
+        let oldest = (1..SLOTS.min(now + 1)).rev().find(waits).unwrap_or_default();
+        SLOT * u32::try_from(oldest).unwrap_or_default()
     }
 }
 
@@ -176,7 +249,10 @@ impl ClientContext for Deliveries {
                 tracing::error!(%error, reason, "the Kafka producer cannot go on");
                 self.failed_for_good.cancel();
             }
-            Some(RDKafkaErrorCode::AllBrokersDown) => tracing::warn!(reason, "no Kafka broker can be reached"),
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                self.route.trouble();
+                tracing::warn!(reason, "no Kafka broker can be reached");
+            }
             _ => tracing::debug!(%error, reason, "trouble with Kafka; the client tries again"),
         }
     }
@@ -195,11 +271,20 @@ impl ProducerContext for Deliveries {
             Err((error, _message)) => {
                 tracing::debug!(%error, "Kafka did not take a message");
                 self.undelivered.increment(1);
+                if !is_of_the_message(error) {
+                    self.route.trouble();
+                }
                 slot.waiting.outcome.lock().failed.push(slot.index);
             }
         }
         slot.waiting.settle();
     }
+}
+
+/// Whether an error tells of one message and not of Kafka.
+fn is_of_the_message(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{InvalidMessage, InvalidMessageSize, MessageSizeTooLarge};
+    matches!(error.rdkafka_error_code(), Some(InvalidMessage | InvalidMessageSize | MessageSizeTooLarge))
 }
 
 #[cfg(test)]
@@ -214,5 +299,20 @@ mod tests {
         }
         let at = |partition, offset| Position { partition, offset };
         assert_eq!(outcome.last, [at(1, 9), at(0, 7)]);
+    }
+
+    #[test]
+    fn the_age_of_the_oldest_request_is_known_until_it_is_done() {
+        let ages = Ages::new();
+        let slot = ages.enter();
+        assert_eq!(ages.oldest(), Duration::ZERO);
+        std::thread::sleep(3 * SLOT);
+        let younger = ages.enter();
+        assert!((2 * SLOT..40 * SLOT).contains(&ages.oldest()), "{:?}", ages.oldest());
+        ages.leave(slot);
+        std::thread::sleep(2 * SLOT);
+        assert!(ages.oldest() >= SLOT);
+        ages.leave(younger);
+        assert_eq!(ages.oldest(), Duration::ZERO);
     }
 }

@@ -235,6 +235,9 @@ mod tests {
         LimitConfig {
             limit_scans_per_second: NonZeroU32::MIN,
             limit_scans_burst: NonZeroU32::MIN,
+            limit_connections: 1,
+            limit_client_connections: 1,
+            limit_body_mib: 16,
             late_after_s: 600,
             max_scan_age_days: 366,
             max_ahead_s: 60,

@@ -7,8 +7,10 @@ use service::shutdown;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Gateway, routes::router, tables::Loader};
+use crate::{Config, Gateway, connections, route, routes::router, spool::drain, tables::Loader};
 
+/// The condition of `/readyz` that is there at the end only.
+const STOPPING: &str = "stopping";
 /// How long requests that are under way get to end.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How often measurements are folded together; they pile up in memory until then.
@@ -27,7 +29,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     serve_gateway(gateway, config, listener, shutdown).await
 }
 
-/// Serves on a listener until `shutdown`; then answers what is under way and waits for Kafka to have it all.
+/// Serves on a listener until `shutdown`; then answers what is under way and waits until Kafka or the spool
+/// has it all.
 ///
 /// # Errors
 /// When a setting cannot be used, or Kafka's client fails for good.
@@ -42,54 +45,71 @@ async fn serve_gateway(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, city = config.city.name, "listening");
-    let tables_end = CancellationToken::new();
+    let end = CancellationToken::new();
     let loader = Loader {
         kafka: config.kafka,
         city: gateway.city.profile.clone(),
         tables: Arc::clone(&gateway.tables),
         readiness: gateway.readiness.clone(),
-        shutdown: tables_end.clone(),
+        shutdown: end.clone(),
     }
     .spawn()?;
     let upkeep = tokio::spawn(keep_up(Arc::clone(&gateway)));
+    let draining = tokio::spawn(drain::run(Arc::clone(&gateway)));
+    let patience = Duration::from_millis(config.spool.spool_after_ms.into());
+    tokio::spawn(route::watch(Arc::clone(&gateway), patience, end.clone()));
+    let (pacing, pace_end) = (Arc::clone(&gateway), end.clone());
+    tokio::spawn(async move { pacing.admission.keep_pace(pace_end).await });
 
-    let stop = shutdown.child_token();
-    let serving = service::http::serve(router(Arc::clone(&gateway)), listener, stop.clone());
-    let outcome = until_drained(serving, &stop, &gateway.failed_for_good).await;
+    let stop = CancellationToken::new();
+    let serving =
+        connections::serve(router(Arc::clone(&gateway)), listener, Arc::clone(&gateway.clients), stop.clone());
+    let delay = Duration::from_millis(config.shutdown.shutdown_delay_ms.into());
+    let asked = asked_to_stop(&gateway, &shutdown, delay, &stop);
+    until_answered(serving, asked).await;
 
     upkeep.abort();
-    tables_end.cancel();
+    // What it has not sent stays in the spool.
+    draining.abort();
     let ending = Arc::clone(&gateway);
     tokio::task::spawn_blocking(move || {
-        ending.producer.flush();
+        ending.producer.flush(!ending.route.is_spooling());
+        if let Some(spool) = &ending.spool {
+            spool.close();
+        }
+        end.cancel();
         loader.join().map_err(|_| anyhow!("the thread that keeps the tables has panicked"))
     })
     .await??;
+    if gateway.failed_for_good.is_cancelled() {
+        bail!("the Kafka producer cannot go on; the log says why");
+    }
     tracing::info!("stopped");
-    outcome
+    Ok(())
 }
 
-/// Waits for the server to end, which it does at `stop`, or stops it when the producer has failed for good.
-async fn until_drained(
-    serving: impl Future<Output = anyhow::Result<()>>,
-    stop: &CancellationToken,
-    failed_for_good: &CancellationToken,
-) -> anyhow::Result<()> {
-    let overdue = async {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = failed_for_good.cancelled() => stop.cancel(),
+/// Stops the server when asked to, or when the producer has failed for good; `/readyz` says so first.
+async fn asked_to_stop(gateway: &Gateway, shutdown: &CancellationToken, delay: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {
+            gateway.readiness.unmet(STOPPING, "asked to stop");
+            tokio::time::sleep(delay).await;
         }
+        () = gateway.failed_for_good.cancelled() => gateway.readiness.unmet(STOPPING, "cannot go on"),
+    }
+    stop.cancel();
+}
+
+/// Waits for the server to end, once it is asked to, but not for ever.
+async fn until_answered(serving: impl Future<Output = ()>, asked: impl Future<Output = ()>) {
+    let overdue = async {
+        asked.await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        ended = serving => ended?,
+        () = serving => {}
         () = overdue => tracing::warn!("some clients did not finish in {} s", DRAIN.as_secs()),
     }
-    if failed_for_good.is_cancelled() {
-        bail!("the Kafka producer cannot go on; the log says why");
-    }
-    Ok(())
 }
 
 async fn keep_up(gateway: Arc<Gateway>) {
@@ -98,9 +118,11 @@ async fn keep_up(gateway: Arc<Gateway>) {
     loop {
         every.tick().await;
         gateway.prometheus.run_upkeep();
+        gateway.admission.show_connections(gateway.clients.connections());
         upkeeps += 1;
         if upkeeps % UPKEEPS_PER_CLEARING == 0 {
             gateway.limiter.forget_idle();
+            gateway.clients.forget_gone();
         }
     }
 }

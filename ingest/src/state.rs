@@ -1,7 +1,6 @@
 //! What all requests share.
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -13,11 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
+    admission::{Admission, Client, Clients},
     config::{City, LimitConfig},
     error::IngestError,
     limit::Limiter,
     metrics::Metrics,
     producer::Producer,
+    route::{self, Route},
+    spool::Spool,
     tables::{self, Tables},
 };
 
@@ -31,8 +33,16 @@ pub struct Gateway {
     pub(crate) limiter: Limiter,
     /// What a scan is answered from.
     pub(crate) tables: Arc<Tables>,
+    /// Who gets in when more comes than can be kept.
+    pub(crate) admission: Admission,
+    /// Who is connected.
+    pub(crate) clients: Arc<Clients>,
     /// The way to Kafka.
     pub(crate) producer: Producer,
+    /// Where scans go while Kafka is out of reach; without one they are refused.
+    pub(crate) spool: Option<Spool>,
+    /// Which of the two ways scans take now.
+    pub(crate) route: Arc<Route>,
     /// Names of the topics.
     pub(crate) topics: Topics,
     /// Counters.
@@ -54,15 +64,28 @@ impl Gateway {
         let city = config.city.load()?;
         let prometheus = init_metrics()?;
         let failed_for_good = CancellationToken::new();
+        let (limits, route) = (&config.limits, Arc::<Route>::default());
+        let spool = config.spool.open()?;
+        let readiness = Readiness::waiting_for(&[tables::CONDITION]);
+        if spool.is_some() {
+            readiness.met(route::CONDITION);
+        }
         Ok(Arc::new(Self {
             city,
-            limits: config.limits.clone(),
-            limiter: Limiter::new(&config.limits),
+            limits: limits.clone(),
+            limiter: Limiter::new(limits),
+            admission: Admission::new(limits.body_memory_bytes()),
+            clients: Arc::new(Clients::new(
+                limits.limit_connections as usize,
+                limits.limit_client_connections as usize,
+            )),
             tables: Arc::default(),
-            producer: Producer::try_new(&config.kafka, &config.producer, failed_for_good.clone())?,
+            producer: Producer::try_new(&config.kafka, &config.producer, Arc::clone(&route), failed_for_good.clone())?,
+            spool,
+            route,
             topics: config.kafka.topics(),
             metrics: Metrics::new(),
-            readiness: Readiness::waiting_for(&[tables::CONDITION]),
+            readiness,
             prometheus,
             failed_for_good,
         }))
@@ -72,9 +95,9 @@ impl Gateway {
     ///
     /// # Errors
     /// [`IngestError::TooManyRequests`] or [`IngestError::NotReady`].
-    pub(crate) fn let_in(&self, client: SocketAddr, scans: usize) -> Result<(), IngestError> {
+    pub(crate) fn let_in(&self, client: &Client, scans: usize) -> Result<(), IngestError> {
         self.tables.ensure_caught_up()?;
-        self.limiter.take(client, scans)
+        self.limiter.take(client.address, scans)
     }
 }
 

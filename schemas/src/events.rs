@@ -13,6 +13,8 @@ pub use health::{HealthEvent, TestEvent};
 pub use scan::ScanEvent;
 pub use venue::{VenueEvent, VenueStatus, is_district};
 
+use serde::Deserialize;
+
 /// The version that this build writes into the field `v` of each message.
 pub const VERSION: u8 = 1;
 
@@ -24,7 +26,7 @@ pub enum EventError {
     Json(#[from] serde_json::Error),
     /// A version this build does not read.
     #[error("message version {0} is not known here; versions 1 to {VERSION} are")]
-    Version(u8),
+    Version(u64),
     /// A field holds a value that cannot be.
     #[error("field `{field}` {problem}")]
     Field {
@@ -46,8 +48,30 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
     ]
 }
 
-fn check_version(version: u8) -> Result<(), EventError> {
-    if (1..=VERSION).contains(&version) { Ok(()) } else { Err(EventError::Version(version)) }
+/// What every message has.
+trait Versioned {
+    fn v(&self) -> u8;
+}
+
+/// Reads a message whose version this build knows.
+///
+/// Of a message that does not read, the version is looked at before the shape is blamed: a newer version may have
+/// changed any other field, and whoever finds it among the dead letters should learn that this build is too old.
+fn read<'m, T: Deserialize<'m> + Versioned>(message: &'m [u8]) -> Result<T, EventError> {
+    #[derive(Deserialize)]
+    struct VersionAlone {
+        v: u64,
+    }
+
+    let known = |version: u64| (1..=u64::from(VERSION)).contains(&version);
+    match serde_json::from_slice::<T>(message) {
+        Ok(event) if known(event.v().into()) => Ok(event),
+        Ok(event) => Err(EventError::Version(event.v().into())),
+        Err(error) => match serde_json::from_slice::<VersionAlone>(message) {
+            Ok(VersionAlone { v }) if !known(v) => Err(EventError::Version(v)),
+            _ => Err(error.into()),
+        },
+    }
 }
 
 /// Scans, venues, health and tests may lie between 2000 and 2100; anything else is a unit mixed up.
@@ -57,5 +81,74 @@ fn check_time(field: &'static str, at: crate::UnixSeconds) -> Result<(), EventEr
         Ok(())
     } else {
         Err(EventError::Field { field, problem: "is not a time in seconds between the years 2000 and 2100" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
+    fn oldest() -> [(&'static str, Value); 4] {
+        [
+            (
+                "scans",
+                json!({"v": 1, "event_id": "00000000-0000-8000-8000-000000000001", "person": "1123456789abcdef",
+                    "venue": 7, "method": "venue_code", "direction": "entry", "scanned_at": 1_653_000_000,
+                    "accepted_at_ms": 1_653_000_000_123i64, "verdict": "admit", "colour": "green"}),
+            ),
+            (
+                "venues",
+                json!({"v": 1, "venue": 7, "serial": 0, "status": "active", "name": "茶馆", "category": "catering",
+                    "district": 310_101, "address": "福州路1号"}),
+            ),
+            (
+                "health",
+                json!({"v": 1, "person": "1123456789abcdef", "colour": "red", "since": 1_653_000_000,
+                    "issuer": "CDC", "evidence": "E1", "reason": "contact"}),
+            ),
+            (
+                "tests",
+                json!({"v": 1, "person": "1123456789abcdef", "sampled_at": 1_653_000_000,
+                    "resulted_at": 1_653_000_001, "result": "negative", "laboratory": "L1"}),
+            ),
+        ]
+    }
+
+    fn parse(topic: &str, message: &Value) -> Result<Value, String> {
+        let bytes = message.to_string().into_bytes();
+        let read = match topic {
+            "scans" => ScanEvent::try_parse(&bytes).map(|event| json!(event)),
+            "venues" => VenueEvent::try_parse(&bytes).map(|event| json!(event)),
+            "health" => HealthEvent::try_parse(&bytes).map(|event| json!(event)),
+            _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),
+        };
+        read.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_oldest_messages_are_read_and_fields_that_are_not_known_make_no_difference() {
+        for (topic, mut message) in oldest() {
+            let read = parse(topic, &message).unwrap_or_else(|error| panic!("{topic}: {error}"));
+            message["of_a_newer_build"] = json!({"a": [1]});
+            assert_eq!(parse(topic, &message), Ok(read), "{topic}");
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_as_one_whatever_became_of_its_fields() {
+        for (topic, mut message) in oldest() {
+            for version in [0, 2, 255, 256, 70_000] {
+                let refused = format!("message version {version} is not known here; versions 1 to {VERSION} are");
+                message["v"] = version.into();
+                assert_eq!(parse(topic, &message), Err(refused.clone()), "{topic}");
+                assert_eq!(parse(topic, &json!({"v": version, "renamed": true})), Err(refused), "{topic}");
+            }
+            let refused = Err("not a message of this topic".to_owned());
+            assert_eq!(parse(topic, &json!({"v": 1})), refused, "{topic}");
+            assert_eq!(parse(topic, &json!({"v": "1"})), refused, "{topic}");
+        }
     }
 }

@@ -46,6 +46,17 @@ impl Process {
     }
 }
 
+impl Process {
+    /// The most memory that it ever had in use, in MiB.
+    pub(super) fn rss_max_mib(&self) -> anyhow::Result<f64> {
+        let path = format!("/proc/{}/status", self.pid);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib: Option<f64> = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
+        Ok(kib.with_context(|| format!("{path} has no VmHWM"))? / 1024.0)
+    }
+}
+
 /// utime + stime + cutime + cstime: fields 14 to 17. The second field is the name, which may hold anything.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;

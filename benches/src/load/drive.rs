@@ -1,7 +1,7 @@
 //! Keeps a number of connections busy for a while: each sends its next request when it has the answer to the last.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -13,12 +13,12 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use super::bodies::Bodies;
 
-const LONGEST_US: u64 = 60_000_000;
+pub(super) const LONGEST_US: u64 = 60_000_000;
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
 
 /// Where the gateway is.
@@ -58,16 +58,30 @@ impl Target {
 /// One connection to the gateway.
 pub(super) struct Connection<'a> {
     target: &'a Target,
+    /// Where it comes from, when that is not left to the system.
+    from: Option<Ipv4Addr>,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl<'a> Connection<'a> {
     pub(super) const fn new(target: &'a Target) -> Self {
-        Self { target, sender: None }
+        Self { target, from: None, sender: None }
+    }
+
+    /// A connection of a client with an address of its own, which loopback has many of.
+    pub(super) const fn from(target: &'a Target, address: Ipv4Addr) -> Self {
+        Self { target, from: Some(address), sender: None }
     }
 
     /// Sends scans, one or an NDJSON batch, and returns how many were taken.
     pub(super) async fn send(&mut self, body: Bytes, batch: bool) -> anyhow::Result<u64> {
+        let (status, answer) = self.post(body, batch).await?;
+        anyhow::ensure!(status == StatusCode::OK, "{status}: {}", String::from_utf8_lossy(&answer));
+        if batch { accepted(&answer) } else { Ok(1) }
+    }
+
+    /// Sends scans and returns the answer, whatever it is.
+    pub(super) async fn post(&mut self, body: Bytes, batch: bool) -> anyhow::Result<(StatusCode, Bytes)> {
         let mut sender = match self.sender.take().filter(|s| !s.is_closed()) {
             Some(sender) => sender,
             None => self.connect().await?,
@@ -83,12 +97,19 @@ impl<'a> Connection<'a> {
         let status = response.status();
         let answer = response.into_body().collect().await?.to_bytes();
         self.sender = Some(sender);
-        anyhow::ensure!(status == StatusCode::OK, "{status}: {}", String::from_utf8_lossy(&answer));
-        if batch { accepted(&answer) } else { Ok(1) }
+        Ok((status, answer))
     }
 
     async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(self.target.address).await.context("cannot connect to the gateway")?;
+        let connecting = match self.from.filter(|_| self.target.address.ip().is_loopback()) {
+            None => TcpStream::connect(self.target.address).await,
+            Some(from) => {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind(SocketAddr::from((from, 0)))?;
+                socket.connect(self.target.address).await
+            }
+        };
+        let stream = connecting.context("cannot connect to the gateway")?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // It ends when the sender is dropped; errors reach the sender.
@@ -149,7 +170,7 @@ pub(super) async fn drive(
 }
 
 /// The number at the start of `{"accepted":N,…`; parsing the whole answer would cost more than the request.
-fn accepted(answer: &[u8]) -> anyhow::Result<u64> {
+pub(super) fn accepted(answer: &[u8]) -> anyhow::Result<u64> {
     let digits =
         answer.strip_prefix(br#"{"accepted":"#).context("the answer to a batch does not start with `accepted`")?;
     let digits = digits.iter().take_while(|b| b.is_ascii_digit());

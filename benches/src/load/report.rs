@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::drive::{Outcome, Shape};
 use super::machine::{Machine, Versions};
+use super::overload::OverloadReport;
 use crate::terminal::{Table, grouped};
 
 /// All figures of a run.
@@ -12,6 +13,7 @@ use crate::terminal::{Table, grouped};
 pub(super) struct Report {
     pub(super) singles: PhaseReport,
     pub(super) batches: PhaseReport,
+    pub(super) overload: OverloadReport,
     pub(super) processor_cpu_us_per_scan: Option<f64>,
     pub(super) query_cpu_us_per_request: Option<f64>,
     pub(super) freshness_ms: Percentiles,
@@ -24,7 +26,7 @@ pub(super) struct Report {
 pub(super) struct PhaseReport {
     connections: u16,
     per_request: u16,
-    scans_per_s: f64,
+    pub(super) scans_per_s: f64,
     gateway_cpu_us_per_scan: Option<f64>,
     p50_ms: f64,
     p99_ms: f64,
@@ -76,8 +78,9 @@ impl Report {
             ]);
         }
         format!(
-            "{}  processor CPU {} us/scan; query API CPU {} us/look-up; visible after p50 {} ms, p99 {} ms",
+            "{}{}\n  processor CPU {} us/scan; query API CPU {} us/look-up; visible after p50 {} ms, p99 {} ms",
             table.render(),
+            self.overload.line(),
             shown(self.processor_cpu_us_per_scan),
             shown(self.query_cpu_us_per_request),
             self.freshness_ms.p50,

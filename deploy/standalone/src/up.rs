@@ -158,7 +158,10 @@ async fn start_services(
         ("query-api", args.listen_query, Some(&clickhouse.query)),
     ];
     for (name, listen, credentials) in services {
-        let environment = service_environment(args, secrets, engines, credentials);
+        let mut environment = service_environment(args, secrets, engines, credentials);
+        if name == "ingest" {
+            environment.push(("VENUECODE_SPOOL", data.join("spool").into()));
+        }
         children.push(services::start(name, listen, environment, data)?);
     }
     for ((_, listen, _), child) in services.iter().zip(children.iter()) {

@@ -1,6 +1,6 @@
 //! `GET /v1/codes/{code}`: what a venue code stands for.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{ConnectInfo, Path, State},
@@ -12,7 +12,7 @@ use service::Problem;
 use utoipa::ToSchema;
 
 use super::json;
-use crate::{error::IngestError, state::Gateway};
+use crate::{admission::Client, error::IngestError, state::Gateway};
 
 /// The venue that a code stands for.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,11 +46,11 @@ pub struct CodeAnswer<'a> {
     ))]
 pub async fn get(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    ConnectInfo(client): ConnectInfo<Client>,
     Path(code): Path<String>,
 ) -> Result<Response, IngestError> {
     gateway.metrics.code_requests.increment(1);
-    gateway.let_in(client, 1)?;
+    gateway.let_in(&client, 1)?;
     let city = &gateway.city;
     let code = VenueCode::verify(&code, &city.code_keys)?;
     let answer = gateway.tables.with_venue(code.venue, |venue| {

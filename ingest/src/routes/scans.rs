@@ -1,6 +1,6 @@
 //! `POST /v1/scans`: one scan, answered with the verdict.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{ConnectInfo, Request, State},
@@ -11,18 +11,20 @@ use service::Problem;
 
 use super::json;
 use crate::{
+    admission::Client,
     answer::ScanAnswer,
-    body::read_json,
+    body::{SINGLE_LIMIT_BYTES, read_json},
     error::IngestError,
     fields::read,
-    producer::Sending,
+    keep::Keeping,
     scan::ScanRequest,
+    spool::Messages,
     state::{Gateway, now_ms},
 };
 
 /// An answer has about 400 bytes, more with long names.
 const ANSWER_BYTES: usize = 768;
-/// A message has about 300 bytes.
+/// A message has about 300 bytes, and its key.
 const MESSAGE_BYTES: usize = 384;
 
 /// Takes one scan and answers with the verdict
@@ -39,17 +41,17 @@ const MESSAGE_BYTES: usize = 384;
         (status = 413, description = "`body-too-large`: more than 64 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`mistyped-code`, `invalid-document`, `invalid-field`, `missing-field`, `unknown-field`, `not-an-object`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`too-many-requests`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too-many-requests` or `too-many-at-once`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`kafka-unavailable`, `spool-full`, `queue-full`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    ConnectInfo(client): ConnectInfo<Client>,
     request: Request,
 ) -> Result<Response, IngestError> {
     let started = Instant::now();
     gateway.metrics.scan_requests.increment(1);
-    let taken = take(&gateway, client, request).await;
+    let taken = take(&gateway, &client, request).await;
     match &taken {
         Ok((verdict, _)) => gateway.metrics.scans(*verdict).increment(1),
         Err(_) => gateway.metrics.rejected.increment(1),
@@ -58,19 +60,25 @@ pub async fn post(
     taken.map(|(_, answer)| json(answer))
 }
 
-async fn take(gateway: &Gateway, client: SocketAddr, request: Request) -> Result<(Verdict, Vec<u8>), IngestError> {
+async fn take(gateway: &Gateway, client: &Client, request: Request) -> Result<(Verdict, Vec<u8>), IngestError> {
+    // Turned away before anything is read; and again after, since a slow client may have taken its time.
+    gateway.admission.would_enter(client)?;
     gateway.let_in(client, 1)?;
+    let _room = gateway.admission.room_for_body(&request, SINGLE_LIMIT_BYTES)?;
     let body = read_json(request).await?;
-    let (verdict, answer, sending) = decide_and_send(gateway, &body, now_ms())?;
-    if sending.finished().await.failed.is_empty() { Ok((verdict, answer)) } else { Err(IngestError::KafkaUnavailable) }
+    let permit = gateway.admission.enter(client)?;
+    let (verdict, answer, keeping) = decide_and_send(gateway, &body, now_ms())?;
+    let kept = keeping.kept().await;
+    permit.kept();
+    kept.failed.map_or(Ok((verdict, answer)), |(_, error)| Err(error))
 }
 
-/// Writes the answer before Kafka has the scan, while the venue's row is at hand; it is shown only after.
+/// Writes the answer before the scan is kept, while the venue's row is at hand; it is shown only after.
 fn decide_and_send<'g>(
     gateway: &'g Gateway,
     body: &[u8],
     now_ms: i64,
-) -> Result<(Verdict, Vec<u8>, Sending<'g>), IngestError> {
+) -> Result<(Verdict, Vec<u8>, Keeping<'g>), IngestError> {
     let scan = read::<ScanRequest<'_>>(body)?.check(&gateway.city, &gateway.limits, now_ms)?;
     let health = gateway.tables.health(scan.person).to_health();
     let mut answer = Vec::with_capacity(ANSWER_BYTES);
@@ -82,9 +90,8 @@ fn decide_and_send<'g>(
             .map_err(|_| IngestError::Internal)?;
         Ok::<_, IngestError>(accepted.event)
     })?;
-    let mut message = Vec::with_capacity(MESSAGE_BYTES);
-    serde_json::to_writer(&mut message, &event).map_err(|_| IngestError::Internal)?;
-    let sending = gateway.producer.begin();
-    sending.send(&gateway.topics.scans, &event.person.to_hex(), &message, 0)?;
-    Ok((event.verdict, answer, sending))
+    let mut keeping = Keeping::scans(gateway, Messages::with_capacity(MESSAGE_BYTES));
+    keeping.blank().push(&event.person.to_hex(), &event)?;
+    keeping.send()?;
+    Ok((event.verdict, answer, keeping))
 }

@@ -1,6 +1,6 @@
 //! `POST /v1/scans:batch`: many scans, each with an outcome of its own.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{ConnectInfo, Request, State},
@@ -14,11 +14,14 @@ use uuid::Uuid;
 
 use super::json;
 use crate::{
-    body::read_ndjson,
+    admission::Client,
+    body::{BATCH_LIMIT_BYTES, read_ndjson},
     error::IngestError,
     fields::read,
-    ndjson::{Batch, BatchAnswer, Message, Receipt, count_lines},
+    keep::Keeping,
+    ndjson::{BatchAnswer, Receipt, count_lines, take_lines},
     scan::ScanRequest,
+    spool::Messages,
     state::{Gateway, now_ms},
 };
 
@@ -62,22 +65,23 @@ impl Receipt for ScanReceipt {
         (status = 413, description = "`body-too-large` or `too-many-lines`", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported-media-type` or `unsupported-encoding`", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`too-many-requests`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    ConnectInfo(client): ConnectInfo<Client>,
     request: Request,
 ) -> Result<Response, IngestError> {
     gateway.metrics.batch_requests.increment(1);
-    gateway.let_in(client, 0)?;
+    gateway.let_in(&client, 0)?;
+    let _room = gateway.admission.room_for_body(&request, BATCH_LIMIT_BYTES)?;
     let body = read_ndjson(request).await?;
     let count = count_lines(&body)?;
-    gateway.let_in(client, count)?;
+    gateway.let_in(&client, count)?;
     let now_ms = now_ms();
-    let mut batch = Batch::begin(&gateway.producer, &gateway.topics.scans, count);
-    batch.send(&body, |line, message| take(&gateway, line, message, now_ms)).await;
-    let finished = batch.finish(None).await;
+    let begin = || Keeping::scans(&gateway, Messages::default());
+    let take = |line: &[u8], messages: &mut Messages| take(&gateway, line, messages, now_ms);
+    let finished = take_lines(&gateway, &client, &body, begin, take, None).await;
     let mut verdicts = [0; 4];
     finished.receipts().for_each(|receipt| verdicts[receipt.verdict as usize] += 1);
     Verdict::ALL.iter().for_each(|v| gateway.metrics.scans(*v).increment(verdicts[*v as usize]));
@@ -85,13 +89,13 @@ pub async fn post(
     Ok(json(finished.answer()))
 }
 
-fn take(gateway: &Gateway, line: &[u8], message: &mut Message, now_ms: i64) -> Result<ScanReceipt, IngestError> {
+fn take(gateway: &Gateway, line: &[u8], messages: &mut Messages, now_ms: i64) -> Result<ScanReceipt, IngestError> {
     let scan = read::<ScanRequest<'_>>(line)?.check(&gateway.city, &gateway.limits, now_ms)?;
     let health = gateway.tables.health(scan.person).to_health();
     let event = gateway.tables.with_venue(scan.venue, |venue| {
         scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms).map(|accepted| accepted.event)
     })?;
-    message.set(&event.person.to_hex(), &event)?;
+    messages.push(&event.person.to_hex(), &event)?;
     Ok(ScanReceipt { receipt: event.event_id, verdict: event.verdict, colour: event.colour })
 }
 

@@ -1,6 +1,6 @@
 //! `POST /v1/tests:batch`: the laboratories' feed of test results.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{ConnectInfo, Request, State},
@@ -12,6 +12,7 @@ use service::Problem;
 use utoipa::ToSchema;
 
 use crate::{
+    admission::Client,
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, PersonReceipt},
     fields::{Field, Object, Text, check_text, one_of, read},
@@ -72,18 +73,18 @@ fn results() -> String {
     responses(
         (status = 200, description = "The outcome of each line", body = BatchAnswer<PersonReceipt>),
         (status = "4XX", description = "The batch as a whole was not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`kafka-unavailable`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    ConnectInfo(client): ConnectInfo<Client>,
     request: Request,
 ) -> Result<Response, IngestError> {
     let now = now_ms() / 1000;
     let gateway = &*gateway;
-    feed::take_batch(gateway, client, request, Table::Tests, |line, message| {
+    feed::take_batch(gateway, &client, request, Table::Tests, |line, messages| {
         let event = read::<TestLine<'_>>(line)?.check(gateway, now)?;
-        message.set(&event.person.to_hex(), &event)?;
+        messages.push(&event.person.to_hex(), &event)?;
         Ok(PersonReceipt { person: event.person })
     })
     .await

@@ -1,6 +1,6 @@
 //! `POST /v1/venues:batch`: loads the venue directory, and answers with each venue's code.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{ConnectInfo, Request, State},
@@ -16,6 +16,7 @@ use service::Problem;
 use utoipa::ToSchema;
 
 use crate::{
+    admission::Client,
     error::IngestError,
     feed,
     fields::{Field, Object, Text, check_text, one_of, read},
@@ -129,17 +130,17 @@ impl Receipt for VenueReceipt {
     responses(
         (status = 200, description = "The outcome of each line", body = BatchAnswer<VenueReceipt>),
         (status = "4XX", description = "The batch as a whole was not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`kafka-unavailable`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    ConnectInfo(client): ConnectInfo<Client>,
     request: Request,
 ) -> Result<Response, IngestError> {
     let (gateway, city) = (&*gateway, &gateway.city);
-    feed::take_batch(gateway, client, request, Table::Venues, |line, message| {
+    feed::take_batch(gateway, &client, request, Table::Venues, |line, messages| {
         let event = read::<VenueLine<'_>>(line)?.check(&city.profile)?;
-        message.set(event.venue.to_string().as_bytes(), &event)?;
+        messages.push(event.venue.to_string().as_bytes(), &event)?;
         let code = VenueCode { venue: event.venue, serial: event.serial }.sign(&city.code_keys).to_string();
         let url = format!("{}{code}", city.base_url);
         Ok(VenueReceipt { venue: event.venue, code, url })

@@ -80,7 +80,10 @@ impl Loader {
                 Err(error) => {
                     let error = format!("{error:#}");
                     tracing::warn!(error, "cannot read the tables yet");
-                    self.readiness.unmet(CONDITION, error);
+                    // Tables that were caught up once go on answering: what they miss is what Kafka cannot tell.
+                    if self.tables.ensure_caught_up().is_err() {
+                        self.readiness.unmet(CONDITION, error);
+                    }
                     runtime.block_on(async {
                         let _ = tokio::time::timeout(pause, self.shutdown.cancelled()).await;
                     });

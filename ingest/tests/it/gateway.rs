@@ -110,6 +110,11 @@ impl Gateway {
         }
     }
 
+    /// Its address, as the start of a URL.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Stops it in good order.
     pub async fn stop(self) {
         self.shutdown.cancel();

@@ -2,8 +2,9 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -25,6 +26,8 @@ pub struct Proxy {
 struct Cut {
     is_cut: AtomicBool,
     happens: Notify,
+    /// How long each frame takes, in milliseconds.
+    delay_ms: AtomicU64,
 }
 
 impl Proxy {
@@ -48,8 +51,8 @@ impl Proxy {
                     let (from_server, to_server) = server.into_split();
                     tokio::select! {
                         () = cut.happens.notified() => {}
-                        () = pass(from_client, to_server, &[], own_port) => {}
-                        () = pass(from_server, to_client, &names, own_port) => {}
+                        () = pass(from_client, to_server, &[], own_port, &cut) => {}
+                        () = pass(from_server, to_client, &names, own_port, &cut) => {}
                     }
                 });
             }
@@ -63,6 +66,11 @@ impl Proxy {
         self.cut.happens.notify_waiters();
     }
 
+    /// Makes each frame take so long from now on; connections stay as they are.
+    pub fn slow(&self, delay: Duration) {
+        self.cut.delay_ms.store(delay.as_millis() as u64, Ordering::SeqCst);
+    }
+
     /// Takes connections again.
     pub fn mend(&self) {
         self.cut.is_cut.store(false, Ordering::SeqCst);
@@ -70,7 +78,7 @@ impl Proxy {
 }
 
 /// Passes frames on (each has its length in front) with this port in place of the broker's.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, names: &[Vec<u8>], own_port: i32) {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, names: &[Vec<u8>], own_port: i32, cut: &Cut) {
     while let Ok(length) = from.read_u32().await {
         let mut frame = vec![0; length as usize];
         if from.read_exact(&mut frame).await.is_err() {
@@ -83,6 +91,11 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, names: &[Vec<u8>]
                 let end = at + name.len();
                 frame[end - 4..end].copy_from_slice(&own_port.to_be_bytes());
             }
+        }
+        let arrived = tokio::time::Instant::now();
+        // Asked again and again: it may have become shorter.
+        while arrived.elapsed() < Duration::from_millis(cut.delay_ms.load(Ordering::SeqCst)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         if to.write_u32(length).await.is_err() || to.write_all(&frame).await.is_err() {
             return;

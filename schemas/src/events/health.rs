@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EventError, check_time, check_version};
+use super::{EventError, Versioned, check_time, read};
 use crate::{Colour, PersonKey, TestResult, UnixSeconds};
 
 /// A health-code change. Topic `health`, key: person.
@@ -28,14 +28,19 @@ pub struct HealthEvent {
     pub reason: String,
 }
 
+impl Versioned for HealthEvent {
+    fn v(&self) -> u8 {
+        self.v
+    }
+}
+
 impl HealthEvent {
     /// Reads and checks a message.
     ///
     /// # Errors
     /// When it is no health-code change of a version known here, or a time cannot be.
     pub fn try_parse(message: &[u8]) -> Result<Self, EventError> {
-        let event: Self = serde_json::from_slice(message)?;
-        check_version(event.v)?;
+        let event: Self = read(message)?;
         check_time("since", event.since)?;
         if let Some(expires_at) = event.expires_at {
             check_time("expires_at", expires_at)?;
@@ -64,14 +69,19 @@ pub struct TestEvent {
     pub laboratory: String,
 }
 
+impl Versioned for TestEvent {
+    fn v(&self) -> u8 {
+        self.v
+    }
+}
+
 impl TestEvent {
     /// Reads and checks a message.
     ///
     /// # Errors
     /// When it is no test result of a version known here, or a time cannot be.
     pub fn try_parse(message: &[u8]) -> Result<Self, EventError> {
-        let event: Self = serde_json::from_slice(message)?;
-        check_version(event.v)?;
+        let event: Self = read(message)?;
         check_time("sampled_at", event.sampled_at)?;
         check_time("resulted_at", event.resulted_at)?;
         if event.resulted_at < event.sampled_at {

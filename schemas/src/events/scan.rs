@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{EventError, VERSION, check_time, check_version};
+use super::{EventError, VERSION, Versioned, check_time, read};
 use crate::{Colour, Direction, Exemption, Method, PersonKey, Reasons, UnixSeconds, VenueId, Verdict};
 
 /// One scan with the verdict that was shown. Topic `scans`, key: person.
@@ -40,14 +40,19 @@ pub struct ScanEvent {
     pub exemption: Exemption,
 }
 
+impl Versioned for ScanEvent {
+    fn v(&self) -> u8 {
+        self.v
+    }
+}
+
 impl ScanEvent {
     /// Reads and checks a message.
     ///
     /// # Errors
     /// When it is no scan of a version known here, or a time is out of range.
     pub fn try_parse(message: &[u8]) -> Result<Self, EventError> {
-        let event: Self = serde_json::from_slice(message)?;
-        check_version(event.v)?;
+        let event: Self = read(message)?;
         check_time("scanned_at", event.scanned_at)?;
         check_time("accepted_at_ms", event.accepted_at_ms / 1000)?;
         Ok(event)

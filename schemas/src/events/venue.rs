@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{EventError, check_version};
+use super::{EventError, Versioned, read};
 use crate::VenueId;
 
 /// Whether a venue's code can be scanned.
@@ -51,14 +51,19 @@ pub struct VenueEvent {
     pub longitude: Option<f64>,
 }
 
+impl Versioned for VenueEvent {
+    fn v(&self) -> u8 {
+        self.v
+    }
+}
+
 impl VenueEvent {
     /// Reads and checks a message.
     ///
     /// # Errors
     /// When it is no venue of a version known here.
     pub fn try_parse(message: &[u8]) -> Result<Self, EventError> {
-        let event: Self = serde_json::from_slice(message)?;
-        check_version(event.v)?;
+        let event: Self = read(message)?;
         if !is_district(event.district) {
             return Err(EventError::Field { field: "district", problem: "is not a six-digit code (GB/T 2260)" });
         }

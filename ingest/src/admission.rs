@@ -1,0 +1,363 @@
+//! Who gets in while there is more than can be taken: turns requests away early and openly, and evenly by client.
+//!
+//! `limit` is about what a client may send at all; this is about what the gateway can keep just now. Scans at a door
+//! come before batches, which wait for their turn.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::extract::Request;
+use hashbrown::HashMap;
+use hyper::body::Body as _;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    error::IngestError,
+    limit,
+    metrics::AdmissionMetrics,
+    pace::{self, Entry, Seen},
+};
+
+/// How often the pace is set anew.
+const PACE_EVERY: Duration = Duration::from_millis(50);
+/// How long a batch that waits for room lies between two looks.
+const BATCH_PAUSE: Duration = Duration::from_millis(10);
+
+/// The places that there are, and who has them.
+#[derive(Debug)]
+pub struct Admission {
+    limit: AtomicUsize,
+    waiting: AtomicUsize,
+    peak: AtomicUsize,
+    /// Clients that have a place.
+    clients: AtomicUsize,
+    door: Times,
+    batches: Times,
+    bodies: AtomicUsize,
+    max_body_bytes: usize,
+    metrics: AdmissionMetrics,
+}
+
+/// Counts how long requests took since the last reading.
+#[derive(Debug, Default)]
+struct Times {
+    count: AtomicU64,
+    micros: AtomicU64,
+}
+
+/// Where a request comes from: one address, with everything else that comes from there.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Its address.
+    pub address: SocketAddr,
+    load: Arc<Load>,
+}
+
+#[derive(Debug, Default)]
+struct Load {
+    connections: AtomicUsize,
+    waiting: AtomicUsize,
+}
+
+/// The clients that have connections.
+#[derive(Debug)]
+pub struct Clients {
+    loads: Mutex<HashMap<u64, Weak<Load>>>,
+    total: AtomicUsize,
+    max: usize,
+    max_per_client: usize,
+}
+
+/// A connection, counted until it is dropped.
+#[derive(Debug)]
+pub struct Connection {
+    /// Whose.
+    pub client: Client,
+    clients: Arc<Clients>,
+}
+
+/// Places for scans that wait to be kept, until it is dropped.
+#[derive(Debug)]
+pub struct Permit<'a> {
+    admission: &'a Admission,
+    client: &'a Client,
+    scans: usize,
+    since: Instant,
+}
+
+/// Memory for a body, until it is dropped.
+#[derive(Debug)]
+pub struct Room<'a> {
+    admission: &'a Admission,
+    bytes: usize,
+}
+
+impl Admission {
+    /// All places free; bodies may have so many bytes together.
+    pub fn new(max_body_bytes: usize) -> Self {
+        Self {
+            limit: AtomicUsize::new(pace::START),
+            waiting: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            clients: AtomicUsize::new(0),
+            door: Times::default(),
+            batches: Times::default(),
+            bodies: AtomicUsize::new(0),
+            max_body_bytes,
+            metrics: AdmissionMetrics::new(),
+        }
+    }
+
+    /// Whether a scan of this client would get in now; takes no place.
+    ///
+    /// # Errors
+    /// [`IngestError::Overloaded`] or [`IngestError::TooManyAtOnce`].
+    pub fn would_enter(&self, client: &Client) -> Result<(), IngestError> {
+        let mine = client.load.waiting.load(Ordering::Relaxed);
+        let (limit, waiting) = (self.limit.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed));
+        match pace::entry(limit, waiting, mine, self.clients.load(Ordering::Relaxed)) {
+            Entry::Free => Ok(()),
+            Entry::OverShare => Err(IngestError::TooManyAtOnce),
+            Entry::Full => Err(IngestError::Overloaded),
+        }
+    }
+
+    /// Lets a scan in.
+    ///
+    /// # Errors
+    /// As [`Self::would_enter`].
+    pub fn enter<'a>(&'a self, client: &'a Client) -> Result<Permit<'a>, IngestError> {
+        self.would_enter(client)?;
+        Ok(self.take(client, 1))
+    }
+
+    /// Waits until there is room for some scans of a batch; a quarter of the places is kept for scans at a door.
+    /// `None` when there is none before `deadline`.
+    pub async fn wait_for_room<'a>(
+        &'a self,
+        client: &'a Client,
+        scans: usize,
+        deadline: Instant,
+    ) -> Option<Permit<'a>> {
+        loop {
+            let (limit, waiting) = (self.limit.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed));
+            let mine = client.load.waiting.load(Ordering::Relaxed);
+            let clients = self.clients.load(Ordering::Relaxed);
+            if pace::entry(limit * 3 / 4, waiting, mine, clients) == Entry::Free {
+                return Some(self.take(client, scans));
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            tokio::time::sleep(BATCH_PAUSE).await;
+        }
+    }
+
+    fn take<'a>(&'a self, client: &'a Client, scans: usize) -> Permit<'a> {
+        let waiting = self.waiting.fetch_add(scans, Ordering::Relaxed) + scans;
+        if waiting > self.peak.load(Ordering::Relaxed) {
+            self.peak.store(waiting, Ordering::Relaxed);
+        }
+        if client.load.waiting.fetch_add(scans, Ordering::Relaxed) == 0 {
+            self.clients.fetch_add(1, Ordering::Relaxed);
+        }
+        Permit { admission: self, client, scans, since: Instant::now() }
+    }
+
+    /// Keeps memory for the body of a request: as much as it says it has, or else as much as it may have.
+    ///
+    /// # Errors
+    /// [`IngestError::Overloaded`] when all is in use.
+    pub fn room_for_body(&self, request: &Request, limit_bytes: usize) -> Result<Room<'_>, IngestError> {
+        let says = request.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        let is_encoded = request.headers().contains_key(hyper::header::CONTENT_ENCODING);
+        let bytes = says.filter(|_| !is_encoded).unwrap_or(limit_bytes).min(limit_bytes);
+        let room = Room { admission: self, bytes };
+        if self.bodies.fetch_add(bytes, Ordering::Relaxed) + bytes > self.max_body_bytes {
+            return Err(IngestError::Overloaded);
+        }
+        Ok(room)
+    }
+
+    /// Tells the metrics how many connections there are.
+    pub fn show_connections(&self, connections: usize) {
+        self.metrics.connections.set(connections as f64);
+    }
+
+    /// Sets the pace until `stop`.
+    pub async fn keep_pace(&self, stop: CancellationToken) {
+        let mut last = Instant::now();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(PACE_EVERY) => {}
+                () = stop.cancelled() => return,
+            }
+            // The timer is exact to a millisecond.
+            let lateness = last.elapsed().saturating_sub(PACE_EVERY + Duration::from_millis(2));
+            last = Instant::now();
+            let waiting = self.waiting.load(Ordering::Relaxed);
+            let peak = self.peak.swap(waiting, Ordering::Relaxed);
+            let seen = Seen { door: self.door.read(), batches: self.batches.read(), lateness, peak };
+            let limit = pace::next(self.limit.load(Ordering::Relaxed), &seen);
+            self.limit.store(limit, Ordering::Relaxed);
+            self.metrics.limit.set(limit as f64);
+            self.metrics.waiting.set(waiting as f64);
+            self.metrics.body_bytes.set(self.bodies.load(Ordering::Relaxed) as f64);
+        }
+    }
+}
+
+impl Permit<'_> {
+    /// Notes that the scan is kept, and how long that took.
+    pub fn kept(self) {
+        self.admission.door.add(self.since.elapsed());
+    }
+
+    /// Notes that a part of a batch is kept, and how long that took.
+    pub fn batch_kept(self) {
+        self.admission.batches.add(self.since.elapsed());
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.admission.waiting.fetch_sub(self.scans, Ordering::Relaxed);
+        if self.client.load.waiting.fetch_sub(self.scans, Ordering::Relaxed) == self.scans {
+            self.admission.clients.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.admission.bodies.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Times {
+    fn add(&self, took: Duration) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX >> 16), Ordering::Relaxed);
+    }
+
+    /// The average since the last time.
+    fn read(&self) -> Option<Duration> {
+        let count = self.count.swap(0, Ordering::Relaxed);
+        let micros = self.micros.swap(0, Ordering::Relaxed);
+        micros.checked_div(count).map(Duration::from_micros)
+    }
+}
+
+impl Clients {
+    /// None yet; so many connections are taken, and so many of one client.
+    pub fn new(max: usize, max_per_client: usize) -> Self {
+        Self { loads: Mutex::default(), total: AtomicUsize::new(0), max, max_per_client }
+    }
+
+    /// Counts a connection; `None` when there are too many.
+    pub fn connect(self: &Arc<Self>, address: SocketAddr) -> Option<Connection> {
+        let load = self.load_of(address.ip());
+        // Counted first, so that dropping it makes up for it either way.
+        let total = self.total.fetch_add(1, Ordering::Relaxed);
+        let mine = load.connections.fetch_add(1, Ordering::Relaxed);
+        let connection = Connection { client: Client { address, load }, clients: Arc::clone(self) };
+        (total < self.max && mine < self.max_per_client).then_some(connection)
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    fn load_of(&self, ip: IpAddr) -> Arc<Load> {
+        let mut loads = self.loads.lock();
+        let slot = loads.entry(limit::key(ip)).or_default();
+        slot.upgrade().unwrap_or_else(|| {
+            let load = Arc::default();
+            *slot = Arc::downgrade(&load);
+            load
+        })
+    }
+
+    /// Forgets the clients that have gone.
+    pub fn forget_gone(&self) {
+        let mut loads = self.loads.lock();
+        loads.retain(|_, load| load.strong_count() > 0);
+        loads.shrink_to_fit();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.client.load.connections.fetch_sub(1, Ordering::Relaxed);
+        self.clients.total.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clients() -> Arc<Clients> {
+        Arc::new(Clients::new(4, 3))
+    }
+
+    fn connect(clients: &Arc<Clients>, address: &str) -> Option<Connection> {
+        clients.connect(address.parse().expect("an address"))
+    }
+
+    #[test]
+    fn connections_are_bounded_in_all_and_by_client() {
+        let clients = clients();
+        let one: Vec<_> = (0..3).map(|_| connect(&clients, "192.0.2.1:1").expect("taken")).collect();
+        assert!(connect(&clients, "192.0.2.1:1").is_none(), "a client's own bound");
+        let other = connect(&clients, "192.0.2.2:1").expect("taken");
+        assert!(connect(&clients, "192.0.2.3:1").is_none(), "the bound of all");
+        assert_eq!(clients.connections(), 4);
+        drop(one);
+        assert!(connect(&clients, "192.0.2.1:1").is_some());
+        drop(other);
+        clients.forget_gone();
+        assert_eq!((clients.connections(), clients.loads.lock().len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_place_is_free_again_when_its_scan_is_kept_and_batches_leave_a_quarter() {
+        let clients = clients();
+        let admission = Admission::new(1000);
+        admission.limit.store(100, Ordering::Relaxed);
+        let greedy = connect(&clients, "192.0.2.1:1").expect("taken");
+        let polite = connect(&clients, "192.0.2.2:1").expect("taken");
+        let soon = Instant::now() + Duration::from_millis(20);
+        let batch = admission.wait_for_room(&greedy.client, 80, soon).await.expect("room");
+        assert!(admission.wait_for_room(&greedy.client, 1, soon).await.is_none(), "a quarter is for the door");
+        let scans: Vec<_> = (0..40).map_while(|_| admission.enter(&polite.client).ok()).collect();
+        assert_eq!(scans.len(), 40, "the other client has its half");
+        assert_eq!(admission.would_enter(&greedy.client), Err(IngestError::TooManyAtOnce));
+        drop((batch, scans));
+        assert_eq!((admission.waiting.load(Ordering::Relaxed), admission.clients.load(Ordering::Relaxed)), (0, 0));
+        admission.enter(&greedy.client).expect("room").kept();
+        assert!(admission.door.read().is_some());
+        assert_eq!(admission.door.read(), None);
+    }
+
+    #[test]
+    fn bodies_have_a_bound_together() {
+        let admission = Admission::new(150);
+        let request = |bytes: usize| Request::new(vec![b'x'; bytes].into());
+        let one = admission.room_for_body(&request(100), 1000).expect("room");
+        assert_eq!(admission.room_for_body(&request(51), 1000).err(), Some(IngestError::Overloaded));
+        admission.room_for_body(&request(50), 1000).expect("room");
+        drop(one);
+        assert!(admission.room_for_body(&request(101), 1000).is_ok());
+        let encoded = Request::builder().header("content-encoding", "gzip").body("x".into()).expect("a request");
+        assert!(admission.room_for_body(&encoded, 151).is_err(), "it may become as long as it may be");
+    }
+}

@@ -1,0 +1,100 @@
+//! The gateway's connections: HTTP/1.1, each with a bound on what it holds and how long it may take.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+};
+use futures::FutureExt;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service;
+
+use crate::admission::{Clients, Connection};
+
+/// How long the head of a request may take, and how long a connection may be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a connection may hold of what was read and not yet taken.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// A pause when the system has no connection to give.
+const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
+/// For a client too many; it is not read, so that it costs nothing.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Serves until `stop`; then takes what has connected already, answers what is under way, and returns.
+pub async fn serve(router: Router, listener: TcpListener, clients: Arc<Clients>, stop: CancellationToken) {
+    let open = TaskTracker::new();
+    let take = |stream: TcpStream, address: SocketAddr| match clients.connect(address) {
+        Some(connection) => {
+            open.spawn(talk(stream, connection, router.clone(), stop.clone()));
+        }
+        None => turn_away(&stream),
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, address)) => take(stream, address),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot take connections; trying again");
+                tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
+            }
+        }
+    }
+    // These have connected already: closing the listener would reset them.
+    while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
+        take(stream, address);
+    }
+    drop(listener);
+    open.close();
+    open.wait().await;
+}
+
+async fn talk(stream: TcpStream, connection: Connection, router: Router, stop: CancellationToken) {
+    // Answers are small: waiting to fill a packet would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(connection.client.clone()));
+        let answer = router.clone().call(request);
+        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(READ_BUFFER_BYTES);
+    // An answer is one small piece: copying it behind its head is cheaper than handing over two.
+    http.writev(false);
+    let mut talking = std::pin::pin!(http.serve_connection(TokioIo::new(stream), answer));
+    let ended = tokio::select! {
+        ended = &mut talking => ended,
+        () = stop.cancelled() => {
+            talking.as_mut().graceful_shutdown();
+            talking.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+fn turn_away(stream: &TcpStream) {
+    crate::metrics::count_problem("too-many-connections");
+    // If even that does not fit, the client learns it from the end of the connection.
+    let _ = stream.try_write(TOO_MANY);
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
