@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -32,7 +32,7 @@ pub async fn check(
     (low, high): (i64, i64),
 ) -> anyhow::Result<()> {
     let ids = first_ids(consumer, (topic, partition), low, high.min(low + SAMPLE))?;
-    let stored = sink.count_stored(&ids).await?;
+    let stored = sink.count_stored(&ids).await.context("cannot count stored scans")?;
     if stored * 2 > ids.len() as u64 {
         bail!(
             "the ledger of {topic}[{partition}] is empty, but {stored} of its first {} scans are stored: \

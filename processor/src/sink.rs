@@ -154,10 +154,10 @@ impl Sink {
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn count_stored(&self, ids: &[uuid::Uuid]) -> anyhow::Result<u64> {
+    pub async fn count_stored(&self, ids: &[uuid::Uuid]) -> Result<u64, Error> {
         let ids: Vec<String> = ids.iter().map(uuid::Uuid::to_string).collect();
         let sql = "SELECT uniqExact(event_id) FROM scan_ids WHERE has({ids:Array(UUID)}, event_id)";
-        self.query.query(sql).param("ids", ids).fetch_one().await.context("cannot count stored scans")
+        self.query.query(sql).param("ids", ids).fetch_one().await
     }
 
     async fn send(&self, sql: String, bytes: Vec<u8>, token: &str) -> Result<(), Error> {
