@@ -13,6 +13,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rustix::process::{Signal, kill_process};
 
 use crate::agreement::Expected;
 use crate::stack::Stack;
@@ -75,7 +76,14 @@ async fn brokers_killed_under_load_lose_nothing_and_double_nothing() -> anyhow::
                 break;
             }
             let old = pid(stack.data.path(), name, None)?;
+            // While the others stand still, this one alone takes what it leads: whatever it acknowledged now would be
+            // gone with it, since they elect a new leader before it is back.
+            let others = NODES.iter().filter(|other| *other != name);
+            let others = others.map(|other| pid(stack.data.path(), other, None)).collect::<Result<Vec<_>, _>>()?;
+            others.iter().try_for_each(|pid| kill_process(*pid, Signal::STOP))?;
+            std::thread::sleep(Duration::from_millis(800));
             kill(old)?;
+            others.iter().try_for_each(|pid| kill_process(*pid, Signal::CONT))?;
             killed += 1;
             pid(stack.data.path(), name, Some(old))?;
             // The next one dies only when this one is back: of three, two must be there.
