@@ -187,7 +187,7 @@ async fn press(base: String, stop: Arc<AtomicBool>, receipts: Arc<Mutex<HashSet<
     let mut n = 0u32;
     while !stop.load(Ordering::Relaxed) {
         n += 1;
-        let (path, media, body) = if n % 5 == 0 {
+        let (path, media, body) = if n.is_multiple_of(5) {
             let lines: String = (0..20).map(|k| format!("{}\n", scan(client << 20 | n << 8 | k))).collect();
             ("/v1/scans:batch", "application/x-ndjson", lines)
         } else {
