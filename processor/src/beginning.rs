@@ -5,11 +5,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rdkafka::{
-    Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
-};
+use rdkafka::Message;
 use schemas::ScanEvent;
+use service::{KafkaConfig, kafka::reader_at};
 use uuid::Uuid;
 
 use crate::sink::Sink;
@@ -21,17 +19,15 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Refuses a partition of which most of the first messages are stored already.
 ///
-/// `consumer` is moved; it has to be assigned anew.
-///
 /// # Errors
 /// When that is so, or Kafka or ClickHouse does not answer.
 pub async fn check(
-    consumer: &BaseConsumer,
+    kafka: &KafkaConfig,
     sink: &Sink,
     (topic, partition): (&str, i32),
     (low, high): (i64, i64),
 ) -> anyhow::Result<()> {
-    let ids = first_ids(consumer, (topic, partition), low, high.min(low + SAMPLE))?;
+    let ids = first_ids(kafka, (topic, partition), low, high.min(low + SAMPLE))?;
     let stored = sink.count_stored(&ids).await.context("cannot count stored scans")?;
     if stored * 2 > ids.len() as u64 {
         bail!(
@@ -43,15 +39,8 @@ pub async fn check(
     Ok(())
 }
 
-fn first_ids(
-    consumer: &BaseConsumer,
-    (topic, partition): (&str, i32),
-    low: i64,
-    end: i64,
-) -> anyhow::Result<Vec<Uuid>> {
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, Offset::Offset(low))?;
-    consumer.assign(&list)?;
+fn first_ids(kafka: &KafkaConfig, (topic, partition): (&str, i32), low: i64, end: i64) -> anyhow::Result<Vec<Uuid>> {
+    let consumer = reader_at(&kafka.reader(), topic, partition, low)?;
     let started = Instant::now();
     let (mut ids, mut next) = (Vec::new(), low);
     while next < end {

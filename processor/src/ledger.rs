@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
+    Message,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
     producer::{FutureProducer, FutureRecord, future_producer::Delivery},
 };
 use serde::{Deserialize, Serialize};
-use service::{KafkaConfig, kafka::METADATA_TIMEOUT};
+use service::{
+    KafkaConfig,
+    kafka::{METADATA_TIMEOUT, reader_at},
+};
 
 /// How long an append may take before its outcome counts as unknown.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -127,7 +130,7 @@ impl Ledger {
         let mut depth = 16;
         while newest_entry.is_none() && low < high {
             let from = low.max(high - depth);
-            newest_entry = newest(&read(&consumer, &topic, partition, from, high)?);
+            newest_entry = newest(&read(kafka, &topic, partition, from, high)?);
             // Records before `low` have expired, and with them every scan that they speak of: begin anew.
             if from == low && newest_entry.is_none() && low > 0 {
                 break;
@@ -170,15 +173,13 @@ impl Ledger {
 
 /// Reads the records from `from` to before `to`; a record that cannot be read does not count.
 fn read(
-    consumer: &BaseConsumer,
+    kafka: &KafkaConfig,
     topic: &str,
     partition: i32,
     from: i64,
     to: i64,
 ) -> anyhow::Result<Vec<(i64, Option<RangeRecord>)>> {
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, Offset::Offset(from))?;
-    consumer.assign(&list)?;
+    let consumer = reader_at(&kafka.reader(), topic, partition, from)?;
     let started = Instant::now();
     let mut records = Vec::new();
     while records.last().is_none_or(|(offset, _)| offset + 1 < to) {

@@ -13,13 +13,16 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
+    ClientConfig, Message,
     consumer::{BaseConsumer, Consumer},
     message::OwnedMessage,
     producer::FutureProducer,
 };
 use schemas::{HealthEvent, ScanEvent, TestEvent};
-use service::{KafkaConfig, TopicReader, kafka::METADATA_TIMEOUT};
+use service::{
+    KafkaConfig, TopicReader,
+    kafka::{METADATA_TIMEOUT, reader_at},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -123,14 +126,14 @@ struct Worker<'a> {
 impl<'a> Worker<'a> {
     fn start(shared: &'a Shared, partition: i32, stop: &'a CancellationToken) -> anyhow::Result<Self> {
         let topics = shared.kafka.topics();
-        let scans: BaseConsumer = scan_consumer(&shared.kafka)?;
-        let (low, high) = scans
+        let asking: BaseConsumer = shared.kafka.reader().create().context("cannot set up a Kafka consumer")?;
+        let (low, high) = asking
             .fetch_watermarks(&topics.scans, partition, METADATA_TIMEOUT)
             .context("cannot read the end of scans")?;
 
         let (ledger, newest) = Ledger::open(&shared.kafka, shared.producer.clone(), partition)?;
         if newest.is_none() {
-            let check = beginning::check(&scans, &shared.sink, (&topics.scans, partition), (low, high));
+            let check = beginning::check(&shared.kafka, &shared.sink, (&topics.scans, partition), (low, high));
             shared.runtime.block_on(check)?;
         }
         let low = u64::try_from(low)?;
@@ -142,13 +145,10 @@ impl<'a> Worker<'a> {
         let replay = replay.filter(|_| shared.fault != Some(Fault::CommitBeforeInsert));
         let position = replay.as_ref().map_or(next, |entry| entry.record.start);
 
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&topics.scans, partition, Offset::Offset(i64::try_from(position)?))?;
-        scans.assign(&list)?;
-        let waiting = position < u64::try_from(high)?;
+        let at = i64::try_from(position)?;
+        let came_at_ms = if at < high { came_at_ms(&shared.kafka, (&topics.scans, partition), at)? } else { None };
         // Known even if ClickHouse cannot be asked for anything.
-        shared.progress.reached(partition, position, if waiting { came_at_ms(&scans) } else { None });
-        scans.assign(&list)?;
+        shared.progress.reached(partition, position, came_at_ms);
 
         let mut recent = RecentIds::new(shared.batch.dedup_window);
         let from = position.saturating_sub(shared.batch.dedup_window);
@@ -166,7 +166,7 @@ impl<'a> Worker<'a> {
             shared,
             partition,
             stop,
-            scans,
+            scans: reader_at(&scan_reader(&shared.kafka), &topics.scans, partition, at)?,
             health,
             health_topic: topics.health,
             history: HealthHistory::default(),
@@ -323,10 +323,10 @@ impl<'a> Worker<'a> {
     }
 }
 
-fn scan_consumer(kafka: &KafkaConfig) -> anyhow::Result<BaseConsumer> {
+fn scan_reader(kafka: &KafkaConfig) -> ClientConfig {
     let mut config = kafka.reader();
     config.set("queued.max.messages.kbytes", "16384").set("fetch.message.max.bytes", "4194304");
-    config.create().context("cannot set up a Kafka consumer")
+    config
 }
 
 /// The error and its cause; neither shows the message itself.
@@ -341,15 +341,16 @@ fn origin(message: &OwnedMessage) -> Origin {
     (message.topic().to_owned(), message.partition(), message.offset())
 }
 
-/// When the first message at the consumer's position came to Kafka, in milliseconds since 1970.
-fn came_at_ms(consumer: &BaseConsumer) -> Option<i64> {
+/// When the message at an offset came to Kafka, in milliseconds since 1970.
+fn came_at_ms(kafka: &KafkaConfig, (topic, partition): (&str, i32), offset: i64) -> anyhow::Result<Option<i64>> {
+    let consumer = reader_at(&kafka.reader(), topic, partition, offset)?;
     let started = Instant::now();
     while started.elapsed() < PEEK_TIMEOUT {
         if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
-            return message.timestamp().to_millis();
+            return Ok(message.timestamp().to_millis());
         }
     }
-    None
+    Ok(None)
 }
 
 /// What ClickHouse's error may say in a log.

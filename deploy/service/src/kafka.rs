@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
@@ -139,6 +139,21 @@ impl KafkaConfig {
         }
         Ok(scans)
     }
+}
+
+/// A consumer of one partition from an offset on, with the settings of [`KafkaConfig::reader`].
+///
+/// It is not to be assigned anything else: librdkafka ends the process when a partition is taken away from a consumer
+/// twice before the first time has come to an end, as happens while Kafka is out of reach.
+///
+/// # Errors
+/// When the client cannot be set up.
+pub fn reader_at(reader: &ClientConfig, topic: &str, partition: i32, offset: i64) -> anyhow::Result<BaseConsumer> {
+    let consumer: BaseConsumer = reader.create().context("cannot set up a Kafka consumer")?;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+    consumer.assign(&list)?;
+    Ok(consumer)
 }
 
 /// How many partitions a topic has; waits a while for one that was only just created.
