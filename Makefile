@@ -12,8 +12,10 @@ CARGO_FLAGS := --release --workspace --locked
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 DATA ?= data
+ROUNDS ?= 17
+KAFKA ?= embedded
 
-.PHONY: help demo up test test-kafka test-nyc bench bench-micro lint build engines kafka tools clean
+.PHONY: help demo up test test-kafka test-nyc chaos bench bench-micro lint build engines kafka tools clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -34,6 +36,11 @@ test-kafka: build kafka ## The same on Apache Kafka, and with brokers of three k
 
 test-nyc: build ## Real check-ins against a plain Rust oracle; DATA=DIR holds nyc-checkins.csv.gz
 	@NYC_DATA="$(abspath $(DATA))" cargo test $(CARGO_FLAGS) --test it nyc_ -- --nocapture
+
+chaos: build ## Strike gateways, processors, broker and ClickHouse under load; ROUNDS=N SEED=S KAFKA=embedded|apache FAULT=F
+	@$(if $(filter apache,$(KAFKA)),deploy/kafka/fetch.sh >/dev/null;) \
+	  $(TARGET)/release/chaos --venuecode $(VENUECODE) --rounds $(ROUNDS) --kafka $(KAFKA) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))
 
 bench: build ## Load on the whole system; the last line is JSON
 	@$(TARGET)/release/load --venuecode $(VENUECODE)

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use crate::gateway::http_time;
 use crate::terminal::{grouped, print};
 use load::Load;
-use plan::{Blow, Round, Target};
+use plan::{Blow, Round, Target, Way};
 use stack::{Plan, Stack};
 use verdict::Verdict;
 
@@ -31,6 +31,8 @@ use verdict::Verdict;
 const GATEWAYS: usize = 2;
 /// How long a quiet system may take to store what it has accepted.
 const SETTLE: Duration = Duration::from_secs(180);
+/// Nothing is on its way any more when the number of outstanding scans has not changed for so long.
+const STANDSTILL: Duration = Duration::from_secs(60);
 /// After that, so that what is stored too often can show.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
@@ -42,7 +44,7 @@ pub struct ChaosArgs {
     #[arg(long, value_name = "PATH")]
     pub venuecode: PathBuf,
     /// How many blows; the first ones are of each kind once
-    #[arg(long, default_value_t = 15, value_name = "N")]
+    #[arg(long, default_value_t = 16, value_name = "N")]
     pub rounds: usize,
     /// Fixes the blows and what is sent; without it, a new one every time
     #[arg(long, value_name = "SEED")]
@@ -106,15 +108,13 @@ async fn strike(args: &ChaosArgs, seed: u64, processors: usize, stack: &mut Stac
     let mut verdict = Verdict::default();
     for (number, round) in (1..).zip(&rounds) {
         let before = load.book.accepted();
-        round
-            .strike(stack, args.kafka == "embedded")
-            .await
-            .with_context(|| format!("round {number}: {}", round.blow))?;
+        let struck = round.strike(stack, args.kafka == "embedded").await;
+        let detail = struck.with_context(|| format!("round {number}: {}", round.blow))?;
         sleep(round.then).await;
         still_sending(&mut clients)?;
         let (accepted, refused) = (load.book.accepted(), load.refused.swap(0, Ordering::Relaxed));
         say(&format!(
-            "{number:>4}/{}  {:<36} {:>5.1} s  accepted {:>9} (+{}), sent again {refused}",
+            "{number:>4}/{}  {:<36} {:>5.1} s  accepted {:>9} (+{}), sent again {refused}{detail}",
             args.rounds,
             round.blow.to_string(),
             round.lasts.as_secs_f64(),
@@ -138,7 +138,8 @@ async fn strike(args: &ChaosArgs, seed: u64, processors: usize, stack: &mut Stac
 }
 
 impl Round {
-    async fn strike(&self, stack: &mut Stack, is_embedded: bool) -> anyhow::Result<()> {
+    /// Strikes, and returns what is to be added about it.
+    async fn strike(&self, stack: &mut Stack, is_embedded: bool) -> anyhow::Result<String> {
         match self.blow {
             Blow::Kill(target) => {
                 stack.kill(target).await?;
@@ -160,6 +161,23 @@ impl Round {
                 sleep(self.lasts).await;
                 stack.link(way).mend();
             }
+            Blow::KillWhileCut(number) => {
+                let target = Target::Processor(number);
+                stack.link(Way::ProcessorsToClickHouse).cut();
+                sleep(self.lasts).await;
+                stack.kill(target).await?;
+                stack.link(Way::ProcessorsToClickHouse).mend();
+                stack.start_again(target)?;
+            }
+            Blow::KillInTheHole => {
+                let folder = stack.folder_of("scans_by_venue").await?;
+                stack.link(Way::ProcessorsToClickHouse).mute();
+                let known = stack::inserted_parts(&folder)?;
+                sleep(self.lasts).await;
+                let parts = stack.kill_in_the_hole(&folder, &known).await?;
+                stack.link(Way::ProcessorsToClickHouse).mend();
+                return Ok(format!(", {parts} taken"));
+            }
             Blow::WakeLate(number) => {
                 let target = Target::Processor(number);
                 stack.pause(target)?;
@@ -175,7 +193,7 @@ impl Round {
                 }
             }
         }
-        Ok(())
+        Ok(String::new())
     }
 }
 
@@ -216,10 +234,15 @@ async fn compare(stack: &mut Stack, load: &Load, clients: &mut JoinSet<anyhow::R
     still_sending(clients)?;
     let deadline = Instant::now() + SETTLE;
     let entries = load.book.entries();
-    while Instant::now() < deadline {
+    let (mut last, mut since) = (usize::MAX, Instant::now());
+    while Instant::now() < deadline && since.elapsed() < STANDSTILL {
         // ClickHouse may still be on its way back.
-        if verdict::outstanding(stack, &entries).await.is_ok_and(|outstanding| outstanding == 0) {
+        let outstanding = verdict::outstanding(stack, &entries).await.unwrap_or(usize::MAX);
+        if outstanding == 0 {
             break;
+        }
+        if outstanding != last {
+            (last, since) = (outstanding, Instant::now());
         }
         sleep(Duration::from_millis(300)).await;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -23,6 +23,7 @@ struct State {
     speaks_kafka: bool,
     is_cut: AtomicBool,
     cut: Notify,
+    is_mute: AtomicBool,
 }
 
 impl Link {
@@ -39,7 +40,13 @@ impl Link {
     async fn start(server: SocketAddr, speaks_kafka: bool) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no free port")?;
         let address = listener.local_addr()?;
-        let state = State { server, speaks_kafka, is_cut: AtomicBool::new(false), cut: Notify::new() };
+        let state = State {
+            server,
+            speaks_kafka,
+            is_cut: AtomicBool::new(false),
+            cut: Notify::new(),
+            is_mute: AtomicBool::new(false),
+        };
         let state = Arc::new(state);
         let accepting = Arc::clone(&state);
         tokio::spawn(async move {
@@ -58,24 +65,33 @@ impl Link {
         self.state.cut.notify_waiters();
     }
 
-    /// Takes connections again.
+    /// Passes questions on and no answer: where one would come, the connection ends.
+    pub(super) fn mute(&self) {
+        self.state.is_mute.store(true, Ordering::SeqCst);
+    }
+
+    /// Takes connections again, and passes answers on.
     pub(super) fn mend(&self) {
         self.state.is_cut.store(false, Ordering::SeqCst);
+        self.state.is_mute.store(false, Ordering::SeqCst);
     }
 }
 
-async fn pass_on(mut client: TcpStream, state: Arc<State>, own_port: u16) {
+async fn pass_on(client: TcpStream, state: Arc<State>, own_port: u16) {
     // Made before the server is asked, so that no cut is missed.
     let cut = state.cut.notified();
     let passing = async {
-        let Ok(mut server) = TcpStream::connect(state.server).await else { return };
+        let Ok(server) = TcpStream::connect(state.server).await else { return };
+        let (mut from_client, to_client) = client.into_split();
+        let (from_server, mut to_server) = server.into_split();
         if !state.speaks_kafka {
-            // An end in the middle is what a link is for.
-            let _ = copy_bidirectional(&mut client, &mut server).await;
+            tokio::select! {
+                // An end in the middle is what a link is for.
+                _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+                () = pass_answers(from_server, to_client, &state.is_mute) => {}
+            }
             return;
         }
-        let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = server.into_split();
         let name = [state.server.ip().to_string().as_bytes(), &i32::from(state.server.port()).to_be_bytes()].concat();
         tokio::select! {
             () = pass_frames(from_client, to_server, None) => {}
@@ -85,6 +101,16 @@ async fn pass_on(mut client: TcpStream, state: Arc<State>, own_port: u16) {
     tokio::select! {
         () = cut => {}
         () = passing => {}
+    }
+}
+
+async fn pass_answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_mute: &AtomicBool) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(length) = from.read(&mut bytes).await {
+        let ends = length == 0 || is_mute.load(Ordering::SeqCst);
+        if ends || to.write_all(&bytes[..length]).await.is_err() {
+            return;
+        }
     }
 }
 

@@ -36,6 +36,11 @@ pub(super) enum Blow {
     Restart(Target),
     /// All connections break, and none is taken until the end.
     Cut(Way),
+    /// A processor is killed while it cannot store what it has written down.
+    KillWhileCut(usize),
+    /// ClickHouse is killed after it has noted an insert's token and before it has kept the part, and nobody knows
+    /// whether the insert was done. A kill hardly ever meets that moment, so it is made.
+    KillInTheHole,
     /// A processor sleeps for longer than its session lasts and wakes up late, while another has its partitions.
     WakeLate(usize),
 }
@@ -67,6 +72,8 @@ pub(super) fn rounds(seed: u64, count: usize, gateways: usize, processors: usize
             Blow::WakeLate(_) => LONGER_THAN_A_SESSION_MS,
             Blow::Pause(_) | Blow::Cut(_) => rng.random_range(300..4_000),
             Blow::Kill(_) | Blow::Restart(_) => rng.random_range(0..1_500),
+            // Long enough for a batch to be under way.
+            Blow::KillWhileCut(_) | Blow::KillInTheHole => rng.random_range(800..2_500),
         };
         let then = Duration::from_millis(rng.random_range(200..2_500));
         rounds.push(Round { blow, lasts: Duration::from_millis(lasts_ms), then });
@@ -83,7 +90,9 @@ fn kinds(rng: &mut StdRng, gateways: usize, processors: usize) -> Vec<Blow> {
         Blow::Kill(Target::Processor(processor())),
         Blow::Pause(Target::Processor(processor())),
         Blow::Restart(Target::Processor(processor())),
+        Blow::KillWhileCut(processor()),
         Blow::WakeLate(processor()),
+        Blow::KillInTheHole,
     ]);
     for engine in [Target::Broker, Target::ClickHouse] {
         kinds.extend([Blow::Kill(engine), Blow::Pause(engine)]);
@@ -112,6 +121,8 @@ impl fmt::Display for Blow {
             Self::Cut(Way::GatewaysToKafka) => f.write_str("cut gateways off Kafka"),
             Self::Cut(Way::ProcessorsToKafka) => f.write_str("cut processors off Kafka"),
             Self::Cut(Way::ProcessorsToClickHouse) => f.write_str("cut processors off ClickHouse"),
+            Self::KillWhileCut(number) => write!(f, "cut off ClickHouse, kill processor {}", number + 1),
+            Self::KillInTheHole => f.write_str("kill ClickHouse before it kept a part"),
             Self::WakeLate(number) => write!(f, "let processor {} wake up late", number + 1),
         }
     }

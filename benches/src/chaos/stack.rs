@@ -1,6 +1,7 @@
 //! Real processes to strike: engines under `venuecode exec`, which starts them again when they die, and several
 //! instances of the services, which are started again here.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -186,6 +187,25 @@ impl Stack {
         Ok(())
     }
 
+    /// Where ClickHouse keeps a table.
+    pub(super) async fn folder_of(&self, table: &str) -> anyhow::Result<PathBuf> {
+        let sql = format!("SELECT data_paths[1] FROM system.tables WHERE database = 'venuecode' AND name = '{table}'");
+        Ok(PathBuf::from(self.sql(&sql).await?.trim()))
+    }
+
+    /// Kills ClickHouse, and takes from a table every part that an insert has made since `known` was read: to be called
+    /// while no insert is acknowledged. What is left is what a kill leaves that falls between the note of a token and
+    /// the part's last rename: the token is known, and the rows are not there. Returns how many parts it was.
+    pub(super) async fn kill_in_the_hole(&mut self, folder: &Path, known: &HashSet<String>) -> anyhow::Result<usize> {
+        self.kill(Target::ClickHouse).await?;
+        let new: Vec<String> = inserted_parts(folder)?.difference(known).cloned().collect();
+        for part in &new {
+            // The name under which ClickHouse writes a part, and which it clears away when it starts.
+            fs::rename(folder.join(part), folder.join(format!("tmp_insert_{part}")))?;
+        }
+        Ok(new.len())
+    }
+
     /// Asks a service to end, and waits until it has.
     pub(super) async fn terminate(&mut self, target: Target) -> anyhow::Result<()> {
         signal(self.pid(target)?, Signal::TERM);
@@ -346,6 +366,17 @@ async fn start_engines(plan: &Plan) -> anyhow::Result<(Child, Vec<(String, Strin
         }
     }
     bail!("the engines did not start: {}", tail(&plan.data.join("engines.log")))
+}
+
+/// The parts of a table that inserts have made, not merges, whose rows may be older.
+pub(super) fn inserted_parts(folder: &Path) -> anyhow::Result<HashSet<String>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let names: HashSet<String> =
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<std::io::Result<_>>()?;
+    Ok(names
+        .into_iter()
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with("_0"))
+        .collect())
 }
 
 fn value<'a>(environment: &'a [(String, String)], name: &str) -> anyhow::Result<&'a str> {
