@@ -4,7 +4,6 @@
 //! order and for how long; when exactly they hit what is left to the machine.
 
 mod book;
-mod link;
 mod load;
 mod plan;
 mod stack;

@@ -9,6 +9,7 @@ pub mod city;
 pub mod demo;
 pub mod gateway;
 pub mod import;
+pub mod link;
 pub mod load;
 pub mod oracle;
 pub mod query;

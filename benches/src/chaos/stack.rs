@@ -15,8 +15,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use super::link::Link;
 use super::plan::{Target, Way};
+use crate::link::Link;
 
 const READY: Duration = Duration::from_secs(180);
 const STOP: Duration = Duration::from_secs(60);
@@ -67,12 +67,12 @@ impl Stack {
     pub(super) async fn start(plan: Plan) -> anyhow::Result<Self> {
         let (engines, environment) = start_engines(&plan).await?;
         let get = |name: &str| value(&environment, name);
-        let kafka: SocketAddr = get("VENUECODE_KAFKA")?.parse().context("the address of Kafka")?;
+        let kafka = get("VENUECODE_KAFKA")?;
         let url: Url = get("VENUECODE_CLICKHOUSE_URL")?.parse()?;
-        let clickhouse = SocketAddr::from((Ipv4Addr::LOCALHOST, url.port().context("the port of ClickHouse")?));
+        let clickhouse = format!("127.0.0.1:{}", url.port().context("the port of ClickHouse")?);
         let gateways_to_kafka = Link::to_kafka(kafka).await?;
         let processors_to_kafka = Link::to_kafka(kafka).await?;
-        let processors_to_clickhouse = Link::to(clickhouse).await?;
+        let processors_to_clickhouse = Link::to(&clickhouse).await?;
 
         let is_embedded = plan.kafka == "embedded";
         let secret = |name: &str| plan.data.join("secrets").join(name).display().to_string();

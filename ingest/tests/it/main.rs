@@ -13,7 +13,6 @@ mod outages;
 mod overload;
 mod privacy;
 mod process;
-mod proxy;
 mod receipts;
 mod restart;
 mod scans;

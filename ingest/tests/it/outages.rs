@@ -2,18 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use benches::link::Link;
 use serde_json::json;
 
-use crate::{
-    gateway::{Gateway, PERSON, ago, brokers},
-    proxy::Proxy,
-};
+use crate::gateway::{Gateway, PERSON, ago, brokers};
 
 #[tokio::test]
 async fn while_kafka_is_out_of_reach_scans_are_refused_with_a_time_to_retry() {
-    let proxy = Proxy::start(&brokers()).await;
+    let link = Link::to_kafka(&brokers()).await.expect("a link");
     let gateway = Gateway::start_with(|config| {
-        config.kafka.brokers.clone_from(&proxy.address);
+        config.kafka.brokers = link.address.to_string();
         config.producer.ack_timeout_ms = 1500;
     })
     .await;
@@ -21,7 +19,7 @@ async fn while_kafka_is_out_of_reach_scans_are_refused_with_a_time_to_retry() {
     let scan = |n| json!({"venue": 7, "person": PERSON, "scanned_at": ago(n)});
     gateway.scan(&scan(1)).await.ok();
 
-    proxy.cut();
+    link.cut();
     let started = Instant::now();
     let refused = gateway.scan(&scan(2)).await;
     assert_eq!(refused.refusal(), (503, "kafka-unavailable".to_owned(), None));
@@ -34,7 +32,7 @@ async fn while_kafka_is_out_of_reach_scans_are_refused_with_a_time_to_retry() {
     assert_eq!(batch["lines"][1]["problem"]["status"], 422, "{batch}");
     assert_eq!(gateway.get("/healthz").await.status, 200);
 
-    proxy.mend();
+    link.mend();
     gateway.eventually("back", async |g| g.scan(&scan(5)).await.status == 200).await;
     let stored: Vec<_> = gateway.stored_scans().await.iter().map(|scan| scan.event_id).collect();
     assert!(stored.len() >= 2, "both scans that were acknowledged are there: {stored:?}");
@@ -43,15 +41,15 @@ async fn while_kafka_is_out_of_reach_scans_are_refused_with_a_time_to_retry() {
 
 #[tokio::test]
 async fn when_too_much_waits_for_kafka_more_is_refused_at_once() {
-    let proxy = Proxy::start(&brokers()).await;
+    let link = Link::to_kafka(&brokers()).await.expect("a link");
     let gateway = Gateway::start_with(|config| {
-        config.kafka.brokers.clone_from(&proxy.address);
+        config.kafka.brokers = link.address.to_string();
         config.producer.ack_timeout_ms = 2000;
         config.producer.queue_messages = 2;
     })
     .await;
     gateway.load_venue(7).await;
-    proxy.cut();
+    link.cut();
     let scan = json!({"venue": 7, "person": PERSON});
     let batch = gateway.batch("/v1/scans:batch", &[scan.clone(), scan.clone(), scan]).await.ok();
     let kinds: Vec<_> = (0..3).map(|n| batch["lines"][n]["problem"]["title"].as_str().unwrap_or_default()).collect();
@@ -62,14 +60,14 @@ async fn when_too_much_waits_for_kafka_more_is_refused_at_once() {
 
 #[tokio::test]
 async fn before_the_tables_are_read_nothing_is_answered() {
-    let proxy = Proxy::start(&brokers()).await;
-    proxy.cut();
+    let link = Link::to_kafka(&brokers()).await.expect("a link");
+    link.cut();
     let mut gateway = None;
-    let start = Gateway::start_with(|config| config.kafka.brokers.clone_from(&proxy.address));
+    let start = Gateway::start_with(|config| config.kafka.brokers = link.address.to_string());
     tokio::pin!(start);
     let early = tokio::time::timeout(Duration::from_secs(3), &mut start).await;
     assert!(early.is_err(), "it is not ready without Kafka");
-    proxy.mend();
+    link.mend();
     gateway.replace(start.await);
     if let Some(gateway) = gateway {
         gateway.load_venue(7).await;

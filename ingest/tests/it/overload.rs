@@ -9,16 +9,14 @@ use std::{
     time::Duration,
 };
 
+use benches::link::Link;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::{
-    gateway::{Gateway, ago, brokers},
-    proxy::Proxy,
-};
+use crate::gateway::{Gateway, ago, brokers};
 
 #[derive(Default)]
 struct Count {
@@ -51,10 +49,10 @@ async fn press(base: String, from: u8, client: u32, stop: Arc<AtomicBool>, count
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_a_slow_kafka_a_greedy_client_is_turned_away_and_a_polite_one_is_not() {
-    let proxy = Proxy::start(&brokers()).await;
-    let gateway = Gateway::start_with(|config| config.kafka.brokers.clone_from(&proxy.address)).await;
+    let link = Link::to_kafka(&brokers()).await.expect("a link");
+    let gateway = Gateway::start_with(|config| config.kafka.brokers = link.address.to_string()).await;
     gateway.load_venue(7).await;
-    proxy.slow(Duration::from_millis(30));
+    link.delay(Duration::from_millis(30));
     let (stop, greedy, polite) = (Arc::new(AtomicBool::new(false)), Arc::<Count>::default(), Arc::<Count>::default());
     let base = || gateway.base().to_owned();
     let mut pressing: Vec<_> =
@@ -70,7 +68,7 @@ async fn behind_a_slow_kafka_a_greedy_client_is_turned_away_and_a_polite_one_is_
     assert_eq!(served(15).await, before);
     assert!(greedy.taken.load(Ordering::Relaxed) > 0);
 
-    proxy.slow(Duration::ZERO);
+    link.delay(Duration::ZERO);
     stop.store(true, Ordering::Relaxed);
     for pressed in futures::future::join_all(pressing).await {
         pressed.expect("no panic");

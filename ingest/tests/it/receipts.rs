@@ -1,11 +1,9 @@
 //! The same scan gets the same receipt, whoever takes it and whichever way it goes.
 
+use benches::link::Link;
 use serde_json::{Value, json};
 
-use crate::{
-    gateway::{Gateway, ID_CARD, PERSON, ago, brokers},
-    proxy::Proxy,
-};
+use crate::gateway::{Gateway, ID_CARD, PERSON, ago, brokers};
 
 async fn receipt(gateway: &Gateway, scan: &Value) -> String {
     let single = gateway.scan(scan).await.ok()["receipt"].as_str().expect("a receipt").to_owned();
@@ -16,9 +14,9 @@ async fn receipt(gateway: &Gateway, scan: &Value) -> String {
 
 #[tokio::test]
 async fn another_gateway_a_restart_and_the_spool_give_the_same_receipt() {
-    let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
+    let (link, spool) = (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
     let first = Gateway::start_with(|config| {
-        config.kafka.brokers.clone_from(&proxy.address);
+        config.kafka.brokers = link.address.to_string();
         config.spool.directory = Some(spool.path().to_owned());
     })
     .await;
@@ -39,11 +37,11 @@ async fn another_gateway_a_restart_and_the_spool_give_the_same_receipt() {
     }
     assert_eq!(receipts[3], "01890a5d-ac96-774b-bcce-b302099a8057");
     let first = first.restart().await;
-    proxy.cut();
+    link.cut();
     for (scan, expected) in scans.iter().zip(&receipts) {
         assert_eq!(&receipt(&first, scan).await, expected, "after a restart, on the way to the spool");
     }
-    proxy.mend();
+    link.mend();
     let distinct: std::collections::HashSet<_> = receipts.iter().collect();
     assert_eq!(distinct.len(), 4);
     // Each was sent six times, and a scan that was under way when Kafka went may be there twice.

@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
+use benches::link::Link;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::{
     gateway::{Gateway, ago, brokers},
     process::Process,
-    proxy::Proxy,
 };
 
 /// Clients that open a connection for each scan, and what they were told.
@@ -63,16 +63,16 @@ impl Clients {
 }
 
 async fn stop_under_load(kafka_goes: bool) {
-    let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
+    let (link, spool) = (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
     let gateway = Gateway::start().await;
     gateway.load_venue(7).await;
-    let process = Process::start(&gateway, &proxy.address, spool.path(), &[]).await;
+    let process = Process::start(&gateway, &link.address.to_string(), spool.path(), &[]).await;
     let clients = Arc::new(Clients::default());
     let pressing: Vec<_> =
         (0..16).map(|n| Arc::clone(&clients).press(process.base.clone(), n)).map(tokio::spawn).collect();
     gateway.eventually("pressed", async |_| clients.receipts.lock().len() > 100).await;
     if kafka_goes {
-        proxy.cut();
+        link.cut();
     }
     process.terminate();
     process.ended().await;
@@ -83,8 +83,12 @@ async fn stop_under_load(kafka_goes: bool) {
     let unanswered = clients.unanswered.load(Ordering::Relaxed);
     assert!(unanswered <= 2, "{unanswered} requests of 16 clients were not answered");
     let receipts = clients.receipts.lock().clone();
-    proxy.mend();
-    let _next = if kafka_goes { Some(Process::start(&gateway, &proxy.address, spool.path(), &[]).await) } else { None };
+    link.mend();
+    let _next = if kafka_goes {
+        Some(Process::start(&gateway, &link.address.to_string(), spool.path(), &[]).await)
+    } else {
+        None
+    };
     let there = async |gateway: &Gateway| {
         let stored = gateway.stored_scans().await;
         let stored: HashSet<_> = stored.iter().map(|scan| scan.event_id.to_string()).collect();
@@ -106,10 +110,11 @@ async fn stopped_while_kafka_goes_it_leaves_in_the_spool_what_kafka_does_not_hav
 
 #[tokio::test]
 async fn a_load_balancer_learns_of_the_end_before_requests_are_refused() {
-    let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
+    let (link, spool) = (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
     let gateway = Gateway::start().await;
     gateway.load_venue(7).await;
-    let process = Process::start(&gateway, &proxy.address, spool.path(), &["--shutdown-delay-ms", "1500"]).await;
+    let process =
+        Process::start(&gateway, &link.address.to_string(), spool.path(), &["--shutdown-delay-ms", "1500"]).await;
     process.terminate();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(process.answers("/readyz").await, Some(503));

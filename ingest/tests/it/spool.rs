@@ -11,22 +11,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use benches::link::Link;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::{
     gateway::{Gateway, ID_CARD, PERSON, ago, brokers, venue_line},
     process::Process,
-    proxy::Proxy,
 };
 
-async fn start(proxy: &Proxy, spool: &Path) -> Gateway {
-    start_with(proxy, spool, |_| {}).await
+async fn start(link: &Link, spool: &Path) -> Gateway {
+    start_with(link, spool, |_| {}).await
 }
 
-async fn start_with(proxy: &Proxy, spool: &Path, change: impl FnOnce(&mut ingest::Config)) -> Gateway {
+async fn start_with(link: &Link, spool: &Path, change: impl FnOnce(&mut ingest::Config)) -> Gateway {
     let gateway = Gateway::start_with(|config| {
-        config.kafka.brokers.clone_from(&proxy.address);
+        config.kafka.brokers = link.address.to_string();
         config.spool.directory = Some(spool.to_owned());
         change(config);
     })
@@ -62,11 +62,11 @@ async fn until_on_kafka(gateway: &Gateway, receipts: &HashSet<String>) {
 
 #[tokio::test]
 async fn scans_are_kept_on_disk_and_sent_when_kafka_is_back() {
-    let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
-    let gateway = start(&proxy, spool.path()).await;
+    let (link, spool) = (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
+    let gateway = start(&link, spool.path()).await;
     assert_eq!(gateway.get("/readyz").await.ok()["conditions"]["kafka"], "ok");
 
-    proxy.cut();
+    link.cut();
     let scans: Vec<_> = (0..100).map(scan).collect();
     let answers = futures::future::join_all(scans.iter().map(|scan| gateway.scan(scan))).await;
     let mut receipts: HashSet<_> = answers.iter().map(|answer| receipt(&answer.ok())).collect();
@@ -95,7 +95,7 @@ async fn scans_are_kept_on_disk_and_sent_when_kafka_is_back() {
         assert!(!bytes.windows(8).any(|window| window == &ID_CARD.as_bytes()[6..14]), "no document in the spool");
     }
 
-    proxy.mend();
+    link.mend();
     until_on_kafka(&gateway, &receipts).await;
     let empty = async |g: &Gateway| g.get("/readyz").await.ok()["conditions"]["kafka"] == "ok";
     gateway.eventually("without a spool", empty).await;
@@ -106,24 +106,24 @@ async fn scans_are_kept_on_disk_and_sent_when_kafka_is_back() {
 
 #[tokio::test]
 async fn a_kafka_that_takes_connections_and_never_answers_is_out_of_reach_too() {
-    let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
-    let gateway = start_with(&proxy, spool.path(), |config| config.spool.spool_after_ms = 500).await;
-    proxy.slow(Duration::from_secs(3600));
+    let (link, spool) = (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
+    let gateway = start_with(&link, spool.path(), |config| config.spool.spool_after_ms = 500).await;
+    link.delay(Duration::from_secs(3600));
     let started = Instant::now();
     let mut receipts = HashSet::from([receipt(&gateway.scan(&scan(1)).await.ok())]);
     assert!(started.elapsed() < Duration::from_secs(6), "before the delivery time-out: {:?}", started.elapsed());
     receipts.insert(receipt(&gateway.scan(&scan(2)).await.ok()));
     assert!(!segments(spool.path(), "spool").is_empty());
-    proxy.slow(Duration::ZERO);
+    link.delay(Duration::ZERO);
     until_on_kafka(&gateway, &receipts).await;
     gateway.stop().await;
 }
 
 #[tokio::test]
 async fn a_full_spool_says_when_to_come_back_and_takes_again_after() {
-    let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
-    let gateway = start_with(&proxy, spool.path(), |config| config.spool.spool_max_bytes = 3_000).await;
-    proxy.cut();
+    let (link, spool) = (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
+    let gateway = start_with(&link, spool.path(), |config| config.spool.spool_max_bytes = 3_000).await;
+    link.cut();
     let mut receipts = HashSet::new();
     let refused = loop {
         let answer = gateway.scan(&scan(receipts.len() as u32)).await;
@@ -137,7 +137,7 @@ async fn a_full_spool_says_when_to_come_back_and_takes_again_after() {
     assert!((5..12).contains(&receipts.len()), "{}", receipts.len());
     let batch = gateway.batch("/v1/scans:batch", &[scan(50), scan(51)]).await.ok();
     assert_eq!(batch["lines"][1]["problem"]["title"], "spool full", "{batch}");
-    proxy.mend();
+    link.mend();
     gateway.eventually("taking again", async |g| g.scan(&scan(60)).await.status == 200).await;
     until_on_kafka(&gateway, &receipts).await;
     gateway.stop().await;
@@ -145,11 +145,11 @@ async fn a_full_spool_says_when_to_come_back_and_takes_again_after() {
 
 #[tokio::test]
 async fn a_damaged_segment_is_set_aside_and_the_others_go_on() {
-    let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
+    let (link, spool) = (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
     let gateway = Gateway::start().await;
     gateway.load_venue(7).await;
-    let mut process = Process::start(&gateway, &proxy.address, spool.path(), &[]).await;
-    proxy.cut();
+    let mut process = Process::start(&gateway, &link.address.to_string(), spool.path(), &[]).await;
+    link.cut();
     let post = async |scans: &[Value]| {
         let lines: String = scans.iter().map(|scan| format!("{scan}\n")).collect();
         let http = reqwest::Client::new().post(format!("{}/v1/scans:batch", process.base));
@@ -168,8 +168,8 @@ async fn a_damaged_segment_is_set_aside_and_the_others_go_on() {
     bytes[at] ^= 0x40;
     fs::write(damaged, bytes).expect("written");
 
-    proxy.mend();
-    let process = Process::start(&gateway, &proxy.address, spool.path(), &[]).await;
+    link.mend();
+    let process = Process::start(&gateway, &link.address.to_string(), spool.path(), &[]).await;
     until_on_kafka(&gateway, &later.into_iter().collect()).await;
     assert_eq!(segments(spool.path(), "damaged").len(), 1, "kept for someone to look at");
     let there = on_kafka(&gateway).await;
@@ -207,26 +207,27 @@ async fn press(base: String, stop: Arc<AtomicBool>, receipts: Arc<Mutex<HashSet<
 
 #[tokio::test]
 async fn every_receipt_survives_kills_while_kafka_comes_and_goes() {
-    let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
+    let (link, spool) = (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
     let gateway = Gateway::start().await;
     gateway.load_venue(7).await;
     let receipts = Arc::new(Mutex::new(HashSet::new()));
     for round in 0..3 {
-        proxy.mend();
-        let mut process = Process::start(&gateway, &proxy.address, spool.path(), &["--ack-timeout-ms", "2000"]).await;
+        link.mend();
+        let mut process =
+            Process::start(&gateway, &link.address.to_string(), spool.path(), &["--ack-timeout-ms", "2000"]).await;
         let stop = Arc::new(AtomicBool::new(false));
         let pressing: Vec<_> = (0..8)
             .map(|n| press(process.base.clone(), Arc::clone(&stop), Arc::clone(&receipts), round * 8 + n))
             .map(tokio::spawn)
             .collect();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        proxy.cut();
+        link.cut();
         let before = receipts.lock().len();
         tokio::time::sleep(Duration::from_millis(1_000)).await;
         assert!(receipts.lock().len() > before + 100, "it goes on without Kafka");
         if round == 1 {
             // Killed while the spool is on its way to Kafka.
-            proxy.mend();
+            link.mend();
             tokio::time::sleep(Duration::from_millis(150)).await;
         }
         process.kill();
@@ -234,8 +235,8 @@ async fn every_receipt_survives_kills_while_kafka_comes_and_goes() {
         futures::future::join_all(pressing).await;
         assert!(!segments(spool.path(), "spool").is_empty());
     }
-    proxy.mend();
-    let _process = Process::start(&gateway, &proxy.address, spool.path(), &[]).await;
+    link.mend();
+    let _process = Process::start(&gateway, &link.address.to_string(), spool.path(), &[]).await;
     let receipts = receipts.lock().clone();
     until_on_kafka(&gateway, &receipts).await;
     gateway.eventually("an empty spool", async |_| segments(spool.path(), "spool").is_empty()).await;
@@ -244,8 +245,8 @@ async fn every_receipt_survives_kills_while_kafka_comes_and_goes() {
 
 #[tokio::test]
 async fn a_gateway_does_not_start_on_the_spool_of_another() {
-    let (proxy, spool) = (Proxy::start(&brokers()).await, tempfile::tempdir().expect("a directory"));
-    let gateway = start(&proxy, spool.path()).await;
+    let (link, spool) = (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
+    let gateway = start(&link, spool.path()).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let error = ingest::serve(gateway.config.clone(), listener, tokio_util::sync::CancellationToken::new()).await;
     let error = format!("{:#}", error.expect_err("refused"));

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use benches::link::Link;
+
 use crate::{
     fixture::Fixture,
     process::Process,
     stored_exactly_once::{abandon, lose_newest_parts, many},
-    tcp_proxy::TcpProxy,
 };
 
 const CANNOT_STORE_SINCE: &str = "processor_cannot_store_since_seconds{partition=\"0\"}";
@@ -25,20 +26,21 @@ async fn counting_a_range_as_stored_before_it_is_loses_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn leaving_the_token_out_doubles_what_was_stored_without_an_answer() {
     let fixture = Fixture::new(1).await;
-    let proxy = TcpProxy::start(&fixture.config.clickhouse.url).await;
+    let link = Link::to(fixture.config.clickhouse.url.trim_start_matches("http://")).await.expect("a link");
+    let url = format!("http://{}", link.address);
     let process = Process::start(
         &fixture,
         &[
             ("VENUECODE_FAULT", "token-left-out"),
-            ("VENUECODE_CLICKHOUSE_URL", &proxy.url),
+            ("VENUECODE_CLICKHOUSE_URL", &url),
             ("VENUECODE_INSERT_TIMEOUT_S", "1"),
         ],
     );
     fixture.settle().await;
-    proxy.delay(Duration::from_millis(1_500));
+    link.delay(Duration::from_millis(1_500));
     fixture.scans(&many(100)).await;
     process.wait_for("processor_insert_retries_total", |retries| retries >= 2.0).await;
-    proxy.delay(Duration::ZERO);
+    link.delay(Duration::ZERO);
     process.wait_for(CANNOT_STORE_SINCE, |since| since == 0.0).await;
     process.terminate();
     assert!(fixture.counts().await[0] > 101, "{:?}", fixture.counts().await);

@@ -5,11 +5,8 @@
 mod enriched_as_of_the_scan;
 mod faults;
 mod fixture;
-#[path = "../../../ingest/tests/it/proxy.rs"]
-mod kafka_proxy;
 mod outages;
 mod process;
 mod refused;
 mod stored_exactly_once;
-mod tcp_proxy;
 mod two_processes;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use benches::link::Link;
+
 use crate::{
     fixture::{Fixture, NOON, scan_event},
-    kafka_proxy::Proxy,
     process::Process,
-    tcp_proxy::TcpProxy,
 };
 
 const LAG: &str = "processor_lag_messages{partition=\"0\"}";
@@ -61,43 +61,45 @@ async fn a_table_that_takes_nothing_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clickhouse_out_of_reach_is_waited_for_also_by_a_processor_that_starts_then() {
     let fixture = Fixture::new(1).await;
-    let proxy = TcpProxy::start(&fixture.config.clickhouse.url).await;
-    let environment = [("VENUECODE_CLICKHOUSE_URL", proxy.url.as_str())];
+    let link = Link::to(fixture.config.clickhouse.url.trim_start_matches("http://")).await.expect("a link");
+    let url = format!("http://{}", link.address);
+    let environment = [("VENUECODE_CLICKHOUSE_URL", url.as_str())];
     let process = Process::start(&fixture, &environment);
     send(&fixture, 0, 50).await;
     fixture.wait_for_counts(50).await;
     for round in 1..=5 {
-        proxy.cut(true);
+        link.cut();
         send(&fixture, round * 50, 50).await;
         tokio::time::sleep(Duration::from_millis(150 * round)).await;
-        proxy.cut(false);
+        link.mend();
         tokio::time::sleep(Duration::from_millis(70 * round)).await;
     }
     fixture.wait_for_counts(300).await;
-    proxy.cut(true);
+    link.cut();
     send(&fixture, 300, 100).await;
     assert_waits(&process, 100).await;
     process.kill();
     let process = Process::start(&fixture, &environment);
-    proxy.cut(false);
+    link.mend();
     assert_recovers(&fixture, process, 400).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_come_after_the_time_limit_double_nothing() {
     let fixture = Fixture::new(1).await;
-    let proxy = TcpProxy::start(&fixture.config.clickhouse.url).await;
-    let environment = [("VENUECODE_CLICKHOUSE_URL", proxy.url.as_str()), ("VENUECODE_INSERT_TIMEOUT_S", "1")];
+    let link = Link::to(fixture.config.clickhouse.url.trim_start_matches("http://")).await.expect("a link");
+    let url = format!("http://{}", link.address);
+    let environment = [("VENUECODE_CLICKHOUSE_URL", url.as_str()), ("VENUECODE_INSERT_TIMEOUT_S", "1")];
     let process = Process::start(&fixture, &environment);
     send(&fixture, 0, 50).await;
     fixture.wait_for_counts(50).await;
-    proxy.delay(Duration::from_millis(1_500));
+    link.delay(Duration::from_millis(1_500));
     send(&fixture, 50, 150).await;
     // Stored at once, but nobody has heard of it.
     fixture.wait_for_counts(200).await;
     process.wait_for(CANNOT_STORE_SINCE, |since| since > 1.7e9).await;
     process.wait_for("processor_insert_retries_total", |retries| retries >= 2.0).await;
-    proxy.delay(Duration::ZERO);
+    link.delay(Duration::ZERO);
     assert_recovers(&fixture, process, 200).await;
 }
 
@@ -106,17 +108,17 @@ async fn a_kafka_that_is_cut_off_again_and_again_is_survived() {
     let mut fixture = Fixture::new(1).await;
     fixture.config.batch.batch_rows = 20;
     fixture.config.batch.batch_ms = 20;
-    let proxy = Proxy::start(&fixture.config.kafka.brokers).await;
-    let process = Process::start(&fixture, &[("VENUECODE_KAFKA", &proxy.address)]);
+    let link = Link::to_kafka(&fixture.config.kafka.brokers).await.expect("a link");
+    let process = Process::start(&fixture, &[("VENUECODE_KAFKA", &link.address.to_string())]);
     send(&fixture, 0, 50).await;
     fixture.wait_for_counts(50).await;
     for round in 1..=6 {
         send(&fixture, round * 200, 200).await;
         tokio::time::sleep(Duration::from_millis(40 * round)).await;
         // In the middle of appends to the ledger, among others.
-        proxy.cut();
+        link.cut();
         tokio::time::sleep(Duration::from_millis(200 * round)).await;
-        proxy.mend();
+        link.mend();
     }
     assert_recovers(&fixture, process, 1_250).await;
 }
