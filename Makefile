@@ -12,7 +12,7 @@ CARGO_FLAGS := --release --workspace --locked
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 DATA ?= data
-ROUNDS ?= 17
+ROUNDS ?= 16
 KAFKA ?= embedded
 
 .PHONY: help demo up test test-kafka test-nyc chaos bench bench-micro lint build engines kafka tools clean

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, Hold};
 
-use crate::{dead_letters::DeadLetters, directory::Directory, progress::Progress, sink::Sink};
+use crate::{backoff::Backoff, dead_letters::DeadLetters, directory::Directory, progress::Progress, sink::Sink};
 
 /// Condition of readiness: the tables are at this build's version.
 const TABLES: &str = "tables";
@@ -101,8 +101,9 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let mut producer_config = config.kafka.producer();
         producer_config.set("linger.ms", "0").set("message.timeout.ms", "10000");
         let producer: FutureProducer = producer_config.create().context("cannot set up a Kafka producer")?;
-        let dead_letters = Arc::new(DeadLetters::open(&config.kafka, producer.clone())?);
-        let directory = Arc::new(Directory::open(&config.kafka)?);
+        let dead_letters = open(&stop, || DeadLetters::open(&config.kafka, producer.clone()));
+        let directory = open(&stop, || Directory::open(&config.kafka));
+        let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
         let follower = Arc::clone(&directory).follow(
             config.clickhouse.insert_client(),
             Arc::clone(&dead_letters),
@@ -138,4 +139,17 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         result
     };
     tokio::task::spawn_blocking(work).await.context("the processor failed")?
+}
+
+/// Tries until Kafka answers, which was there a moment ago; `None` when asked to stop before.
+fn open<T>(stop: &CancellationToken, try_open: impl Fn() -> anyhow::Result<T>) -> Option<Arc<T>> {
+    let mut backoff = Backoff::default();
+    while !stop.is_cancelled() {
+        match try_open() {
+            Ok(opened) => return Some(Arc::new(opened)),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot read from Kafka yet; trying again"),
+        }
+        backoff.wait(stop);
+    }
+    None
 }
