@@ -64,7 +64,7 @@ pub async fn take_batch<R: Receipt>(
         Table::Health => (&gateway.topics.health, "/v1/health-codes:batch", "health"),
         Table::Tests => (&gateway.topics.tests, "/v1/tests:batch", "tests"),
     };
-    let finished = take_lines(gateway, client, &body, || Keeping::feed(gateway, topic), take, Some(table)).await;
+    let finished = take_lines(gateway, client, &body, |_| Keeping::feed(gateway, topic), take, Some(table)).await;
     let accepted = finished.receipts().count();
     count_feed(route, feed, accepted);
     tracing::info!(feed, accepted, rejected = finished.rejected(), "took a batch");

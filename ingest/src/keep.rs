@@ -11,6 +11,9 @@ use crate::{
     state::Gateway,
 };
 
+/// A message has about 300 bytes, its key and its head included.
+const MESSAGE_BYTES: usize = 384;
+
 /// Messages on their way.
 pub struct Keeping<'g> {
     topic: &'g str,
@@ -33,12 +36,15 @@ pub struct Kept {
 }
 
 impl<'g> Keeping<'g> {
-    /// Begins the scans of a request.
-    pub fn scans(gateway: &'g Gateway, messages: Messages) -> Self {
+    /// Begins so many scans of a request.
+    pub fn scans(gateway: &'g Gateway, scans: usize) -> Self {
         // First this, then the question: otherwise the moment at which Kafka is lost could fall between them.
         let lost = gateway.route.lost();
         let sending = (!gateway.route.is_spooling()).then(|| gateway.producer.begin());
         let spool = gateway.spool.as_ref();
+        // Without a spool only one of them is held at a time.
+        let held = if spool.is_some() { scans } else { 1 };
+        let messages = Messages::with_capacity(held * MESSAGE_BYTES);
         Self { topic: &gateway.topics.scans, messages, sent: 0, spool, sending, lost }
     }
 

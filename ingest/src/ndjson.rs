@@ -79,7 +79,7 @@ pub async fn take_lines<'g, R>(
     gateway: &'g Gateway,
     client: &Client,
     body: &[u8],
-    begin: impl Fn() -> Keeping<'g>,
+    begin: impl Fn(usize) -> Keeping<'g>,
     mut take: impl FnMut(&[u8], &mut Messages) -> Result<R, IngestError>,
     table: Option<Table>,
 ) -> Finished<R> {
@@ -92,8 +92,9 @@ pub async fn take_lines<'g, R>(
             outcomes.extend(part.iter().map(|(number, _)| (*number, Err(IngestError::Overloaded))));
             continue;
         };
-        let mut keeping = begin();
+        let mut keeping = begin(part.len());
         let first = outcomes.len();
+        outcomes.reserve(part.len());
         for (at, (number, line)) in part.into_iter().enumerate() {
             if at % LINES_PER_TURN == LINES_PER_TURN - 1 {
                 tokio::task::yield_now().await;

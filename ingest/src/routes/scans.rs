@@ -18,14 +18,11 @@ use crate::{
     fields::read,
     keep::Keeping,
     scan::ScanRequest,
-    spool::Messages,
     state::{Gateway, now_ms},
 };
 
 /// An answer has about 400 bytes, more with long names.
 const ANSWER_BYTES: usize = 768;
-/// A message has about 300 bytes, and its key.
-const MESSAGE_BYTES: usize = 384;
 
 /// Takes one scan and answers with the verdict
 ///
@@ -90,7 +87,7 @@ fn decide_and_send<'g>(
             .map_err(|_| IngestError::Internal)?;
         Ok::<_, IngestError>(accepted.event)
     })?;
-    let mut keeping = Keeping::scans(gateway, Messages::with_capacity(MESSAGE_BYTES));
+    let mut keeping = Keeping::scans(gateway, 1);
     keeping.blank().push(&event.person.to_hex(), &event)?;
     keeping.send()?;
     Ok((event.verdict, answer, keeping))

@@ -79,7 +79,7 @@ pub async fn post(
     let count = count_lines(&body)?;
     gateway.let_in(&client, count)?;
     let now_ms = now_ms();
-    let begin = || Keeping::scans(&gateway, Messages::default());
+    let begin = |scans| Keeping::scans(&gateway, scans);
     let take = |line: &[u8], messages: &mut Messages| take(&gateway, line, messages, now_ms);
     let finished = take_lines(&gateway, &client, &body, begin, take, None).await;
     let mut verdicts = [0; 4];
