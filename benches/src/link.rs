@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +15,9 @@ use tokio::time::sleep;
 
 /// How long a question that has come whole may still go on to the server after its sender has hung up.
 const AFTERTHOUGHT: Duration = Duration::from_secs(5);
+
+/// How exactly answers are late.
+const STEP: Duration = Duration::from_millis(5);
 
 /// Takes connections in the place of a server and passes everything on.
 #[derive(Debug)]
@@ -103,9 +106,10 @@ impl Link {
 impl State {
     /// Waits for as long as answers are late; `false` if there is to be none.
     async fn lets_answer(&self) -> bool {
-        let delay = Duration::from_millis(self.delay_ms.load(Ordering::SeqCst));
-        if !delay.is_zero() {
-            sleep(delay).await;
+        let since = Instant::now();
+        // An answer that is already late comes at once when answers are no longer late.
+        while since.elapsed() < Duration::from_millis(self.delay_ms.load(Ordering::SeqCst)) {
+            sleep(STEP).await;
         }
         !self.is_mute.load(Ordering::SeqCst)
     }

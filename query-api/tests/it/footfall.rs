@@ -86,14 +86,21 @@ async fn whole_hours_without_people_are_answered_from_few_rows() {
     assert_eq!(scans, 1_000);
     assert_eq!(answer["buckets"][0]["persons"], Value::Null);
 
-    city.run("SYSTEM FLUSH LOGS query_log").await;
-    let read = city
-        .lines(&format!(
-            "SELECT read_rows < 500, projections FROM system.query_log WHERE type = 'QueryFinish' \
-             AND current_database = '{}' AND query LIKE '%toStartOfHour(scanned_at) AS hour%' AND user = 'query'",
-            city.admin.database
-        ))
-        .await;
+    let sql = format!(
+        "SELECT read_rows < 500, projections FROM system.query_log WHERE type = 'QueryFinish' \
+         AND current_database = '{}' AND query LIKE '%toStartOfHour(scanned_at) AS hour%' AND user = 'query'",
+        city.admin.database
+    );
+    // The log is written after the answer.
+    let mut read = Vec::new();
+    for _ in 0..50 {
+        city.run("SYSTEM FLUSH LOGS query_log").await;
+        read = city.lines(&sql).await;
+        if !read.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
     assert_eq!(read, [format!("1\t['{}.scans_by_venue.footfall_by_hour']", city.admin.database)]);
 }
 
