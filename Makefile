@@ -52,7 +52,7 @@ lint: tools $(DENY) ## Format, clippy, licences, shell scripts
 	@cargo fmt --all --check
 	@cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	@$(DENY) --log-level error check bans licenses sources
-	@bash -n deploy/engines/fetch.sh && bash -n deploy/kafka/fetch.sh && bash -n .ci/run
+	@bash -n deploy/fetch.sh && bash -n deploy/engines/fetch.sh && bash -n deploy/kafka/fetch.sh && bash -n .ci/run
 
 build: engines
 	@cargo build $(CARGO_FLAGS) --all-targets
