@@ -9,6 +9,7 @@ mod answer;
 mod body;
 pub mod config;
 mod connections;
+mod directory;
 mod error;
 mod feed;
 mod fields;
@@ -27,7 +28,7 @@ mod scan;
 mod serve;
 mod spool;
 mod state;
-mod tables;
+pub mod tables;
 mod time;
 mod wording;
 

@@ -9,7 +9,7 @@ mod scan;
 mod venue;
 
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
-pub use health::{HealthEvent, TestEvent};
+pub use health::{ColourChange, HealthEvent, TestEvent, TestOutcome};
 pub use scan::ScanEvent;
 pub use venue::{VenueEvent, VenueStatus, is_district};
 
