@@ -8,8 +8,10 @@ use std::{
 };
 
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
 
 use crate::{
     gateway::{Gateway, PERSON, ago, brokers, venue_line},
@@ -148,32 +150,35 @@ async fn a_snapshot_of_topics_that_were_made_anew_is_not_believed() {
 }
 
 #[tokio::test]
-async fn killed_while_it_writes_a_gateway_starts_from_what_is_whole() {
+async fn writing_holds_nothing_up_and_a_gateway_killed_at_it_starts_from_what_is_whole() {
     let (gateway, directories) = fed().await;
-    let person = |n: u32| format!("1{n:015x}");
-    for batch in 0..3u32 {
-        let line = |n: u32| json!({"person": person(batch * 10_000 + n), "colour": "green", "since": ago(60), "issuer": "CDC", "evidence": "E", "reason": "R"});
-        let lines: Vec<_> = (1..=10_000).map(line).collect();
-        assert_eq!(gateway.batch("/v1/health-codes:batch", &lines).await.ok()["accepted"], 10_000);
-    }
+    let line = |n: u32| json!({"person": format!("1{n:015x}"), "colour": "green", "since": ago(60), "issuer": "CDC", "evidence": "E", "reason": "R"});
+    let lines: Vec<_> = (1..=10_000).map(line).collect();
+    assert_eq!(gateway.batch("/v1/health-codes:batch", &lines).await.ok()["accepted"], 10_000);
+    stop(start(&gateway, &directories, &[]).await).await;
+
+    // A pipe in the place of the file: the gateway has to wait in the middle of writing.
     let unfinished = directories.path().join("tables/tables.new");
-    for round in 0..4u32 {
-        let mut process = start(&gateway, &directories, &["--tables-every", "1"]).await;
-        assert_eq!(scan(&process, 7).await, "admit", "round {round}");
-        let _ = fs::remove_file(&unfinished);
-        // Something new, so that there is something to write.
-        gateway.load_venue(100 + round).await;
-        let beginning = async {
-            while !unfinished.exists() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), beginning).await.expect("it writes one");
-        process.kill();
-        assert!(unfinished.exists() || round > 0, "killed too late to say anything");
+    mknodat(CWD, &unfinished, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    let mut process = start(&gateway, &directories, &["--tables-every", "1"]).await;
+    gateway.load_venue(8).await;
+    let mut reader = tokio::fs::File::open(&unfinished).await.expect("it writes one");
+    let mut begun = vec![0; 100_000];
+    reader.read_exact(&mut begun).await.expect("some of it");
+    turn_red(&gateway).await;
+    gateway.load_venue(9).await;
+    while scan(&process, 9).await != "refuse" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    process.kill();
+    drop(reader);
+    fs::remove_file(&unfinished).expect("removed");
+    fs::write(&unfinished, begun).expect("written");
+
     let process = start(&gateway, &directories, &[]).await;
-    assert_eq!([scan(&process, 7).await, scan(&process, 103).await], ["admit", "admit"]);
+    assert!(used_snapshot(&process).await, "the one before is whole");
+    assert_eq!([scan(&process, 8).await, scan(&process, 9).await], ["refuse", "refuse"]);
     stop(process).await;
+    assert!(!unfinished.exists());
     gateway.stop().await;
 }
