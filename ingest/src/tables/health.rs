@@ -185,6 +185,26 @@ mod tests {
     }
 
     proptest! {
+        /// Feeds repeat and arrive out of order: neither the colour in force nor its end may depend on it.
+        #[test]
+        fn neither_order_nor_repetition_of_a_feed_matters_at_any_time(
+            changes in prop::collection::btree_map(0i64..30, (1..4u8, prop::option::of(1i64..20)), 1..8),
+            picks in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+            at in 0i64..60,
+        ) {
+            let changes: Vec<_> = changes.into_iter().map(|(since, (number, lasts))| {
+                ColourChange { expires_at: lasts.map(|lasts| START + since + lasts), ..colour(since, number) }
+            }).collect();
+            // Some in any order and repeatedly, then all of them backwards.
+            let first = picks.iter().map(|pick| pick.get(&changes));
+            let all = first.chain(changes.iter().rev());
+            let fed = all.fold(HealthRecord::default(), |record, change| record.with_colour(change));
+            let newest = changes.last().expect("not empty");
+            let in_force = newest.since <= START + at && newest.expires_at.is_none_or(|end| START + at < end);
+            let expected = if in_force { newest.colour } else { Colour::Unknown };
+            prop_assert_eq!(fed.to_health().colour_at(START + at), expected);
+        }
+
         #[test]
         fn a_row_gives_back_what_was_put_in(
             key in 1u64 << 60..,
