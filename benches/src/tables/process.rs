@@ -14,6 +14,7 @@ use service::KafkaConfig;
 use tokio::process::{Child, Command};
 
 const POLL: Duration = Duration::from_millis(20);
+const REQUEST: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(120);
 
 /// A running gateway.
@@ -43,9 +44,11 @@ impl Gateway {
             command.arg("--tables").arg(directory.join("tables"));
         }
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        // Filling topics leaves connections unattended for longer than the gateway keeps them.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(REQUEST).build()?;
         let started = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
-        Ok(Self { base: format!("http://127.0.0.1:{port}"), child, http: crate::gateway::http_client()?, started })
+        Ok(Self { base: format!("http://127.0.0.1:{port}"), child, http, started })
     }
 
     /// Waits until it says that it is ready; how long that took from its start.

@@ -98,18 +98,22 @@ impl<R: Row> Ordered<R> {
     /// Where the row with this hash is, or where it belongs.
     fn find(&self, order: u64) -> Result<usize, usize> {
         let home = self.home(order);
-        for (at, slot) in self.slots.iter().enumerate().skip(home) {
-            match slot {
-                Some(row) if row.order() < order => {}
-                Some(row) if row.order() == order => return Ok(at),
-                _ => return Err(at),
+        let run = self.slots.get(home..).unwrap_or_default();
+        // The slots are fewer than memory has bytes: what is passed does not overflow, and need not be checked.
+        let mut passed = home;
+        for slot in run {
+            let Some(row) = slot else { break };
+            let found = row.order();
+            if found >= order {
+                return if found == order { Ok(passed) } else { Err(passed) };
             }
+            passed = passed.wrapping_add(1);
         }
-        Err(self.slots.len())
+        Err(passed)
     }
 
     const fn home(&self, order: u64) -> usize {
-        ((order as u128 * self.homes as u128) >> 64) as usize
+        ((order as u128).wrapping_mul(self.homes as u128) >> 64) as usize
     }
 
     /// Places all rows anew, with room for a seventh more.
