@@ -3,10 +3,10 @@
 use std::{num::NonZeroU32, path::PathBuf};
 
 use anyhow::{Context, ensure};
-use schemas::{CityProfile, KeyRing};
-use service::{HttpConfig, KafkaConfig, secret::read_key_ring};
+use schemas::{CityProfile, KeyRing, admission::Policy};
+use service::{HttpConfig, KafkaConfig, city::read_city, secret::read_key_ring};
 
-use crate::spool::Spool;
+use crate::{spool::Spool, wording::Sentences};
 
 /// Settings of the gateway.
 #[derive(Debug, Clone, clap::Args)]
@@ -79,8 +79,8 @@ pub struct ShutdownConfig {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "City")]
 pub struct CityConfig {
-    /// City profile
-    #[arg(long = "city", env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME")]
+    /// City profile: the name of a built-in one, or the path of a .toml file
+    #[arg(long = "city", env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     pub name: String,
     /// File with the keys that sign venue codes, as lines of VERSION:HEX
     #[arg(long, env = "VENUECODE_CODE_KEYS_FILE", value_name = "FILE")]
@@ -128,6 +128,10 @@ pub struct LimitConfig {
 pub struct City {
     /// The profile.
     pub profile: CityProfile,
+    /// Its rules.
+    pub policy: Policy,
+    /// Its sentences.
+    pub sentences: Sentences,
     /// Signs and verifies venue codes.
     pub code_keys: KeyRing,
     /// Turns documents into person keys.
@@ -165,8 +169,11 @@ impl CityConfig {
             "--base-url `{}` cannot stand before a code: expected an ASCII URL that ends in `/`",
             self.base_url
         );
+        let profile = read_city(&self.name).context("--city")?;
         Ok(City {
-            profile: CityProfile::try_built_in(&self.name).context("--city")?,
+            policy: Policy::new(&profile),
+            sentences: Sentences::new(&profile),
+            profile,
             code_keys: read_key_ring(&self.code_keys_file)?,
             person_keys: read_key_ring(&self.person_keys_file)?,
             base_url: self.base_url.clone(),

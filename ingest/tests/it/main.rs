@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod api;
+mod cities;
 mod codes;
 mod feeds;
 mod gateway;
