@@ -82,6 +82,12 @@ pub enum IngestError {
         /// `code` or `venue`.
         field: &'static str,
     },
+    /// The code of an event, before it begins or after it has ended.
+    #[error("this code is of an event that has not begun or is over")]
+    CodeNotInForce {
+        /// `code` or `venue`.
+        field: &'static str,
+    },
     /// The body did not come in time, or the connection broke.
     #[error("the body did not arrive whole within {limit_s} s")]
     BodyIncomplete {
@@ -168,6 +174,7 @@ impl IngestError {
             Self::UnknownVenue { .. } => (StatusCode::NOT_FOUND, "unknown-venue"),
             Self::BodyIncomplete { .. } => (StatusCode::REQUEST_TIMEOUT, "body-incomplete"),
             Self::RevokedCode { .. } => (StatusCode::CONFLICT, "revoked-code"),
+            Self::CodeNotInForce { .. } => (StatusCode::CONFLICT, "code-not-in-force"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Self::TooManyLines { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-many-lines"),
             Self::UnsupportedMediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
@@ -193,7 +200,7 @@ impl IngestError {
         match self {
             Self::UnknownField { field, .. } => Some(field),
             Self::MissingField { field, .. } | Self::InvalidField { field, .. } => Some(field),
-            Self::UnknownVenue { field } | Self::RevokedCode { field } => Some(field),
+            Self::UnknownVenue { field } | Self::RevokedCode { field } | Self::CodeNotInForce { field } => Some(field),
             Self::Document(_) => Some("document.number"),
             Self::Code(_) => Some("code"),
             _ => None,
@@ -263,6 +270,7 @@ mod tests {
             (IngestError::UnknownVenue { field: "venue" }, 404, Some("venue"), None),
             (IngestError::BodyIncomplete { limit_s: 1 }, 408, None, None),
             (IngestError::RevokedCode { field: "code" }, 409, Some("code"), None),
+            (IngestError::CodeNotInForce { field: "venue" }, 409, Some("venue"), None),
             (IngestError::BodyTooLarge { limit_bytes: 1 }, 413, None, None),
             (IngestError::TooManyLines { limit: 1 }, 413, None, None),
             (IngestError::UnsupportedMediaType { expected: "a/b" }, 415, None, None),

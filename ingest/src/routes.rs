@@ -1,10 +1,12 @@
 //! All routes in view.
 
+mod applications;
 mod codes;
 mod health_codes;
 mod scans;
 mod scans_batch;
 mod tests;
+mod venue_codes;
 mod venues;
 
 use std::sync::Arc;
@@ -29,6 +31,11 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(tests::post))
         .routes(routes!(venues::post))
         .routes(routes!(codes::get))
+        .routes(routes!(applications::submit))
+        .routes(routes!(applications::review))
+        .routes(routes!(applications::withdraw))
+        .routes(routes!(venue_codes::revoke))
+        .routes(routes!(venue_codes::reissue))
         .split_for_parts();
     // A document of strings and numbers always serialises.
     let api = api.to_json().unwrap_or_default();

@@ -26,6 +26,8 @@ pub struct Secrets {
     pub code_keys_file: PathBuf,
     /// File with the keys that turn a document into a person key, in the same format.
     pub person_keys_file: PathBuf,
+    /// File with the keys that encrypt what names a person, in the same format.
+    pub identity_keys_file: PathBuf,
 }
 
 impl Secrets {
@@ -47,6 +49,7 @@ impl Secrets {
             clickhouse_query: password("clickhouse-query")?,
             code_keys_file: keys("code.keys")?,
             person_keys_file: keys("person.keys")?,
+            identity_keys_file: keys("identity.keys")?,
         })
     }
 }

@@ -180,6 +180,7 @@ fn service_environment(
         ("VENUECODE_CITY", args.city.clone().into()),
         ("VENUECODE_CODE_KEYS_FILE", secrets.code_keys_file.clone().into()),
         ("VENUECODE_PERSON_KEYS_FILE", secrets.person_keys_file.clone().into()),
+        ("VENUECODE_IDENTITY_KEYS_FILE", secrets.identity_keys_file.clone().into()),
     ];
     // Without other installations on this Kafka there is no group to wait for after a processor was killed.
     let hold = if engines.kafka_is_embedded() { "all" } else { "group" };

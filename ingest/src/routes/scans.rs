@@ -34,7 +34,7 @@ const ANSWER_BYTES: usize = 768;
         (status = 400, description = "`malformed-json`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`unknown-venue`", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`body-incomplete`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`revoked-code`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`revoked-code`, or `code-not-in-force` outside the time of an event", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body-too-large`: more than 64 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`mistyped-code`, `invalid-document`, `invalid-field`, `missing-field`, `unknown-field`, `not-an-object`", body = Problem, content_type = "application/problem+json"),

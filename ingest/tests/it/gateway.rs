@@ -19,6 +19,8 @@ use uuid::Uuid;
 
 const CODE_KEY: &str = "1:abababababababababababababababababababababababababababababababab\n";
 const PERSON_KEY: &str = "1:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\n";
+/// Encrypts what names a person.
+pub const IDENTITY_KEY: &str = "1:efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef\n";
 /// How long anything that happens by itself may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The example of GB 11643: a valid number of nobody.
@@ -71,6 +73,7 @@ impl Gateway {
             path.display().to_string()
         };
         let (code, person) = (file("code", CODE_KEY), file("person", PERSON_KEY));
+        let identity = file("identity", IDENTITY_KEY);
         let brokers = brokers();
         let prefix = format!("it-{}-", Uuid::now_v7().simple());
         let arguments = [
@@ -79,6 +82,8 @@ impl Gateway {
             &code,
             "--person-keys-file",
             &person,
+            "--identity-keys-file",
+            &identity,
             "--kafka",
             &brokers,
             "--topic-prefix",

@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod api;
+mod applications;
 mod codes;
 mod feeds;
 mod gateway;
