@@ -1,6 +1,6 @@
 //! Configuration of the query service.
 
-use service::{ClickHouseConfig, HttpConfig};
+use service::{ClickHouseConfig, CodeConfig, HttpConfig};
 
 /// Everything that the query service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -14,6 +14,9 @@ pub struct Config {
     /// What a query may cost.
     #[command(flatten)]
     pub query: QueryConfig,
+    /// How venue codes are signed.
+    #[command(flatten)]
+    pub codes: CodeConfig,
 }
 
 /// What a query may cost, and whose clock days are counted by.

@@ -54,6 +54,9 @@ pub enum QueryError {
         /// What would be right.
         expected: String,
     },
+    /// The registry has decided no such application.
+    #[error("no such application is decided; one that was sent is here within a second or two")]
+    UnknownApplication,
     /// The step is too small for the time range.
     #[error("from, to and step make {buckets} buckets, at most {limit} are answered: choose a larger step")]
     TooManyBuckets {
@@ -97,6 +100,7 @@ impl QueryError {
             Self::BrokenBody => (StatusCode::BAD_REQUEST, "broken-body"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            Self::UnknownApplication => (StatusCode::NOT_FOUND, "unknown-application"),
             Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
@@ -114,6 +118,7 @@ impl QueryError {
         match self {
             Self::UnknownField { field, .. } => Some(field),
             Self::MissingField { field, .. } | Self::InvalidField { field, .. } => Some(field),
+            Self::UnknownApplication => Some("id"),
             Self::TooManyBuckets { .. } => Some("step"),
             Self::TraceTooLarge { .. } => Some("window_minutes"),
             _ => None,
@@ -173,6 +178,7 @@ mod tests {
         let table = [
             (QueryError::MalformedJson(json), 400, "malformed-json", None, None),
             (QueryError::BrokenBody, 400, "broken-body", None, None),
+            (QueryError::UnknownApplication, 404, "unknown-application", Some("id"), None),
             (QueryError::BodyTooLarge { limit_bytes: 1 }, 413, "body-too-large", None, None),
             (QueryError::UnsupportedMediaType, 415, "unsupported-media-type", None, None),
             (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),

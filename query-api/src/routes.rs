@@ -1,5 +1,6 @@
 //! All routes in view, and what every request passes.
 
+mod applications;
 mod footfall;
 mod openapi;
 mod stats;
@@ -34,6 +35,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(visitors::visitors))
         .routes(routes!(footfall::footfall))
         .routes(routes!(stats::stats))
+        .routes(routes!(applications::application))
+        .routes(routes!(applications::applications))
         .split_for_parts();
     openapi::sort_paths(&mut openapi);
     let gate = from_fn_with_state(state.clone(), gate);

@@ -3,6 +3,7 @@
 //! Queries are files in `sql/`; values travel as typed parameters in the body of the request, so that no person
 //! is ever in a URL.
 
+mod applications;
 mod columns;
 mod contacts;
 mod failure;
@@ -18,6 +19,7 @@ use service::ClickHouseConfig;
 
 use crate::{QueryConfig, error::QueryError, metrics};
 
+pub use applications::{ApplicationFilter, ApplicationRow};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use people::{VisitRow, VisitorRow};
@@ -54,6 +56,8 @@ enum Kind {
     Footfall,
     FootfallByHour,
     Stats,
+    Application,
+    Applications,
 }
 
 impl Kind {
@@ -66,6 +70,8 @@ impl Kind {
             Self::Footfall => "footfall",
             Self::FootfallByHour => "footfall_by_hour",
             Self::Stats => "stats",
+            Self::Application => "application",
+            Self::Applications => "applications",
         }
     }
 }
