@@ -4,9 +4,8 @@
 
 use schemas::{
     ApplicationEvent, PersonKey, UnixSeconds,
-    events::{
-        ApplicantKind, ApplicationAction, Channel, OrganisationType, Submission, VERSION, VenueKind, is_district,
-    },
+    city::{Application, ChannelKind, OrganisationKind, VenueKind},
+    events::{ApplicationAction, Submission, VERSION, is_district},
     organisation::is_credit_code,
 };
 use serde::Deserialize;
@@ -40,16 +39,14 @@ pub struct ApplicationRequest<'a> {
     #[serde(default)]
     request_id: Option<Uuid>,
     /// The way it comes; each has a quota of its own.
-    channel: Channel,
+    channel: ChannelKind,
     /// Who applies.
     #[serde(borrow)]
     applicant: ApplicantRequest<'a>,
     /// For which organisation.
     #[serde(borrow)]
     organisation: OrganisationRequest<'a>,
-    /// What the code is for.
-    kind: VenueKind,
-    /// Category, an id of the city profile.
+    /// Category, an id of the city profile; also says what the code is for: a place, a vehicle, an event, or freight.
     #[serde(borrow)]
     #[schema(value_type = String, example = "catering")]
     category: Text<'a>,
@@ -91,8 +88,10 @@ pub struct ApplicationRequest<'a> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplicantRequest<'a> {
-    /// As what.
-    kind: ApplicantKind,
+    /// As what, an id of the city profile: it says who may apply by which channel.
+    #[serde(borrow)]
+    #[schema(value_type = String, example = "agent")]
+    kind: Text<'a>,
     /// Person key: 16 lower-case hex digits.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "1123456789abcdef")]
@@ -114,9 +113,8 @@ pub struct OrganisationRequest<'a> {
     #[serde(borrow)]
     #[schema(value_type = String)]
     name: Text<'a>,
-    /// Type.
-    #[serde(rename = "type")]
-    kind: OrganisationType,
+    /// Kind.
+    kind: OrganisationKind,
 }
 
 /// A responsible person.
@@ -134,14 +132,16 @@ pub struct ResponsibleRequest<'a> {
 }
 
 const APPLICANT: &[Field] = &[
-    Field::required::<ApplicantKind>("kind", || one_of(ApplicantKind::ALL.iter().map(|k| k.as_str()))),
+    Field::required::<String>("kind", || "expected an id of the city profile as a text".to_owned()),
     PERSON,
     DOCUMENT,
 ];
 const OF_ORGANISATION: &[Field] = &[
     Field::required::<String>("credit_code", || ORGANISATION.to_owned()),
     Field::required::<String>("name", || "expected the name as a text".to_owned()),
-    Field::required::<OrganisationType>("type", || one_of(OrganisationType::ALL.iter().map(|t| t.as_str()))),
+    Field::required::<OrganisationKind>("kind", || {
+        one_of(["government", "public_service", "company", "sole_trader", "other"])
+    }),
 ];
 const RESPONSIBLE: &[Field] = &[
     Field::required::<String>("name", || "expected the name as a text".to_owned()),
@@ -151,10 +151,9 @@ const RESPONSIBLE: &[Field] = &[
 impl<'a> Object<'a> for ApplicationRequest<'a> {
     const FIELDS: &'static [Field] = &[
         Field::optional::<Option<Uuid>>("request_id", || "expected a UUID".to_owned()),
-        Field::required::<Channel>("channel", || one_of(Channel::ALL.iter().map(|c| c.as_str()))),
+        Field::required::<ChannelKind>("channel", || one_of(["mobile", "portal"])),
         Field { name: "applicant", required: true, holds: Holds::Object(APPLICANT) },
         Field { name: "organisation", required: true, holds: Holds::Object(OF_ORGANISATION) },
-        Field::required::<VenueKind>("kind", || one_of(VenueKind::ALL.iter().map(|k| k.as_str()))),
         Field::required::<String>("category", || "expected a category's id as a text".to_owned()),
         Field::required::<String>("name", || "expected the name as a text".to_owned()),
         Field::required::<u32>("district", || DISTRICT.to_owned()),
@@ -179,7 +178,7 @@ impl ApplicationRequest<'_> {
         if let Some(door) = &self.door {
             check_text("door", door, MAX_DOOR_CHARS)?;
         }
-        check_category(&city.profile, &self.category)?;
+        let kind = check_category(&city.profile, &self.category)?.kind;
         if !is_district(self.district) {
             return Err(IngestError::invalid("district", DISTRICT));
         }
@@ -189,8 +188,9 @@ impl ApplicationRequest<'_> {
             return Err(IngestError::invalid("organisation.credit_code", ORGANISATION));
         }
         check_text("organisation.name", &organisation.name, MAX_NAME_CHARS)?;
+        self.check_eligible(&city.profile.application)?;
         self.responsible.check()?;
-        let (starts_at, ends_at) = self.times(now_ms / 1000)?;
+        let (starts_at, ends_at) = self.times(kind, now_ms / 1000)?;
         let applicant = person::resolve(self.applicant.person, self.applicant.document.as_ref(), &city.person_keys)?;
 
         let request = self.request_id.unwrap_or_else(Uuid::now_v7);
@@ -200,10 +200,10 @@ impl ApplicationRequest<'_> {
         let submission = Submission {
             channel: self.channel,
             applicant,
-            applicant_kind: self.applicant.kind,
+            applicant_kind: self.applicant.kind.to_string(),
             organisation_name: organisation.name.to_string(),
-            organisation_type: organisation.kind,
-            kind: self.kind,
+            organisation_kind: organisation.kind,
+            kind,
             category: self.category.to_string(),
             name: self.name.to_string(),
             district: self.district,
@@ -224,14 +224,33 @@ impl ApplicationRequest<'_> {
         })
     }
 
-    fn times(&self, now: UnixSeconds) -> Result<(Option<UnixSeconds>, Option<UnixSeconds>), IngestError> {
+    /// Whether the city has the channel, and lets this organisation and this applicant in by it (S0).
+    fn check_eligible(&self, rules: &Application) -> Result<(), IngestError> {
+        let Some(channel) = rules.channel(self.channel) else {
+            return Err(IngestError::invalid("channel", "expected another one: the city does not have this channel"));
+        };
+        if !channel.applicants.iter().any(|id| *id == *self.applicant.kind) {
+            let expected = format!("expected one of {}", channel.applicants.join(", "));
+            return Err(IngestError::invalid("applicant.kind", expected));
+        }
+        if !rules.organisations.is_empty() && !rules.organisations.contains(&self.organisation.kind) {
+            return Err(IngestError::invalid("organisation.kind", "expected a kind that the city gives codes to"));
+        }
+        Ok(())
+    }
+
+    fn times(
+        &self,
+        kind: VenueKind,
+        now: UnixSeconds,
+    ) -> Result<(Option<UnixSeconds>, Option<UnixSeconds>), IngestError> {
         let read = |field, text: &Option<Text<'_>>| text.as_ref().map(|t| time::parse_field(field, t)).transpose();
         let (starts_at, ends_at) = (read("starts_at", &self.starts_at)?, read("ends_at", &self.ends_at)?);
-        if self.kind != VenueKind::Event {
+        if kind != VenueKind::Event {
             return match (starts_at, ends_at) {
                 (None, None) => Ok((None, None)),
-                (Some(_), _) => Err(IngestError::invalid("starts_at", "expected only with the kind `event`")),
-                (None, Some(_)) => Err(IngestError::invalid("ends_at", "expected only with the kind `event`")),
+                (Some(_), _) => Err(IngestError::invalid("starts_at", "expected only with a category of events")),
+                (None, Some(_)) => Err(IngestError::invalid("ends_at", "expected only with a category of events")),
             };
         }
         let starts_at = starts_at.ok_or_else(|| IngestError::missing("starts_at", "expected of an event"))?;

@@ -51,7 +51,8 @@ pub fn seal(keys: &KeyRing, place: Place, text: &[u8]) -> Result<String, IngestE
 /// When it is no sealed text, its key is not in the ring, or it was changed or sealed for another place.
 pub fn open(keys: &KeyRing, place: Place, sealed: &str) -> anyhow::Result<Vec<u8>> {
     let (version, text) = sealed.split_once('.').context("not sealed text: expected VERSION.BASE64")?;
-    let key = version.parse().ok().and_then(|version| keys.key(version)).context("sealed with a key not in the ring")?;
+    let key =
+        version.parse().ok().and_then(|version| keys.key(version)).context("sealed with a key not in the ring")?;
     let bytes = URL_SAFE_NO_PAD.decode(text).context("not sealed text: expected VERSION.BASE64")?;
     let Some((nonce, encrypted)) = bytes.split_at_checked(NONCE_BYTES) else { bail!("sealed text is cut short") };
     let payload = Payload { msg: encrypted, aad: &place.associated() };

@@ -1,6 +1,6 @@
 //! What is checked of a venue wherever one is given: in the feed of the directory, and in an application.
 
-use schemas::CityProfile;
+use schemas::{CityProfile, city::Category};
 
 use crate::error::IngestError;
 
@@ -17,13 +17,13 @@ pub const DISTRICT: &str = "expected a number of six digits, a district of GB/T 
 pub const ORGANISATION: &str =
     "expected a unified social credit code: 18 characters whose last one checks the others (GB 32100)";
 
-/// Checks that the city has a category.
+/// The category of a city, if it has it.
 ///
 /// # Errors
 /// [`IngestError::InvalidField`] with those that it has.
-pub fn check_category(city: &CityProfile, category: &str) -> Result<(), IngestError> {
-    if city.class_of(category).is_some() {
-        return Ok(());
+pub fn check_category<'c>(city: &'c CityProfile, category: &str) -> Result<&'c Category, IngestError> {
+    if let Some(category) = city.category(category) {
+        return Ok(category);
     }
     let known = city.categories.iter().map(|c| c.id.as_str()).collect::<Vec<_>>().join(", ");
     let expected = format!("expected a category of the profile of {}: one of {known}", city.city);

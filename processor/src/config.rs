@@ -21,8 +21,8 @@ pub struct Config {
     /// How scans are batched.
     #[command(flatten)]
     pub batch: BatchConfig,
-    /// City profile, by which applications are decided
-    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME")]
+    /// City profile, by which applications are decided: the name of a built-in one, or the path of a .toml file
+    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     pub city: String,
     /// Which partitions this instance holds
     #[arg(long, env = "VENUECODE_HOLD", default_value = "group", value_enum)]

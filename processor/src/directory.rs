@@ -78,7 +78,11 @@ impl Directory {
         let count = service::kafka::partition_count(&consumer, &topic)?;
         let partitions: Vec<(&str, i32)> = (0..count).map(|partition| (topic.as_str(), partition)).collect();
         let reader = TopicReader::try_new(kafka, &partitions)?;
-        Ok(Self { venues: RwLock::default(), outdated: Mutex::default(), reader: Mutex::new((reader, Pending::default())) })
+        Ok(Self {
+            venues: RwLock::default(),
+            outdated: Mutex::default(),
+            reader: Mutex::new((reader, Pending::default())),
+        })
     }
 
     /// What is known of a venue.

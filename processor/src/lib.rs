@@ -30,10 +30,9 @@ pub mod workers;
 use std::sync::Arc;
 
 use ::metrics::gauge;
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use rdkafka::producer::{FutureProducer, Producer};
-use schemas::CityProfile;
-use service::{Readiness, health, http, shutdown, telemetry};
+use service::{Readiness, city::read_city, health, http, shutdown, telemetry};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -112,14 +111,25 @@ async fn wait(readiness: &Readiness, error: anyhow::Error) {
 
 async fn process(config: Config, partitions: i32, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
-    let rules = Rules::of(&CityProfile::try_built_in(&config.city).context("--city")?);
+    let rules = Rules::of(&read_city(&config.city).context("--city")?.application);
     let work = move || {
         let mut producer_config = config.kafka.producer();
         producer_config.set("linger.ms", "0").set("message.timeout.ms", "10000");
         let producer: FutureProducer = producer_config.create().context("cannot set up a Kafka producer")?;
         let dead_letters = open(&stop, || DeadLetters::open(&config.kafka, producer.clone()));
         let directory = open(&stop, || Directory::open(&config.kafka));
-        let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
+        let registry_partitions = open(&stop, || registry::partitions(&config.kafka));
+        let (Some(dead_letters), Some(directory), Some(registry_partitions)) =
+            (dead_letters, directory, registry_partitions)
+        else {
+            return Ok(());
+        };
+        ensure!(
+            *registry_partitions <= registry::MAX_PARTITIONS,
+            "topic {} has {registry_partitions} partitions: {} are the most",
+            config.kafka.topics().applications,
+            registry::MAX_PARTITIONS
+        );
         let follower = Arc::clone(&directory).follow(
             config.clickhouse.insert_client(),
             Arc::clone(&dead_letters),
@@ -131,7 +141,6 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let watch = Arc::clone(&progress).watch(&config.kafka, stop.clone())?;
 
         let (kafka, hold) = (config.kafka.clone(), config.hold);
-        let registry_partitions = registry::partitions(&kafka)?;
         let registry = registry::job(
             runner::Shared {
                 name: "registry",
@@ -177,7 +186,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                 })
             }
             Hold::All => {
-                workers::hold_all([(scans, partitions), (registry, registry_partitions)], &runtime, &stop);
+                workers::hold_all([(scans, partitions), (registry, *registry_partitions)], &runtime, &stop);
                 Ok(())
             }
         };

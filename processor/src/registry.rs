@@ -12,7 +12,7 @@ pub mod rules;
 
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use hashbrown::HashMap;
 use schemas::{
     ApplicationEvent, VenueEvent, VenueId,
@@ -78,13 +78,10 @@ impl Registry {
 /// How many partitions the registry has.
 ///
 /// # Errors
-/// When Kafka does not say, or they are more than numbers are given out by.
+/// When Kafka does not say.
 pub fn partitions(kafka: &KafkaConfig) -> anyhow::Result<i32> {
-    let topic = kafka.topics().applications;
     let consumer = kafka.reader().create().context("cannot set up a Kafka consumer")?;
-    let partitions = partition_count(&consumer, &topic)?;
-    ensure!(partitions <= MAX_PARTITIONS, "topic {topic} has {partitions} partitions: {MAX_PARTITIONS} are the most");
-    Ok(partitions)
+    partition_count(&consumer, &kafka.topics().applications)
 }
 
 /// What runs a partition of the registry.

@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS application_states
     serial            UInt8,
     organisation      String,
     organisation_name String,
-    organisation_type LowCardinality(String),
+    organisation_kind LowCardinality(String),
     applicant         UInt64,
     applicant_kind    LowCardinality(String),
     channel           LowCardinality(String),

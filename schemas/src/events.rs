@@ -10,8 +10,7 @@ mod scan;
 mod venue;
 
 pub use application::{
-    ApplicantKind, ApplicationAction, ApplicationEvent, ApplicationState, Channel, OrganisationType, Refusal, Rejection,
-    Submission, VenueKind, is_within,
+    ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission, is_within,
 };
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{HealthEvent, TestEvent};

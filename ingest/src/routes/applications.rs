@@ -33,13 +33,8 @@ use crate::{
 const MAX_NOTE_CHARS: usize = 500;
 
 /// What a reviewer may reject for; the registry's own reasons are not among them.
-const REASONS: [Rejection; 5] = [
-    Rejection::VagueAddress,
-    Rejection::WrongData,
-    Rejection::NotInThisCity,
-    Rejection::Duplicate,
-    Rejection::Other,
-];
+const REASONS: [Rejection; 5] =
+    [Rejection::VagueAddress, Rejection::WrongData, Rejection::NotInThisCity, Rejection::Duplicate, Rejection::Other];
 
 /// A command that is kept; the registry decides it within a second or two.
 #[derive(Debug, Serialize, ToSchema)]

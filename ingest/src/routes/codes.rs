@@ -12,7 +12,11 @@ use service::Problem;
 use utoipa::ToSchema;
 
 use super::json;
-use crate::{admission::Client, error::IngestError, state::{Gateway, now_ms}};
+use crate::{
+    admission::Client,
+    error::IngestError,
+    state::{Gateway, now_ms},
+};
 
 /// The venue that a code stands for.
 #[derive(Debug, Serialize, ToSchema)]

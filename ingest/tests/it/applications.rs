@@ -16,8 +16,8 @@ const VENUE: u32 = 1 << 31;
 fn application() -> Value {
     json!({"request_id": "018f0000-0000-7000-8000-000000000001", "channel": "mobile",
         "applicant": {"kind": "agent", "document": {"type": "id_card", "number": ID_CARD}},
-        "organisation": {"credit_code": ORGANISATION, "name": "茶业公司", "type": "company"},
-        "kind": "venue", "category": "catering", "name": "茶馆", "district": 310_101, "address": "福州路1号",
+        "organisation": {"credit_code": ORGANISATION, "name": "茶业公司", "kind": "company"},
+        "category": "catering", "name": "茶馆", "district": 310_101, "address": "福州路1号",
         "responsible": {"name": "张三丰", "phone": "+86 138-0000-0000"}})
 }
 
@@ -79,11 +79,13 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
     for (path, value, field) in [
         ("channel", json!("post"), "channel"),
         ("applicant.kind", json!("cousin"), "applicant.kind"),
+        ("applicant.kind", json!("employee"), "applicant.kind"),
         ("applicant.document", Value::Null, "person"),
         ("applicant", Value::Null, "applicant"),
         ("organisation.credit_code", json!("91310000MA1FL0000A"), "organisation.credit_code"),
         ("organisation.name", json!(" "), "organisation.name"),
-        ("organisation.type", json!("club"), "organisation.type"),
+        ("organisation.kind", json!("other"), "organisation.kind"),
+        ("organisation.kind", json!("club"), "organisation.kind"),
         ("category", json!("teahouse"), "category"),
         ("name", json!(""), "name"),
         ("district", json!(31), "district"),
@@ -121,7 +123,8 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
 async fn reviews_and_withdrawals_are_commands_of_their_organisation() {
     let gateway = Gateway::start().await;
     let id = Uuid::from_u128(7);
-    let review = json!({"organisation": ORGANISATION, "outcome": "reject", "reason": "vague_address", "note": "几号？"});
+    let review =
+        json!({"organisation": ORGANISATION, "outcome": "reject", "reason": "vague_address", "note": "几号？"});
     assert_eq!(post(&gateway, &format!("/v1/applications/{id}/reviews"), &review).await.status, 202);
     let withdrawal = json!({"organisation": ORGANISATION, "request_id": Uuid::from_u128(9)});
     assert_eq!(post(&gateway, &format!("/v1/applications/{id}/withdrawal"), &withdrawal).await.status, 202);

@@ -45,13 +45,16 @@ impl Log {
         }
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, partition);
-        let committed = consumer.committed_offsets(list, METADATA_TIMEOUT).context("cannot read how far outputs are")?;
+        let committed =
+            consumer.committed_offsets(list, METADATA_TIMEOUT).context("cannot read how far outputs are")?;
         let done = match committed.find_partition(topic, partition).map(|entry| entry.offset()) {
             Some(Offset::Offset(offset)) => offset,
             _ => 0,
         };
         if done > high {
-            bail!("{topic}[{partition}] ends at offset {high}, and outputs are out up to {done}: its last records are gone");
+            bail!(
+                "{topic}[{partition}] ends at offset {high}, and outputs are out up to {done}: its last records are gone"
+            );
         }
         Ok((Self { consumer, topic: topic.to_owned(), partition, next: 0 }, done))
     }
@@ -66,7 +69,8 @@ impl Log {
         let deadline = Instant::now() + patience;
         let mut records = Vec::new();
         while records.len() < MAX_RECORDS && end.is_none_or(|end| self.next < end) {
-            let wait = if records.is_empty() { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            let wait =
+                if records.is_empty() { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
             match self.consumer.poll(wait) {
                 // A client whose position has left the log begins again at its first record.
                 Some(Ok(record)) if record.offset() < self.next => {}

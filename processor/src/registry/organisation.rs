@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use schemas::{
     UnixSeconds, VenueId,
-    events::{
-        ApplicationAction, ApplicationEvent, ApplicationState, Channel, Refusal, Rejection, Submission, is_within,
-    },
+    city::ChannelKind,
+    events::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission, is_within},
 };
 use uuid::Uuid;
 
@@ -111,7 +110,7 @@ impl Organisation {
     }
 
     /// How many codes it has or has applied for by a channel.
-    pub fn count(&self, channel: Channel) -> usize {
+    pub fn count(&self, channel: ChannelKind) -> usize {
         self.live().filter(|(_, application)| application.submission.channel == channel).count()
     }
 
@@ -138,7 +137,8 @@ impl Organisation {
         decision: &mut Decision,
     ) {
         let place = Place::of(submission, rules.per_door);
-        decision.duplicate_of = self.live().find(|(_, other)| other.place.is_same(&place)).map(|(id, _)| *id);
+        let same = |(_, other): &(&Uuid, &Application)| rules.reject_duplicates && other.place.is_same(&place);
+        decision.duplicate_of = self.live().find(same).map(|(id, _)| *id);
         let quota = usize::try_from(rules.quota(submission.channel)).unwrap_or(usize::MAX);
         decision.rejected = if decision.duplicate_of.is_some() {
             Some(Rejection::Duplicate)
@@ -212,13 +212,15 @@ impl Application {
                 self.state = ApplicationState::Revoked;
                 self.change(revision, decision);
             }
-            ApplicationAction::Reissue { .. } => match self.code.and_then(|(id, serial)| Some((id, serial.checked_add(1)?))) {
-                Some(code) => {
-                    self.code = Some(code);
-                    self.change(revision, decision);
+            ApplicationAction::Reissue { .. } => {
+                match self.code.and_then(|(id, serial)| Some((id, serial.checked_add(1)?))) {
+                    Some(code) => {
+                        self.code = Some(code);
+                        self.change(revision, decision);
+                    }
+                    None => decision.refused = Some(Refusal::SerialsUsedUp),
                 }
-                None => decision.refused = Some(Refusal::SerialsUsedUp),
-            },
+            }
         }
     }
 

@@ -1,6 +1,10 @@
 //! The row of an application's state after a command, as `application_states` takes it.
 
-use schemas::{ApplicationEvent, VenueId, events::Submission};
+use schemas::{
+    ApplicationEvent, VenueId,
+    city::{ChannelKind, OrganisationKind, VenueKind},
+    events::Submission,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -25,11 +29,11 @@ pub struct StateRow<'a> {
     serial: u8,
     organisation: &'a str,
     organisation_name: &'a str,
-    organisation_type: &'static str,
+    organisation_kind: OrganisationKind,
     applicant: u64,
-    applicant_kind: &'static str,
-    channel: &'static str,
-    kind: &'static str,
+    applicant_kind: &'a str,
+    channel: ChannelKind,
+    kind: VenueKind,
     category: &'a str,
     name: &'a str,
     district: u32,
@@ -66,11 +70,11 @@ impl<'a> StateRow<'a> {
             serial,
             organisation: &event.organisation,
             organisation_name: &submission.organisation_name,
-            organisation_type: submission.organisation_type.as_str(),
+            organisation_kind: submission.organisation_kind,
             applicant: submission.applicant.to_u64(),
-            applicant_kind: submission.applicant_kind.as_str(),
-            channel: submission.channel.as_str(),
-            kind: submission.kind.as_str(),
+            applicant_kind: &submission.applicant_kind,
+            channel: submission.channel,
+            kind: submission.kind,
             category: &submission.category,
             name: &submission.name,
             district: submission.district,

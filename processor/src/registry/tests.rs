@@ -4,23 +4,29 @@ use serde_json::{Value, json};
 use super::*;
 
 const ORGANISATIONS: [&str; 2] = ["91310000MA1FL0000N", "91310000MA1FL0001R"];
-const RULES: Rules = Rules { reviewed: false, per_door: true, mobile_quota: 3, portal_quota: 3 };
+const RULES: Rules =
+    Rules { reviewed: false, per_door: true, reject_duplicates: true, mobile_quota: 3, portal_quota: 3 };
 
 fn registry() -> Registry {
     Registry::new(3, RULES, "venues", None)
 }
 
 fn submit(organisation: usize, number: u8, place: u8) -> (String, Vec<u8>) {
-    command(organisation, number, &json!({"type": "submit", "channel": "mobile", "applicant": "1123456789abcdef",
-        "applicant_kind": "agent", "organisation_name": "茶业公司", "organisation_type": "company", "kind": "venue",
+    command(
+        organisation,
+        number,
+        &json!({"type": "submit", "channel": "mobile", "applicant": "1123456789abcdef",
+        "applicant_kind": "agent", "organisation_name": "茶业公司", "organisation_kind": "company", "kind": "place",
         "category": "catering", "name": "茶馆", "district": 310_101, "address": format!("福州路{place}号"),
-        "sealed": "1.secret"}))
+        "sealed": "1.secret"}),
+    )
 }
 
 fn command(organisation: usize, number: u8, action: &Value) -> (String, Vec<u8>) {
     let organisation = ORGANISATIONS[organisation];
     let id = Uuid::from_u128(number.into());
-    let message = json!({"v": 1, "command": id, "organisation": organisation, "at_ms": 1_654_056_000_000i64, "action": action});
+    let message =
+        json!({"v": 1, "command": id, "organisation": organisation, "at_ms": 1_654_056_000_000i64, "action": action});
     (organisation.to_owned(), message.to_string().into_bytes())
 }
 

@@ -27,7 +27,7 @@ fn id(number: u64) -> Uuid {
 
 fn submission(place: u64) -> Value {
     json!({"type": "submit", "channel": "mobile", "applicant": "1123456789abcdef", "applicant_kind": "agent",
-        "organisation_name": "茶业公司", "organisation_type": "company", "kind": "venue", "category": "catering",
+        "organisation_name": "茶业公司", "organisation_kind": "company", "kind": "place", "category": "catering",
         "name": "茶馆", "district": 310_101, "address": format!("福州路{place}号"), "sealed": "1.secret"})
 }
 
@@ -75,7 +75,9 @@ fn read(fixture: &Fixture, topic: &str, partitions: i32, mut each: impl FnMut(i3
 fn expected(fixture: &Fixture) -> Expected {
     let city = schemas::CityProfile::try_built_in(&fixture.config.city).expect("a city");
     let partitions = fixture.config.kafka.partitions;
-    let new = |partition: i32| Registry::new(u8::try_from(partition).expect("few"), Rules::of(&city), "venues", None);
+    let new = |partition: i32| {
+        Registry::new(u8::try_from(partition).expect("few"), Rules::of(&city.application), "venues", None)
+    };
     let mut registries: Vec<Registry> = (0..partitions).map(new).collect();
     let mut states = Vec::new();
     read(fixture, &fixture.topics.applications, partitions, |partition, offset, key, value| {
@@ -84,7 +86,8 @@ fn expected(fixture: &Fixture) -> Expected {
         for row in outputs.rows {
             let row: Value = serde_json::from_slice(&row.json).expect("a row");
             let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
-            let line = [text("application_id"), row["revision"].to_string(), text("state"), text("refused"), text("reason")];
+            let line =
+                [text("application_id"), row["revision"].to_string(), text("state"), text("refused"), text("reason")];
             states.push(line.join(" "));
         }
     });
@@ -129,7 +132,8 @@ async fn settle(fixture: &Fixture) -> Expected {
 /// No organisation has more codes than the quota of the channel, no place two, and no application two decisions.
 async fn assert_rules_hold(fixture: &Fixture) {
     let newest = "FROM (SELECT * FROM application_states FINAL ORDER BY application_id, revision DESC LIMIT 1 BY application_id)";
-    let quota = format!("SELECT max(c) FROM (SELECT count() AS c {newest} WHERE state = 'approved' GROUP BY organisation)");
+    let quota =
+        format!("SELECT max(c) FROM (SELECT count() AS c {newest} WHERE state = 'approved' GROUP BY organisation)");
     assert!(fixture.query_u64(&quota).await <= 20);
     let places = format!(
         "SELECT count() FROM (SELECT 1 {newest} WHERE state IN ('approved', 'submitted') \

@@ -48,8 +48,8 @@ struct Application {
     organisation: String,
     /// Its name.
     organisation_name: String,
-    /// Its type.
-    organisation_type: String,
+    /// Its kind.
+    organisation_kind: String,
     /// As what the applicant applied.
     applicant_kind: String,
     /// By which way: mobile or portal.
@@ -179,7 +179,7 @@ impl Application {
             changed_at: at(row.at_ms),
             organisation: row.organisation.clone(),
             organisation_name: row.organisation_name.clone(),
-            organisation_type: row.organisation_type.clone(),
+            organisation_kind: row.organisation_kind.clone(),
             applicant_kind: row.applicant_kind.clone(),
             channel: row.channel.clone(),
             kind: row.kind.clone(),

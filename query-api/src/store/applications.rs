@@ -42,8 +42,8 @@ pub struct ApplicationRow {
     pub organisation: String,
     /// Its name.
     pub organisation_name: String,
-    /// Its type.
-    pub organisation_type: String,
+    /// Its kind.
+    pub organisation_kind: String,
     /// Person key of the applicant.
     pub applicant: u64,
     /// As what they applied.

@@ -8,7 +8,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{EventError, Versioned, check_time, is_district, read};
-use crate::{PersonKey, UnixSeconds, VenueId, organisation::is_credit_code};
+use crate::{
+    PersonKey, UnixSeconds, VenueId,
+    city::{ChannelKind, OrganisationKind, VenueKind},
+    organisation::is_credit_code,
+};
 
 /// One command. Topic `applications`, key: credit code of the organisation.
 ///
@@ -87,15 +91,15 @@ impl ApplicationAction {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Submission {
     /// Which way it came; each has a quota of its own (S0).
-    pub channel: Channel,
+    pub channel: ChannelKind,
     /// Who applies.
     pub applicant: PersonKey,
-    /// As what.
-    pub applicant_kind: ApplicantKind,
+    /// As what, an id of the city profile.
+    pub applicant_kind: String,
     /// Name of the organisation.
     pub organisation_name: String,
-    /// Its type.
-    pub organisation_type: OrganisationType,
+    /// Its kind.
+    pub organisation_kind: OrganisationKind,
     /// What the code is for.
     pub kind: VenueKind,
     /// Category, an id of the city profile.
@@ -142,56 +146,6 @@ macro_rules! words {
             }
         }
     };
-}
-
-words! {
-    /// The way an application came (S0).
-    Channel {
-        /// The city's app.
-        Mobile = "mobile",
-        /// The open platform, with the organisation's own certificate.
-        Portal = "portal",
-    }
-}
-
-words! {
-    /// Who may apply for an organisation (S0).
-    ApplicantKind {
-        /// Its legal person.
-        LegalPerson = "legal_person",
-        /// An authorised agent.
-        Agent = "agent",
-    }
-}
-
-words! {
-    /// Types of organisation that may apply (S0).
-    OrganisationType {
-        /// Government body.
-        Government = "government",
-        /// Public service institution.
-        PublicService = "public_service",
-        /// Firm.
-        Company = "company",
-        /// Sole trader.
-        SoleTrader = "sole_trader",
-    }
-}
-
-words! {
-    /// What a code is for.
-    VenueKind {
-        /// A place.
-        Venue = "venue",
-        /// A bus, taxi or coach (S1).
-        Vehicle = "vehicle",
-        /// A meeting, show or tour group, with a start and an end (S2).
-        Event = "event",
-        /// A traffic checkpoint of the freight code (S4).
-        FreightCheckpoint = "freight_checkpoint",
-        /// A destination of the freight code (S4).
-        FreightDestination = "freight_destination",
-    }
 }
 
 words! {
@@ -319,7 +273,7 @@ mod tests {
         json!({"v": 1, "command": "00000000-0000-8000-8000-000000000001", "organisation": "91310000MA1FL0000N",
             "at_ms": 1_653_000_000_123i64, "action": {"type": "submit", "channel": "mobile",
             "applicant": "1123456789abcdef", "applicant_kind": "agent", "organisation_name": "茶业公司",
-            "organisation_type": "company", "kind": "venue", "category": "catering", "name": "茶馆",
+            "organisation_kind": "company", "kind": "place", "category": "catering", "name": "茶馆",
             "district": 310_101, "address": "福州路1号", "sealed": "1.AAAA"}})
     }
 

@@ -1,21 +1,25 @@
 use proptest::prelude::*;
-use schemas::events::{ApplicantKind, OrganisationType, VERSION, VenueKind};
+use schemas::{
+    city::{OrganisationKind, VenueKind},
+    events::VERSION,
+};
 
 use super::*;
 
 const ORGANISATION: &str = "91310000MA1FL0000N";
 const NOON: i64 = 1_654_056_000;
-const REVIEWED: Rules = Rules { reviewed: true, per_door: true, mobile_quota: 3, portal_quota: 5 };
+const REVIEWED: Rules =
+    Rules { reviewed: true, per_door: true, reject_duplicates: true, mobile_quota: 3, portal_quota: 5 };
 const AT_ONCE: Rules = Rules { reviewed: false, ..REVIEWED };
 
 fn submission(place: u8) -> Submission {
     Submission {
-        channel: if place.is_multiple_of(2) { Channel::Mobile } else { Channel::Portal },
+        channel: if place.is_multiple_of(2) { ChannelKind::Mobile } else { ChannelKind::Portal },
         applicant: "1123456789abcdef".parse().expect("valid"),
-        applicant_kind: ApplicantKind::Agent,
+        applicant_kind: "agent".to_owned(),
         organisation_name: "茶业公司".to_owned(),
-        organisation_type: OrganisationType::Company,
-        kind: VenueKind::Venue,
+        organisation_kind: OrganisationKind::Company,
+        kind: VenueKind::Place,
         category: "catering".to_owned(),
         name: "茶馆".to_owned(),
         district: 310_101,
@@ -222,7 +226,7 @@ proptest! {
             if let Ok(Some(decision)) = outcome {
                 decided.insert(number, decision);
             }
-            for (channel, quota) in [(Channel::Mobile, 3), (Channel::Portal, 5)] {
+            for (channel, quota) in [(ChannelKind::Mobile, 3), (ChannelKind::Portal, 5)] {
                 prop_assert!(office.organisation.count(channel) <= quota);
             }
             let live: Vec<_> = office.organisation.live().map(|(_, a)| a).collect();
