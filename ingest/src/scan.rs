@@ -134,10 +134,8 @@ impl ScanRequest<'_> {
         };
         let (person, document) = person::identify(self.person, self.document.as_ref(), &city.person_keys)?;
         let at = self.scanned_at(limits, now_ms / 1000)?;
-        if let Some(today) = city.profile.day_of(at) {
-            let born = document.and_then(|document| document.birth_date());
-            eligibility::check(&city.profile, self.method, self.offline_reason.as_deref(), born, today)?;
-        }
+        let born = || Some((document?.birth_date()?, city.profile.day_of(at)?));
+        eligibility::check(&city.profile, self.method, self.offline_reason.as_deref(), born)?;
         Ok(Scan {
             venue,
             person,

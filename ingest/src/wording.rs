@@ -59,10 +59,12 @@ pub struct Sentences {
     refusals: Vec<(Option<u16>, Box<[Saying]>)>,
 }
 
-/// Says why. Yellow, red and so on have the bits of [`Reason`]; two more stand for what cannot be looked up.
+/// Causes of a refusal. Yellow, red and so on have the bits of [`Reason`]; two more stand for what cannot be looked up.
 const CAUSES: usize = 10;
 const HEALTH_UNAVAILABLE: usize = 8;
 const TEST_UNAVAILABLE: usize = 9;
+/// In which order they are told.
+const ORDER: [usize; CAUSES] = [0, 1, 2, HEALTH_UNAVAILABLE, 3, 4, TEST_UNAVAILABLE, 5, 6, 7];
 
 impl Saying {
     fn new(sentence: &Sentence) -> Self {
@@ -135,7 +137,7 @@ fn refusals(wording: &Wording, hours: Option<u16>) -> Box<[Saying]> {
 }
 
 fn refusal(wording: &Wording, causes: usize, hours: Option<u16>) -> Saying {
-    let named: Vec<_> = (0..CAUSES).filter(|bit| causes >> bit & 1 == 1).map(|bit| cause(wording, bit)).collect();
+    let named: Vec<_> = ORDER.into_iter().filter(|bit| causes >> bit & 1 == 1).map(|bit| cause(wording, bit)).collect();
     let joined = |texts: Vec<&str>, separator: &str| {
         let hours = hours.map_or_else(String::new, |hours| hours.to_string());
         texts.join(separator).replace("{hours}", &hours)

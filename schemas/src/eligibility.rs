@@ -28,7 +28,8 @@ pub enum Ineligible {
 }
 
 /// Checks that a city registers somebody by a method: everyone by code or sentinel, and by others only those of the
-/// groups that its profile names, by their age on that day or by what the device states.
+/// groups that its profile names, by their age or by what the device states. `born` gives the birth date and the day of
+/// the scan, where a document tells; it is asked only where it matters.
 ///
 /// # Errors
 /// [`Ineligible`], which says what would be right.
@@ -36,8 +37,7 @@ pub fn check(
     city: &CityProfile,
     method: Method,
     reason: Option<&str>,
-    born: Option<NaiveDate>,
-    today: NaiveDate,
+    born: impl FnOnce() -> Option<(NaiveDate, NaiveDate)>,
 ) -> Result<(), Ineligible> {
     if !city.scanning.methods.contains(&method) {
         return Err(Ineligible::Method(one_of(city.scanning.methods.iter().map(|m| m.as_str()))));
@@ -46,7 +46,7 @@ pub fn check(
         return if reason.is_none() { Ok(()) } else { Err(Ineligible::ReasonNotAsked) };
     };
     let expected = || one_of(ids.iter().map(String::as_str));
-    let age = born.map(|born| age_on(today, born));
+    let age = born().map(|(born, today)| age_on(today, born));
     let fits = |group: &PeopleGroup| age.is_none_or(|age| group.takes_age(age));
     let mut groups = city.people.iter().filter(|group| ids.contains(&group.id));
     match reason {
@@ -82,7 +82,7 @@ mod tests {
         born: Option<NaiveDate>,
     ) -> Result<(), std::mem::Discriminant<Ineligible>> {
         let city = CityProfile::try_built_in(city).expect("valid");
-        check(&city, method, reason, born, TODAY).map_err(|error| std::mem::discriminant(&error))
+        check(&city, method, reason, || Some((born?, TODAY))).map_err(|error| std::mem::discriminant(&error))
     }
 
     fn because(error: Ineligible) -> Result<(), std::mem::Discriminant<Ineligible>> {

@@ -6,6 +6,7 @@
 
 mod api;
 mod applications;
+mod cities;
 mod codes;
 mod feeds;
 mod gateway;
