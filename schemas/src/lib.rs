@@ -3,6 +3,7 @@
 //!
 //! Nothing here does I/O or reads a clock; time is always an argument. Services meet only in these types.
 
+pub mod access;
 pub mod admission;
 pub mod city;
 pub mod code;
