@@ -9,9 +9,7 @@ mod health;
 mod scan;
 mod venue;
 
-pub use application::{
-    ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission, is_within,
-};
+pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{HealthEvent, TestEvent};
 pub use scan::ScanEvent;

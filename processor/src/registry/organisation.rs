@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use schemas::{
     UnixSeconds, VenueId,
+    access::covers,
     city::ChannelKind,
-    events::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission, is_within},
+    events::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission},
 };
 use uuid::Uuid;
 
@@ -176,7 +177,7 @@ impl Application {
         next_venue: impl FnOnce() -> Option<VenueId>,
         decision: &mut Decision,
     ) {
-        let outside = |within: Option<u32>| within.is_some_and(|area| !is_within(self.submission.district, area));
+        let outside = |within: Option<u32>| within.is_some_and(|area| !covers(area, self.submission.district));
         decision.refused = match action {
             ApplicationAction::Review { within, .. }
             | ApplicationAction::Revoke { within, .. }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{EventError, Versioned, check_time, is_district, read};
 use crate::{
     PersonKey, UnixSeconds, VenueId,
+    access::{Limit, Scope, covers},
     city::{ChannelKind, OrganisationKind, VenueKind},
     organisation::is_credit_code,
 };
@@ -221,6 +222,35 @@ impl ApplicationEvent {
         Ok(event)
     }
 
+    /// The command as a holder of a scope may send it: within its organisation, its district and its person.
+    ///
+    /// # Errors
+    /// The limit that leaves it out, or that cannot be held to.
+    pub fn limited(mut self, scope: &Scope) -> Result<Self, Limit> {
+        if scope.venues.is_some() {
+            return Err(Limit::Venues);
+        }
+        if scope.organisation.as_ref().is_some_and(|own| *own != self.organisation) {
+            return Err(Limit::Organisation);
+        }
+        match &mut self.action {
+            ApplicationAction::Submit(submission) => {
+                if scope.district.is_some_and(|area| !covers(area, submission.district)) {
+                    return Err(Limit::District);
+                }
+                if scope.person.is_some_and(|own| own != submission.applicant) {
+                    return Err(Limit::Person);
+                }
+            }
+            ApplicationAction::Withdraw { .. } if scope.district.is_some() => return Err(Limit::District),
+            ApplicationAction::Withdraw { .. } => {}
+            ApplicationAction::Review { within, .. }
+            | ApplicationAction::Revoke { within, .. }
+            | ApplicationAction::Reissue { within, .. } => *within = scope.district,
+        }
+        Ok(self)
+    }
+
     /// The identity of the application that an organisation sends as `request`, so that no organisation can name
     /// another one's.
     pub fn application_id(organisation: &str, request: Uuid) -> Uuid {
@@ -249,18 +279,6 @@ impl Submission {
             _ => Err(EventError::Field { field: "starts_at", problem: "is only for events, as is `ends_at`" }),
         }
     }
-}
-
-/// Whether a district lies within another one: its own code, or the first digits of what lies above it.
-pub const fn is_within(district: u32, area: u32) -> bool {
-    let mut above = district;
-    while above > 0 {
-        if above == area {
-            return true;
-        }
-        above /= 10;
-    }
-    false
 }
 
 #[cfg(test)]
@@ -307,12 +325,34 @@ mod tests {
     }
 
     #[test]
-    fn a_district_lies_within_itself_and_what_is_above_it() {
-        for area in [310_101, 3101, 31] {
-            assert!(is_within(310_101, area), "{area}");
-        }
-        for area in [310_104, 3102, 32, 0, 3_101_010] {
-            assert!(!is_within(310_101, area), "{area}");
-        }
+    fn what_a_token_is_limited_to_a_command_is() {
+        let event = |action| ApplicationEvent {
+            v: 1,
+            command: Uuid::from_u128(1),
+            organisation: "91310000MA1FL0000N".to_owned(),
+            at_ms: 1_653_000_000_123,
+            action,
+        };
+        let scope = |organisation: Option<&str>, district| Scope {
+            organisation: organisation.map(str::to_owned),
+            district,
+            ..Scope::default()
+        };
+        let submitted = ApplicationEvent::try_parse(submission().to_string().as_bytes()).expect("valid");
+        let limited = |event: &ApplicationEvent, scope: &Scope| event.clone().limited(scope).map(|event| event.action);
+        assert_eq!(limited(&submitted, &scope(Some("91310000MA1FL0000N"), Some(31))), Ok(submitted.action.clone()));
+        assert_eq!(limited(&submitted, &scope(Some("91310000MA1FL0001R"), None)), Err(Limit::Organisation));
+        assert_eq!(limited(&submitted, &scope(None, Some(3201))), Err(Limit::District));
+        let somebody = Scope { person: "1123456789abcdee".parse().ok(), ..Scope::default() };
+        assert_eq!(limited(&submitted, &somebody), Err(Limit::Person));
+
+        // Where the venue lies the registry knows; the command says how far its sender may go.
+        let revoke = event(ApplicationAction::Revoke { venue: 7, within: None });
+        let within = ApplicationAction::Revoke { venue: 7, within: Some(3101) };
+        assert_eq!(limited(&revoke, &scope(None, Some(3101))), Ok(within));
+        let withdraw = event(ApplicationAction::Withdraw { application: Uuid::from_u128(7) });
+        assert_eq!(limited(&withdraw, &scope(None, Some(3101))), Err(Limit::District));
+        let venues = Scope { venues: Some(vec![7]), ..Scope::default() };
+        assert_eq!(limited(&revoke, &venues), Err(Limit::Venues));
     }
 }
