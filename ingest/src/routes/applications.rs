@@ -234,7 +234,7 @@ pub async fn take(
     if let Some((_, error)) = keeping.kept().await.failed {
         return Err(error);
     }
-    tracing::info!(command = %event.command, action = event.action.as_str(), "took a command about venue codes");
+    tracing::debug!(command = %event.command, action = event.action.as_str(), "took a command about venue codes");
     let answer = CommandAnswer { command: event.command, follow };
     let answer = serde_json::to_vec(&answer).map_err(|_| IngestError::Internal)?;
     Ok((StatusCode::ACCEPTED, json(answer)).into_response())

@@ -249,3 +249,24 @@ async fn a_command_that_cannot_be_decided_is_a_dead_letter_and_the_next_one_is_d
     assert_eq!(reasons.len(), 2, "{reasons:?}");
     assert!(reasons[1].starts_with("field `application`"), "{reasons:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_out_does_not_leave_again_at_the_next_start() {
+    let fixture = Fixture::new(1).await;
+    let sent = || {
+        let mut count = 0;
+        read(&fixture, &fixture.topics.venues, 1, |_, _, _, _| count += 1);
+        count
+    };
+    let process = Process::start(&fixture, &[]);
+    commands(&fixture, 0..30).await;
+    settle(&fixture).await;
+    process.terminate();
+    let before = sent();
+    let process = Process::start(&fixture, &[]);
+    send(&fixture, 0, id(90), &submission(90)).await;
+    send(&fixture, 0, id(91), &json!({"type": "review", "application": id(90)})).await;
+    settle(&fixture).await;
+    process.terminate();
+    assert_eq!(sent(), before + 1, "only the new venue");
+}
