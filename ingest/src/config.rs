@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use anyhow::{Context, ensure};
 use schemas::{CityProfile, KeyRing};
-use service::{HttpConfig, KafkaConfig, secret::read_key_ring};
+use service::{AccessConfig, HttpConfig, KafkaConfig, secret::read_key_ring};
 
 use crate::spool::Spool;
 
@@ -14,6 +14,9 @@ pub struct Config {
     /// Where it listens.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// Whom it lets in.
+    #[command(flatten)]
+    pub access: AccessConfig,
     /// Where Kafka is.
     #[command(flatten)]
     pub kafka: KafkaConfig,
@@ -188,9 +191,10 @@ mod tests {
 
     #[test]
     fn the_key_files_are_all_that_must_be_given() {
-        let cli = Cli::try_parse_from(["t", "--code-keys-file", "c", "--person-keys-file", "p"]).expect("parses");
+        let files = ["t", "--code-keys-file", "c", "--person-keys-file", "p", "--token-keys-file", "k"];
+        let cli = Cli::try_parse_from(files).expect("parses");
         assert_eq!(cli.config.producer.linger_ms, 5);
         assert_eq!(cli.config.limits.limit_scans_burst.get(), 100_000);
-        assert!(Cli::try_parse_from(["t"]).is_err());
+        assert!(Cli::try_parse_from(&files[..5]).is_err());
     }
 }

@@ -24,6 +24,7 @@ mod reach;
 mod route;
 mod routes;
 mod scan;
+mod scope;
 mod serve;
 mod spool;
 mod state;

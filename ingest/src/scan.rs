@@ -2,6 +2,7 @@
 
 use schemas::{
     Colour, Direction, Exemption, Method, PersonKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
+    access::Claims,
     admission::{Arrival, Health, decide},
 };
 use serde::Deserialize;
@@ -12,7 +13,8 @@ use crate::{
     config::{City, LimitConfig},
     error::IngestError,
     fields::{Field, Object, Text, one_of},
-    person::{self, DOCUMENT, DocumentRequest, PERSON},
+    person::{DOCUMENT, DocumentRequest, PERSON},
+    scope,
     tables::Venue,
     time,
 };
@@ -116,9 +118,9 @@ impl ScanRequest<'_> {
     /// Checks everything that needs no table.
     ///
     /// # Errors
-    /// When fields contradict each other, the code is forged, the document's number wrong, or the time out of
-    /// range.
-    pub fn check(&self, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
+    /// When fields contradict each other, the code is forged, the document's number wrong, the time out of
+    /// range, or the sender may not send this.
+    pub fn check(&self, sender: &Claims, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
         let (venue, serial) = match (&self.code, self.venue) {
             (Some(code), None) => {
                 let code = VenueCode::verify(code, &city.code_keys)?;
@@ -128,9 +130,10 @@ impl ScanRequest<'_> {
             (None, None) => return Err(IngestError::missing("code", "expected `code` or `venue`")),
             (Some(_), Some(_)) => return Err(IngestError::invalid("venue", "expected `code` or `venue`, not both")),
         };
+        scope::check_method(sender, self.method, serial.is_none())?;
         Ok(Scan {
             venue,
-            person: person::resolve(self.person, self.document.as_ref(), &city.person_keys)?,
+            person: scope::person(sender, self.person, self.document.as_ref(), &city.person_keys)?,
             serial,
             method: self.method,
             direction: self.direction,
@@ -212,7 +215,11 @@ impl Scan {
 mod tests {
     use std::num::NonZeroU32;
 
-    use schemas::{CityProfile, KeyRing, Reason, TestResult, VenueEvent, events::VenueStatus};
+    use schemas::{
+        CityProfile, KeyRing, Reason, TestResult, VenueEvent,
+        access::{Role, Scope},
+        events::VenueStatus,
+    };
 
     use super::*;
     use crate::fields::read;
@@ -275,7 +282,8 @@ mod tests {
 
     fn check(json: &serde_json::Value) -> Result<Scan, IngestError> {
         let text = json.to_string();
-        read::<ScanRequest<'_>>(text.as_bytes())?.check(&city(), &limits(), NOW * 1000)
+        let sender = scope::tests::claims(Role::Device, Scope::default());
+        read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), NOW * 1000)
     }
 
     fn accept(json: &serde_json::Value, venue: Option<&Venue>) -> Result<Accepted, IngestError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::CityProfile;
-use service::Readiness;
+use service::{Readiness, access::Verifier};
 use tokio::sync::Semaphore;
 
 use crate::{Config, QueryConfig, metrics, store::Store, tables};
@@ -18,6 +18,7 @@ struct Inner {
     city: CityProfile,
     limits: QueryConfig,
     readiness: Readiness,
+    verifier: Arc<Verifier>,
     slots: Semaphore,
     metrics: PrometheusHandle,
 }
@@ -26,17 +27,19 @@ impl AppState {
     /// State that is not ready until the tables have been seen.
     ///
     /// # Errors
-    /// When the city is not known or another metrics recorder is installed.
+    /// When the city is not known, the token keys cannot be used, or another metrics recorder is installed.
     pub fn try_new(config: &Config) -> anyhow::Result<Self> {
         let city = CityProfile::try_built_in(&config.query.city)?;
         let metrics = service::telemetry::init_metrics()?;
         metrics::describe();
+        let verifier = Verifier::try_new(&config.access)?;
         Ok(Self(Arc::new(Inner {
             store: Store::new(&config.clickhouse, &config.query),
             city,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
+            verifier,
             metrics,
         })))
     }
@@ -55,6 +58,10 @@ impl AppState {
 
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    pub(crate) fn verifier(&self) -> &Arc<Verifier> {
+        &self.0.verifier
     }
 
     pub(crate) fn slots(&self) -> &Semaphore {

@@ -13,6 +13,8 @@ pub struct Venue {
     pub door: Option<Box<str>>,
     /// District, six-digit code of GB/T 2260.
     pub district: u32,
+    /// Unified social credit code of its organisation.
+    organisation: Option<[u8; 18]>,
     /// Place of its category in the city profile.
     category: u16,
     /// Issue number of its current code.
@@ -31,11 +33,17 @@ impl Venue {
             address: event.address.into(),
             door: event.door.map(Into::into),
             district: event.district,
+            organisation: event.organisation.and_then(|code| code.into_bytes().try_into().ok()),
             category: u16::try_from(category).ok()?,
             serial: event.serial,
             active: event.status == VenueStatus::Active,
         };
         Some((event.venue, venue))
+    }
+
+    /// Unified social credit code of its organisation.
+    pub fn organisation(&self) -> Option<&str> {
+        self.organisation.as_ref().and_then(|code| std::str::from_utf8(code).ok())
     }
 
     /// Its category's id.
