@@ -195,6 +195,6 @@ mod tests {
         let cli = Cli::try_parse_from(files).expect("parses");
         assert_eq!(cli.config.producer.linger_ms, 5);
         assert_eq!(cli.config.limits.limit_scans_burst.get(), 100_000);
-        assert!(Cli::try_parse_from(&files[..5]).is_err());
+        assert!(Cli::try_parse_from(["t"]).is_err());
     }
 }
