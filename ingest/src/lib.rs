@@ -6,6 +6,7 @@
 
 mod admission;
 mod answer;
+mod application;
 mod body;
 pub mod config;
 mod connections;
@@ -24,11 +25,14 @@ mod reach;
 mod route;
 mod routes;
 mod scan;
+mod scope;
+pub mod sealing;
 mod serve;
 mod spool;
 mod state;
 mod tables;
 mod time;
+mod venue_fields;
 mod wording;
 
 pub use config::Config;

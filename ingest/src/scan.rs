@@ -2,6 +2,7 @@
 
 use schemas::{
     Colour, Direction, Method, PersonKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
+    access::Claims,
     admission::{Arrival, Claim, Health, decide},
     eligibility,
 };
@@ -13,7 +14,8 @@ use crate::{
     config::{City, LimitConfig},
     error::IngestError,
     fields::{Field, Object, Text, one_of},
-    person::{self, DOCUMENT, DocumentRequest, PERSON},
+    person::{DOCUMENT, DocumentRequest, PERSON},
+    scope,
     tables::Venue,
     time,
 };
@@ -120,19 +122,20 @@ impl ScanRequest<'_> {
     /// Checks everything that needs no table.
     ///
     /// # Errors
-    /// When fields contradict each other, the code is forged, the document's number wrong, or the time out of
-    /// range.
-    pub fn check(&self, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
+    /// When fields contradict each other, the code is forged, the document's number wrong, the time out of
+    /// range, or the sender may not send this.
+    pub fn check(&self, sender: &Claims, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
         let (venue, serial) = match (&self.code, self.venue) {
             (Some(code), None) => {
-                let code = VenueCode::verify(code, &city.code_keys)?;
+                let code = VenueCode::verify(code, &city.codes.keys)?;
                 (code.venue, Some(code.serial))
             }
             (None, Some(venue)) => (venue, None),
             (None, None) => return Err(IngestError::missing("code", "expected `code` or `venue`")),
             (Some(_), Some(_)) => return Err(IngestError::invalid("venue", "expected `code` or `venue`, not both")),
         };
-        let (person, document) = person::identify(self.person, self.document.as_ref(), &city.person_keys)?;
+        scope::check_method(sender, self.method, serial.is_none())?;
+        let (person, document) = scope::person(sender, self.person, self.document.as_ref(), &city.person_keys)?;
         let at = self.scanned_at(limits, now_ms / 1000)?;
         let born = || Some((document?.birth_date()?, city.profile.day_of(at)?));
         eligibility::check(&city.profile, self.method, self.offline_reason.as_deref(), born)?;
@@ -191,6 +194,9 @@ impl Scan {
         if !venue.active || self.serial.is_some_and(|serial| serial != venue.serial) {
             return Err(IngestError::RevokedCode { field });
         }
+        if !venue.is_valid_at(self.at) {
+            return Err(IngestError::CodeNotInForce { field });
+        }
         let late = now_ms / 1000 - self.at > i64::from(limits.late_after_s);
         let (verdict, reasons, colour, health, test_within_hours) = if late {
             (Verdict::Recorded, Reasons::NONE, Colour::Unknown, Health::UNKNOWN, None)
@@ -226,8 +232,12 @@ mod tests {
     use std::num::NonZeroU32;
 
     use schemas::{
-        CityProfile, Exemption, KeyRing, Reason, TestResult, VenueEvent, admission::Policy, events::VenueStatus,
+        CityProfile, Exemption, KeyRing, Reason, TestResult, VenueEvent,
+        access::{Role, Scope},
+        admission::Policy,
+        events::VenueStatus,
     };
+    use service::code::CodeSigner;
 
     use super::*;
     use crate::{fields::read, wording::Sentences};
@@ -243,9 +253,9 @@ mod tests {
             policy: Policy::new(&profile),
             sentences: Sentences::new(&profile),
             profile,
-            code_keys: ring("ab"),
+            codes: CodeSigner { keys: ring("ab"), base_url: "HTTPS://CODE.EXAMPLE/V/".to_owned() },
             person_keys: ring("cd"),
-            base_url: "HTTPS://CODE.EXAMPLE/V/".to_owned(),
+            identity_keys: ring("ef"),
         }
     }
 
@@ -276,6 +286,9 @@ mod tests {
             organisation: None,
             latitude: None,
             longitude: None,
+            valid_from: None,
+            valid_until: None,
+            revision: None,
         };
         let message = serde_json::to_vec(&event).expect("serialises");
         Venue::try_from_message(&city().profile, &message).expect("reads").1
@@ -293,7 +306,8 @@ mod tests {
 
     fn check(json: &serde_json::Value) -> Result<Scan, IngestError> {
         let text = json.to_string();
-        read::<ScanRequest<'_>>(text.as_bytes())?.check(&city(), &limits(), NOW * 1000)
+        let sender = scope::tests::claims(Role::Device, Scope::default());
+        read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), NOW * 1000)
     }
 
     fn accept(json: &serde_json::Value, venue: Option<&Venue>) -> Result<Accepted, IngestError> {
@@ -304,7 +318,7 @@ mod tests {
     fn code_or_venue_and_person_or_document_but_not_both() {
         let person = "1123456789abcdef";
         let document = serde_json::json!({"type": "id_card", "number": ID_CARD});
-        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().code_keys).to_string();
+        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().codes.keys).to_string();
         let field = |json| check(&json).map(|_| ()).unwrap_err().problem().field.expect("names its field");
         assert_eq!(field(serde_json::json!({"person": person})), "code");
         assert_eq!(field(serde_json::json!({"person": person, "code": code, "venue": 7})), "venue");
@@ -327,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_reissued_code_and_a_closed_venue_are_revoked() {
-        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().code_keys).to_string();
+        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().codes.keys).to_string();
         let by_code = serde_json::json!({"code": code, "person": "1123456789abcdef"});
         let by_number = serde_json::json!({"venue": 7, "person": "1123456789abcdef"});
         assert!(accept(&by_code, Some(&venue(1, VenueStatus::Active))).is_ok());

@@ -73,7 +73,7 @@ impl Tables {
     fn set_venue(&self, city: &CityProfile, message: &[u8]) -> bool {
         match Venue::try_from_message(city, message) {
             Some((id, venue)) => {
-                self.venues.insert(u64::from(id), venue);
+                self.venues.insert_if(u64::from(id), venue, Venue::replaces);
                 true
             }
             None => false,

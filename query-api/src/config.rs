@@ -1,6 +1,6 @@
 //! Configuration of the query service.
 
-use service::{ClickHouseConfig, HttpConfig};
+use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
 /// Everything that the query service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -8,12 +8,18 @@ pub struct Config {
     /// Where it listens.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// Whom it lets in.
+    #[command(flatten)]
+    pub access: AccessConfig,
     /// Where ClickHouse is; the user needs to read the tables and nothing else.
     #[command(flatten)]
     pub clickhouse: ClickHouseConfig,
     /// What a query may cost.
     #[command(flatten)]
     pub query: QueryConfig,
+    /// How venue codes are signed.
+    #[command(flatten)]
+    pub codes: CodeConfig,
 }
 
 /// What a query may cost, and whose clock days are counted by.

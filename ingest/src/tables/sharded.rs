@@ -23,9 +23,12 @@ impl<V> Sharded<V> {
         look(self.shard(key).read().get(&key))
     }
 
-    /// Puts a row in.
-    pub fn insert(&self, key: u64, row: V) {
-        self.shard(key).write().insert(key, row);
+    /// Puts a row in, unless it does not replace the one that is there.
+    pub fn insert_if(&self, key: u64, row: V, replaces: impl FnOnce(&V, &V) -> bool) {
+        let mut shard = self.shard(key).write();
+        if shard.get(&key).is_none_or(|held| replaces(&row, held)) {
+            shard.insert(key, row);
+        }
     }
 
     /// Takes a row out.
@@ -65,13 +68,16 @@ mod tests {
     fn rows_are_changed_and_taken_out_by_key() {
         let map = Sharded::<u32>::default();
         for key in 0..1000 {
-            map.insert(key, 1);
+            map.insert_if(key, 1, |_, _| false);
         }
+        map.insert_if(5, 9, |row, held| row > held);
+        map.insert_if(6, 0, |row, held| row > held);
         map.change(7, |row| Some(row + 1));
         map.change(5000, |row| Some(row + 9));
         map.change(8, |_| None);
         map.remove(9);
         assert_eq!(map.len(), 999);
-        assert_eq!([7, 8, 9, 5000].map(|key| map.with(key, |row| row.copied())), [Some(2), None, None, Some(9)]);
+        assert_eq!([5, 6, 7].map(|key| map.with(key, |row| row.copied())), [Some(9), Some(1), Some(2)]);
+        assert_eq!([8, 9, 5000].map(|key| map.with(key, |row| row.copied())), [None, None, Some(9)]);
     }
 }
