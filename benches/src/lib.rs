@@ -8,6 +8,7 @@
 pub mod chaos;
 pub mod city;
 pub mod demo;
+pub mod doors;
 pub mod gateway;
 pub mod import;
 pub mod link;
@@ -17,4 +18,5 @@ pub mod query;
 pub mod simulate;
 pub mod tables;
 pub mod terminal;
+pub mod tokens;
 pub mod verify;

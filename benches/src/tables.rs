@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use service::KafkaConfig;
 
 use crate::terminal::{grouped, print};
+use crate::tokens::{TokenConfig, Tokens};
 use fill::{Filler, person, venue_id};
 use process::Gateway;
 
@@ -43,6 +44,9 @@ pub struct TablesArgs {
     /// A Kafka that holds nothing else
     #[command(flatten)]
     pub kafka: KafkaConfig,
+    /// How requests are let in.
+    #[command(flatten)]
+    pub tokens: TokenConfig,
 }
 
 /// What was measured.
@@ -95,7 +99,8 @@ impl TablesReport {
 /// When Kafka or the gateway cannot do what they should, or a restarted gateway answers differently.
 pub async fn run(args: TablesArgs) -> anyhow::Result<()> {
     let directory = tempfile::tempdir().context("no place for the gateway's data")?;
-    let start = |snapshot: bool| Gateway::start(&args.venuecode, &args.kafka, directory.path(), snapshot);
+    let tokens = Tokens::try_new(&args.tokens)?;
+    let start = |snapshot: bool| Gateway::start(&args, &tokens, directory.path(), snapshot);
 
     // What grows: a gateway that follows.
     let gateway = start(true)?;

@@ -2,11 +2,13 @@
 
 use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
 
-use anyhow::{Context, ensure};
-use schemas::{CityProfile, KeyRing};
-use service::{HttpConfig, KafkaConfig, secret::read_key_ring};
+use anyhow::Context;
+use schemas::{CityProfile, KeyRing, admission::Policy};
+use service::{
+    AccessConfig, CodeConfig, HttpConfig, KafkaConfig, city::read_city, code::CodeSigner, secret::read_key_ring,
+};
 
-use crate::{spool::Spool, tables::Snapshots};
+use crate::{spool::Spool, tables::Snapshots, wording::Sentences};
 
 /// Settings of the gateway.
 #[derive(Debug, Clone, clap::Args)]
@@ -14,6 +16,9 @@ pub struct Config {
     /// Where it listens.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// Whom it lets in.
+    #[command(flatten)]
+    pub access: AccessConfig,
     /// Where Kafka is.
     #[command(flatten)]
     pub kafka: KafkaConfig,
@@ -99,18 +104,18 @@ pub struct ShutdownConfig {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "City")]
 pub struct CityConfig {
-    /// City profile
-    #[arg(long = "city", env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME")]
+    /// City profile: the name of a built-in one, or the path of a .toml file
+    #[arg(long = "city", env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     pub name: String,
-    /// File with the keys that sign venue codes, as lines of VERSION:HEX
-    #[arg(long, env = "VENUECODE_CODE_KEYS_FILE", value_name = "FILE")]
-    pub code_keys_file: PathBuf,
+    /// How venue codes are signed.
+    #[command(flatten)]
+    pub codes: CodeConfig,
     /// File with the keys that turn documents into person keys, as lines of VERSION:HEX
     #[arg(long, env = "VENUECODE_PERSON_KEYS_FILE", value_name = "FILE")]
     pub person_keys_file: PathBuf,
-    /// What stands before a code in its URL; upper case keeps the QR code small
-    #[arg(long, env = "VENUECODE_BASE_URL", default_value = "HTTPS://CODE.EXAMPLE/V/", value_name = "URL")]
-    pub base_url: String,
+    /// File with the keys that encrypt what names a person, as lines of VERSION:HEX
+    #[arg(long, env = "VENUECODE_IDENTITY_KEYS_FILE", value_name = "FILE")]
+    pub identity_keys_file: PathBuf,
 }
 
 /// What the gateway takes, and from each client how much.
@@ -148,12 +153,16 @@ pub struct LimitConfig {
 pub struct City {
     /// The profile.
     pub profile: CityProfile,
+    /// Its rules.
+    pub policy: Policy,
+    /// Its sentences.
+    pub sentences: Sentences,
     /// Signs and verifies venue codes.
-    pub code_keys: KeyRing,
+    pub codes: CodeSigner,
     /// Turns documents into person keys.
     pub person_keys: KeyRing,
-    /// What stands before a code in its URL.
-    pub base_url: String,
+    /// Encrypts what names a person.
+    pub identity_keys: KeyRing,
 }
 
 impl SpoolConfig {
@@ -190,17 +199,14 @@ impl CityConfig {
     /// # Errors
     /// When there is no such profile, a key file cannot be read, or the URL cannot stand before a code.
     pub fn load(&self) -> anyhow::Result<City> {
-        ensure!(
-            self.base_url.ends_with('/')
-                && self.base_url.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\'),
-            "--base-url `{}` cannot stand before a code: expected an ASCII URL that ends in `/`",
-            self.base_url
-        );
+        let profile = read_city(&self.name).context("--city")?;
         Ok(City {
-            profile: CityProfile::try_built_in(&self.name).context("--city")?,
-            code_keys: read_key_ring(&self.code_keys_file)?,
+            policy: Policy::new(&profile),
+            sentences: Sentences::new(&profile),
+            profile,
+            codes: self.codes.load()?,
             person_keys: read_key_ring(&self.person_keys_file)?,
-            base_url: self.base_url.clone(),
+            identity_keys: read_key_ring(&self.identity_keys_file)?,
         })
     }
 }
@@ -219,7 +225,9 @@ mod tests {
 
     #[test]
     fn the_key_files_are_all_that_must_be_given() {
-        let cli = Cli::try_parse_from(["t", "--code-keys-file", "c", "--person-keys-file", "p"]).expect("parses");
+        let files = ["--code-keys-file", "c", "--person-keys-file", "p", "--identity-keys-file", "i"];
+        let files = ["t"].into_iter().chain(files).chain(["--token-keys-file", "k"]);
+        let cli = Cli::try_parse_from(files).expect("parses");
         assert_eq!(cli.config.producer.linger_ms, 5);
         assert_eq!(cli.config.limits.limit_scans_burst.get(), 100_000);
         assert!(Cli::try_parse_from(["t"]).is_err());

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use schemas::{code::CodeError, document::DocumentError};
+use schemas::{access::Limit, code::CodeError, document::DocumentError, eligibility::Ineligible};
 use service::Problem;
 
 use crate::{limit::Quota, metrics, state::now_ms};
@@ -67,9 +67,28 @@ pub enum IngestError {
     /// The number of a document does not have the form of its type, or a wrong check character.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// The city does not register this person in this way.
+    #[error(transparent)]
+    Ineligible(#[from] Ineligible),
     /// A venue code that nobody with a key wrote.
     #[error(transparent)]
     Code(#[from] CodeError),
+    /// The token is limited in a way that leaves this out.
+    #[error("the token is limited by its `{}`, which leaves this out", limit.as_str())]
+    OutOfScope {
+        /// What is left out.
+        field: &'static str,
+        /// By which limit.
+        limit: Limit,
+    },
+    /// The token's role may use the route, but not in this way.
+    #[error("{expected}")]
+    RoleNotAllowed {
+        /// What it may not send.
+        field: &'static str,
+        /// What it may.
+        expected: &'static str,
+    },
     /// The directory does not have this venue.
     #[error("the directory has no such venue")]
     UnknownVenue {
@@ -79,6 +98,12 @@ pub enum IngestError {
     /// A code that was issued anew since, or whose venue is closed.
     #[error("this code is no longer valid: a newer one was issued, or the venue is closed")]
     RevokedCode {
+        /// `code` or `venue`.
+        field: &'static str,
+    },
+    /// The code of an event, before it begins or after it has ended.
+    #[error("this code is of an event that has not begun or is over")]
+    CodeNotInForce {
         /// `code` or `venue`.
         field: &'static str,
     },
@@ -165,9 +190,12 @@ impl IngestError {
         match self {
             Self::MalformedJson { .. } => (StatusCode::BAD_REQUEST, "malformed-json"),
             Self::BrokenEncoding { .. } => (StatusCode::BAD_REQUEST, "malformed-body"),
+            Self::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
+            Self::RoleNotAllowed { .. } => (StatusCode::FORBIDDEN, "role-not-allowed"),
             Self::UnknownVenue { .. } => (StatusCode::NOT_FOUND, "unknown-venue"),
             Self::BodyIncomplete { .. } => (StatusCode::REQUEST_TIMEOUT, "body-incomplete"),
             Self::RevokedCode { .. } => (StatusCode::CONFLICT, "revoked-code"),
+            Self::CodeNotInForce { .. } => (StatusCode::CONFLICT, "code-not-in-force"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Self::TooManyLines { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-many-lines"),
             Self::UnsupportedMediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
@@ -177,6 +205,7 @@ impl IngestError {
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
             Self::Document(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-document"),
+            Self::Ineligible(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-eligible"),
             Self::Code(_) => (StatusCode::UNPROCESSABLE_ENTITY, "mistyped-code"),
             Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
             Self::TooManyAtOnce => (StatusCode::TOO_MANY_REQUESTS, "too-many-at-once"),
@@ -193,8 +222,14 @@ impl IngestError {
         match self {
             Self::UnknownField { field, .. } => Some(field),
             Self::MissingField { field, .. } | Self::InvalidField { field, .. } => Some(field),
-            Self::UnknownVenue { field } | Self::RevokedCode { field } => Some(field),
+            Self::UnknownVenue { field }
+            | Self::RevokedCode { field }
+            | Self::CodeNotInForce { field }
+            | Self::OutOfScope { field, .. }
+            | Self::RoleNotAllowed { field, .. } => Some(field),
             Self::Document(_) => Some("document.number"),
+            Self::Ineligible(Ineligible::Method(_)) => Some("method"),
+            Self::Ineligible(_) => Some("offline_reason"),
             Self::Code(_) => Some("code"),
             _ => None,
         }
@@ -260,9 +295,12 @@ mod tests {
         let table = [
             (IngestError::MalformedJson { what: "x", line: 1, column: 2 }, 400, None, None),
             (IngestError::BrokenEncoding { encoding: "gzip" }, 400, None, None),
+            (IngestError::OutOfScope { field: "venue", limit: Limit::Venues }, 403, Some("venue"), None),
+            (IngestError::RoleNotAllowed { field: "method", expected: "x" }, 403, Some("method"), None),
             (IngestError::UnknownVenue { field: "venue" }, 404, Some("venue"), None),
             (IngestError::BodyIncomplete { limit_s: 1 }, 408, None, None),
             (IngestError::RevokedCode { field: "code" }, 409, Some("code"), None),
+            (IngestError::CodeNotInForce { field: "venue" }, 409, Some("venue"), None),
             (IngestError::BodyTooLarge { limit_bytes: 1 }, 413, None, None),
             (IngestError::TooManyLines { limit: 1 }, 413, None, None),
             (IngestError::UnsupportedMediaType { expected: "a/b" }, 415, None, None),
@@ -272,6 +310,8 @@ mod tests {
             (IngestError::missing("a", "b"), 422, Some("a"), None),
             (IngestError::invalid("a", "b"), 422, Some("a"), None),
             (IngestError::Document(DocumentError::IdCardCheck), 422, Some("document.number"), None),
+            (IngestError::Ineligible(Ineligible::Method(String::new())), 422, Some("method"), None),
+            (IngestError::Ineligible(Ineligible::Age), 422, Some("offline_reason"), None),
             (IngestError::Code(CodeError::Signature), 422, Some("code"), None),
             (IngestError::TooManyRequests { retry_after_s: 7, quota }, 429, None, Some("7")),
             (IngestError::TooManyAtOnce, 429, None, Some("1")),

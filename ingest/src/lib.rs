@@ -6,6 +6,7 @@
 
 mod admission;
 mod answer;
+mod application;
 mod body;
 pub mod config;
 mod connections;
@@ -25,11 +26,14 @@ mod reach;
 mod route;
 mod routes;
 mod scan;
+mod scope;
+pub mod sealing;
 mod serve;
 mod spool;
 mod state;
 pub mod tables;
 mod time;
+mod venue_fields;
 mod wording;
 
 pub use config::Config;

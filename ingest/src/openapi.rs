@@ -18,6 +18,7 @@ const OVERLOAD: &str = " When more comes than can be kept at once, scans beyond 
         (name = "scans", description = "Scans at the door"),
         (name = "feeds", description = "Health codes, tests and venues, as the authorities send them"),
         (name = "codes", description = "Venue codes"),
+        (name = "applications", description = "Applying for venue codes, reviews, revoking and issuing anew"),
         (name = "operations", description = "For those who run the service"),
     )
 )]
@@ -27,7 +28,7 @@ struct Document;
 pub fn document(quota: Quota) -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     let limit = format!(
-        " One client may send {} scans (or lines, or look-ups) per second, and {} at once; above that the answer is 429 with `Retry-After`.",
+        " The holder of a token may send {} scans (or lines, or look-ups) per second, and {} at once; above that the answer is 429 with `Retry-After`.",
         quota.per_second, quota.burst
     );
     let description = document.info.description.get_or_insert_default();

@@ -1,8 +1,10 @@
 //! One scan: what a client sends, what is checked and what is decided. Pure; time is an argument.
 
 use schemas::{
-    Colour, Direction, Exemption, Method, PersonKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
-    admission::{Arrival, Health, decide},
+    Colour, Direction, Method, PersonKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
+    access::Claims,
+    admission::{Arrival, Claim, Health, decide},
+    eligibility,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -12,7 +14,8 @@ use crate::{
     config::{City, LimitConfig},
     error::IngestError,
     fields::{Field, Object, Text, one_of},
-    person::{self, DOCUMENT, DocumentRequest, PERSON},
+    person::{DOCUMENT, DocumentRequest, PERSON},
+    scope,
     tables::Venue,
     time,
 };
@@ -52,9 +55,15 @@ pub struct ScanRequest<'a> {
     /// Whether the person declares fever, cough or contact with a case.
     #[serde(default)]
     symptoms: bool,
-    /// Exemption that is claimed.
-    #[serde(default = "no_exemption")]
-    exemption: Exemption,
+    /// Exemption that is claimed: an id of the city profile.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "urgent_medical")]
+    exemption: Option<Text<'a>>,
+    /// Why others register the person, with `reverse_scan` and `manual`: an id of the city profile. May be left out
+    /// when an identity card's number tells by the age.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "senior")]
+    offline_reason: Option<Text<'a>>,
 }
 
 const fn venue_code() -> Method {
@@ -63,10 +72,6 @@ const fn venue_code() -> Method {
 
 const fn entry() -> Direction {
     Direction::Entry
-}
-
-const fn no_exemption() -> Exemption {
-    Exemption::None
 }
 
 impl<'a> Object<'a> for ScanRequest<'a> {
@@ -80,7 +85,8 @@ impl<'a> Object<'a> for ScanRequest<'a> {
         Field::optional::<Option<String>>("scanned_at", || time::EXPECTED.to_owned()),
         Field::optional::<Option<Uuid>>("event_id", || "expected a UUID".to_owned()),
         Field::optional::<bool>("symptoms", || "expected true or false".to_owned()),
-        Field::optional::<Exemption>("exemption", || one_of(Exemption::ALL.iter().map(|e| e.as_str()))),
+        Field::optional::<Option<String>>("exemption", || "expected an id of the city profile, or none".to_owned()),
+        Field::optional::<Option<String>>("offline_reason", || "expected an id of the city profile".to_owned()),
     ];
 }
 
@@ -98,7 +104,7 @@ pub struct Scan {
     at: UnixSeconds,
     event_id: Option<Uuid>,
     symptoms: bool,
-    exemption: Exemption,
+    claim: Option<Claim>,
 }
 
 /// A scan that is accepted once Kafka has it.
@@ -116,28 +122,41 @@ impl ScanRequest<'_> {
     /// Checks everything that needs no table.
     ///
     /// # Errors
-    /// When fields contradict each other, the code is forged, the document's number wrong, or the time out of
-    /// range.
-    pub fn check(&self, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
+    /// When fields contradict each other, the code is forged, the document's number wrong, the time out of
+    /// range, or the sender may not send this.
+    pub fn check(&self, sender: &Claims, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
         let (venue, serial) = match (&self.code, self.venue) {
             (Some(code), None) => {
-                let code = VenueCode::verify(code, &city.code_keys)?;
+                let code = VenueCode::verify(code, &city.codes.keys)?;
                 (code.venue, Some(code.serial))
             }
             (None, Some(venue)) => (venue, None),
             (None, None) => return Err(IngestError::missing("code", "expected `code` or `venue`")),
             (Some(_), Some(_)) => return Err(IngestError::invalid("venue", "expected `code` or `venue`, not both")),
         };
+        scope::check_method(sender, self.method, serial.is_none())?;
+        let (person, document) = scope::person(sender, self.person, self.document.as_ref(), &city.person_keys)?;
+        let at = self.scanned_at(limits, now_ms / 1000)?;
+        let born = || Some((document?.birth_date()?, city.profile.day_of(at)?));
+        eligibility::check(&city.profile, self.method, self.offline_reason.as_deref(), born)?;
         Ok(Scan {
             venue,
-            person: person::resolve(self.person, self.document.as_ref(), &city.person_keys)?,
+            person,
             serial,
             method: self.method,
             direction: self.direction,
-            at: self.scanned_at(limits, now_ms / 1000)?,
+            at,
             event_id: self.event_id,
             symptoms: self.symptoms,
-            exemption: self.exemption,
+            claim: self.claim(city)?,
+        })
+    }
+
+    fn claim(&self, city: &City) -> Result<Option<Claim>, IngestError> {
+        let Some(id) = self.exemption.as_deref().filter(|id| *id != "none") else { return Ok(None) };
+        city.policy.claim(id).map(Some).ok_or_else(|| {
+            let ids: Vec<_> = ["none"].into_iter().chain(city.policy.claims()).collect();
+            IngestError::invalid("exemption", format!("expected one of {}", ids.join(", ")))
         })
     }
 
@@ -175,17 +194,17 @@ impl Scan {
         if !venue.active || self.serial.is_some_and(|serial| serial != venue.serial) {
             return Err(IngestError::RevokedCode { field });
         }
+        if !venue.is_valid_at(self.at) {
+            return Err(IngestError::CodeNotInForce { field });
+        }
         let late = now_ms / 1000 - self.at > i64::from(limits.late_after_s);
         let (verdict, reasons, colour, health, test_within_hours) = if late {
             (Verdict::Recorded, Reasons::NONE, Colour::Unknown, Health::UNKNOWN, None)
         } else {
-            let class = venue.class(&city.profile);
-            let arrival = Arrival { class, at: self.at, exemption: self.exemption, symptoms: self.symptoms };
-            let decision = decide(&city.profile, &arrival, &health);
-            // Only a refusal names the hours, so only a refusal looks the rule up again.
-            let rule = (decision.verdict == Verdict::Refuse).then(|| city.profile.rule_at(class, self.at)).flatten();
-            let hours = rule.and_then(|rule| rule.test_within_hours);
-            (decision.verdict, decision.reasons, decision.colour, health, hours)
+            let class = venue.class(&city.policy).ok_or(IngestError::Internal)?;
+            let arrival = Arrival { class, at: self.at, claim: self.claim, symptoms: self.symptoms };
+            let decision = decide(&city.policy, &arrival, &health);
+            (decision.verdict, decision.reasons, decision.colour, health, decision.test_within_hours)
         };
         let event_id = self
             .event_id
@@ -202,7 +221,7 @@ impl Scan {
             verdict,
             reasons,
             colour,
-            exemption: self.exemption,
+            exemption: city.policy.stored(self.claim),
         };
         Ok(Accepted { event, health, test_within_hours })
     }
@@ -212,10 +231,16 @@ impl Scan {
 mod tests {
     use std::num::NonZeroU32;
 
-    use schemas::{CityProfile, KeyRing, Reason, TestResult, VenueEvent, events::VenueStatus};
+    use schemas::{
+        CityProfile, Exemption, KeyRing, Reason, TestResult, VenueEvent,
+        access::{Role, Scope},
+        admission::Policy,
+        events::VenueStatus,
+    };
+    use service::code::CodeSigner;
 
     use super::*;
-    use crate::fields::read;
+    use crate::{fields::read, wording::Sentences};
 
     /// 2022-06-01 12:00:00 in Shanghai.
     const NOW: i64 = 1_654_056_000;
@@ -223,11 +248,14 @@ mod tests {
 
     fn city() -> City {
         let ring = |byte: &str| KeyRing::try_parse(&format!("1:{}", byte.repeat(32))).expect("valid");
+        let profile = CityProfile::try_built_in("shanghai").expect("valid");
         City {
-            profile: CityProfile::try_built_in("shanghai").expect("valid"),
-            code_keys: ring("ab"),
+            policy: Policy::new(&profile),
+            sentences: Sentences::new(&profile),
+            profile,
+            codes: CodeSigner { keys: ring("ab"), base_url: "HTTPS://CODE.EXAMPLE/V/".to_owned() },
             person_keys: ring("cd"),
-            base_url: "HTTPS://CODE.EXAMPLE/V/".to_owned(),
+            identity_keys: ring("ef"),
         }
     }
 
@@ -258,6 +286,9 @@ mod tests {
             organisation: None,
             latitude: None,
             longitude: None,
+            valid_from: None,
+            valid_until: None,
+            revision: None,
         };
         let message = serde_json::to_vec(&event).expect("serialises");
         Venue::try_from_message(&city().profile, &message).expect("reads").1
@@ -275,7 +306,8 @@ mod tests {
 
     fn check(json: &serde_json::Value) -> Result<Scan, IngestError> {
         let text = json.to_string();
-        read::<ScanRequest<'_>>(text.as_bytes())?.check(&city(), &limits(), NOW * 1000)
+        let sender = scope::tests::claims(Role::Device, Scope::default());
+        read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), NOW * 1000)
     }
 
     fn accept(json: &serde_json::Value, venue: Option<&Venue>) -> Result<Accepted, IngestError> {
@@ -286,7 +318,7 @@ mod tests {
     fn code_or_venue_and_person_or_document_but_not_both() {
         let person = "1123456789abcdef";
         let document = serde_json::json!({"type": "id_card", "number": ID_CARD});
-        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().code_keys).to_string();
+        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().codes.keys).to_string();
         let field = |json| check(&json).map(|_| ()).unwrap_err().problem().field.expect("names its field");
         assert_eq!(field(serde_json::json!({"person": person})), "code");
         assert_eq!(field(serde_json::json!({"person": person, "code": code, "venue": 7})), "venue");
@@ -309,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_reissued_code_and_a_closed_venue_are_revoked() {
-        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().code_keys).to_string();
+        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().codes.keys).to_string();
         let by_code = serde_json::json!({"code": code, "person": "1123456789abcdef"});
         let by_number = serde_json::json!({"venue": 7, "person": "1123456789abcdef"});
         assert!(accept(&by_code, Some(&venue(1, VenueStatus::Active))).is_ok());
@@ -347,6 +379,41 @@ mod tests {
         let accepted = accepted.expect("accepted");
         assert_eq!(accepted.event.reasons.iter().collect::<Vec<_>>(), [Reason::TestTooOld]);
         assert_eq!(accepted.test_within_hours, Some(48));
+    }
+
+    #[test]
+    fn an_exemption_is_one_of_the_city_and_stored_as_its_word() {
+        let scan = |id: &str| serde_json::json!({"venue": 7, "person": "1123456789abcdef", "exemption": id});
+        let venue = venue(0, VenueStatus::Active);
+        let stored = |id| accept(&scan(id), Some(&venue)).map(|accepted| accepted.event.exemption);
+        assert_eq!(stored("urgent_medical"), Ok(Exemption::UrgentMedical));
+        assert_eq!(stored("none"), Ok(Exemption::None));
+        let problem = stored("vip").unwrap_err().problem();
+        assert_eq!((problem.status, problem.field.as_deref()), (422, Some("exemption")));
+        assert_eq!(problem.detail.as_deref(), Some("expected one of none, urgent_medical, other"));
+    }
+
+    #[test]
+    fn an_age_in_the_document_speaks_for_a_reverse_scan() {
+        let reverse = |person: serde_json::Value, reason: Option<&str>| {
+            let mut scan = serde_json::json!({"venue": 7, "method": "reverse_scan"});
+            scan.as_object_mut().expect("an object").extend(person.as_object().expect("an object").clone());
+            if let Some(reason) = reason {
+                scan["offline_reason"] = reason.into();
+            }
+            check(&scan).map(|_| ()).map_err(|error| error.problem().field.unwrap_or_default())
+        };
+        let card = |number: &str| serde_json::json!({"document": {"type": "id_card", "number": number}});
+        // Born in 1980, 1950 and 2010.
+        let (adult, senior, minor) = (card(ID_CARD), card("340524195001010016"), card("340524201001010014"));
+        let key = serde_json::json!({"person": "1123456789abcdef"});
+        let refused = Err("offline_reason".to_owned());
+        assert_eq!([reverse(senior, None), reverse(minor, None)], [Ok(()), Ok(())]);
+        assert_eq!(reverse(adult.clone(), None), refused);
+        assert_eq!(reverse(adult.clone(), Some("senior")), refused);
+        assert_eq!(reverse(adult, Some("disabled")), Ok(()));
+        assert_eq!(reverse(key.clone(), None), refused);
+        assert_eq!(reverse(key, Some("minor")), Ok(()));
     }
 
     #[test]

@@ -24,8 +24,27 @@ use schemas::{
     CityProfile, PersonKey, VenueId,
     events::{ColourChange, TestOutcome},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::error::IngestError;
+
+/// What the feeds have told so far: without a message of theirs, nobody's value is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Feeds {
+    /// How old the newest message of the health feed is; `None` without one.
+    pub health_age_s: Option<i64>,
+    /// Whether the test feed ever sent one.
+    pub has_tests: bool,
+}
+
+/// What the feeds have sent so far, as a snapshot keeps it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Fed {
+    /// When the newest message of the health feed was sent, in milliseconds since 1970; 0 without one.
+    health_at_ms: i64,
+    /// Whether the test feed ever sent one.
+    tests: bool,
+}
 
 /// Venue directory and health of the whole city.
 #[derive(Debug, Default)]
@@ -35,6 +54,8 @@ pub struct Tables {
     caught_up: AtomicBool,
     /// When the newest message of the health feed was sent, in milliseconds since 1970; 0 without one.
     health_fed_at_ms: AtomicI64,
+    /// Whether the test feed ever sent one.
+    has_tests: AtomicBool,
     /// How far the topics were read.
     pub(crate) seen: Seen,
 }
@@ -59,10 +80,13 @@ impl Tables {
         self.health.with(person.to_u64(), |row| row.map(PersonRow::record).unwrap_or_default())
     }
 
-    /// How old the newest message of the health feed is; `None` without one.
-    pub(crate) fn health_age_s(&self, now_ms: i64) -> Option<i64> {
+    /// What the feeds have told so far.
+    pub fn feeds(&self, now_ms: i64) -> Feeds {
         let fed_at_ms = self.health_fed_at_ms.load(Ordering::Relaxed);
-        (fed_at_ms > 0).then(|| (now_ms - fed_at_ms).max(0) / 1000)
+        Feeds {
+            health_age_s: (fed_at_ms > 0).then(|| (now_ms - fed_at_ms).max(0) / 1000),
+            has_tests: self.has_tests.load(Ordering::Relaxed),
+        }
     }
 
     /// Applies a message of the directory; `None` when it cannot be used.
@@ -70,7 +94,7 @@ impl Tables {
         match payload {
             Some(payload) => {
                 let (id, venue) = Venue::try_from_message(city, payload)?;
-                self.venues.insert(u64::from(id), venue);
+                self.venues.insert_if(u64::from(id), venue, Venue::replaces);
             }
             None => self.venues.remove(std::str::from_utf8(key?).ok()?.parse().ok()?),
         }
@@ -96,6 +120,7 @@ impl Tables {
             Some(payload) => {
                 let outcome = TestOutcome::try_parse(payload).ok()?;
                 self.change_health(outcome.person, |record| Some(record.with_test(&outcome)));
+                self.has_tests.store(true, Ordering::Relaxed);
             }
             None => self.change_health(person_of(key)?, HealthRecord::without_test),
         }
@@ -109,17 +134,25 @@ impl Tables {
         });
     }
 
+    /// What of the feeds outlasts a restart.
+    fn fed(&self) -> Fed {
+        let (health_at_ms, tests) =
+            (self.health_fed_at_ms.load(Ordering::Relaxed), self.has_tests.load(Ordering::Relaxed));
+        Fed { health_at_ms, tests }
+    }
+
     /// Goes on from a snapshot.
-    fn resume(&self, marks: &[Mark], health_fed_at_ms: i64) {
+    fn resume(&self, marks: &[Mark], fed: Fed) {
         self.seen.resume(marks);
-        self.health_fed_at_ms.store(health_fed_at_ms, Ordering::Relaxed);
+        self.health_fed_at_ms.store(fed.health_at_ms, Ordering::Relaxed);
+        self.has_tests.store(fed.tests, Ordering::Relaxed);
     }
 
     /// Forgets everything.
     fn clear(&self) {
         self.venues.clear();
         self.health.clear();
-        self.resume(&[], 0);
+        self.resume(&[], Fed::default());
     }
 }
 

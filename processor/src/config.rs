@@ -21,6 +21,9 @@ pub struct Config {
     /// How scans are batched.
     #[command(flatten)]
     pub batch: BatchConfig,
+    /// City profile, by which applications are decided: the name of a built-in one, or the path of a .toml file
+    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
+    pub city: String,
     /// Which partitions this instance holds
     #[arg(long, env = "VENUECODE_HOLD", default_value = "group", value_enum)]
     pub hold: Hold,
@@ -29,7 +32,7 @@ pub struct Config {
     pub fault: Option<Fault>,
 }
 
-/// Which partitions of `scans` an instance holds.
+/// Which partitions of `scans` and `applications` an instance holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Hold {
     /// Those that the consumer group gives it, shared with the other instances.

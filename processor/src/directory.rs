@@ -4,7 +4,7 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use anyhow::Context;
 use clickhouse::Client;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use rdkafka::{Message, message::BorrowedMessage};
 use schemas::{VenueEvent, VenueId, events::VenueStatus};
@@ -53,9 +53,17 @@ struct Pending {
     bad: Vec<BadMessage>,
 }
 
+/// What is held of a venue.
+struct Held {
+    facts: VenueFacts,
+    revision: Option<u64>,
+}
+
 /// The directory of venues.
 pub struct Directory {
-    venues: RwLock<HashMap<VenueId, VenueFacts>>,
+    venues: RwLock<HashMap<VenueId, Held>>,
+    /// Venues whose last message on the topic, which is the one that compaction keeps, is older than what is held.
+    outdated: Mutex<HashSet<VenueId>>,
     reader: Mutex<(TopicReader, Pending)>,
 }
 
@@ -70,12 +78,27 @@ impl Directory {
         let count = service::kafka::partition_count(&consumer, &topic)?;
         let partitions: Vec<(&str, i32)> = (0..count).map(|partition| (topic.as_str(), partition)).collect();
         let reader = TopicReader::try_new(kafka, &partitions)?;
-        Ok(Self { venues: RwLock::default(), reader: Mutex::new((reader, Pending::default())) })
+        Ok(Self {
+            venues: RwLock::default(),
+            outdated: Mutex::default(),
+            reader: Mutex::new((reader, Pending::default())),
+        })
     }
 
     /// What is known of a venue.
     pub fn venue(&self, venue: VenueId) -> Option<VenueFacts> {
-        self.venues.read().get(&venue).cloned()
+        self.venues.read().get(&venue).map(|held| held.facts.clone())
+    }
+
+    /// Whether the last message about a venue is the one of this revision.
+    pub fn last_is(&self, venue: VenueId, revision: Option<u64>) -> bool {
+        self.venues.read().get(&venue).is_some_and(|held| held.revision == revision)
+            && !self.outdated.lock().contains(&venue)
+    }
+
+    /// The venues of these whose last message is older than an earlier one.
+    pub fn outdated(&self, among: impl Fn(VenueId) -> bool) -> Vec<VenueId> {
+        self.outdated.lock().iter().copied().filter(|venue| among(*venue)).collect()
     }
 
     /// Reads every change that is on Kafka by now.
@@ -94,8 +117,14 @@ impl Directory {
         let Some(value) = message.payload() else { return };
         match VenueEvent::try_parse(value) {
             Ok(event) => {
+                let mut venues = self.venues.write();
+                if !event.replaces(venues.get(&event.venue).and_then(|held| held.revision)) {
+                    self.outdated.lock().insert(event.venue);
+                    return;
+                }
+                self.outdated.lock().remove(&event.venue);
                 let facts = VenueFacts { district: event.district, category: event.category.clone() };
-                self.venues.write().insert(event.venue, facts);
+                venues.insert(event.venue, Held { facts, revision: event.revision });
                 pending.rows.push(venue_row(event, message.offset()));
             }
             Err(error) => pending.bad.push(BadMessage {

@@ -1,7 +1,7 @@
 //! Which partitions this instance holds: membership in the consumer group.
 //!
 //! The group is used for the assignment alone. Each worker reads its partition with a consumer of its own, from
-//! where the ledger says, so a slow or unreachable ClickHouse never gets an instance thrown out of the group.
+//! where it knows itself, so a slow or unreachable ClickHouse never gets an instance thrown out of the group.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,9 +10,10 @@ use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
 };
+use service::KafkaConfig;
 use tokio_util::sync::CancellationToken;
 
-use crate::{worker, workers::Workers};
+use crate::workers::Workers;
 
 struct Membership(Arc<Workers>);
 
@@ -36,38 +37,41 @@ impl ConsumerContext for Membership {
     }
 }
 
-/// Takes part in the group until `stop`, then stops the workers and leaves.
+/// Takes part in the group that shares out a topic until `stop`, then stops the workers and leaves.
 ///
 /// # Errors
 /// When the group cannot be joined at all.
-pub fn take_part(shared: Arc<worker::Shared>, stop: &CancellationToken) -> anyhow::Result<()> {
-    let topics = shared.kafka.topics();
-    let group = format!("{}processor", shared.kafka.topic_prefix);
-    let mut config = shared.kafka.client();
+pub fn take_part(
+    kafka: &KafkaConfig,
+    (group, topic): (&str, &str),
+    workers: Workers,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut config = kafka.client();
     config
-        .set("group.id", &group)
+        .set("group.id", group)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "latest")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "1000");
-    let workers = Arc::new(Workers::new(shared, stop.clone()));
+    let workers = Arc::new(workers);
     let member: BaseConsumer<Membership> =
         config.create_with_context(Membership(Arc::clone(&workers))).context("cannot set up a group member")?;
-    member.subscribe(&[&topics.scans]).context("cannot subscribe to scans")?;
+    member.subscribe(&[topic]).with_context(|| format!("cannot subscribe to {topic}"))?;
     while !stop.is_cancelled() {
         if let Some(Err(error)) = member.poll(Duration::from_millis(200)) {
             tracing::warn!(%error, "the consumer group is in trouble; the client tries again");
         }
-        commit(&member, &topics.scans, &workers);
+        commit(&member, topic, &workers);
     }
     workers.stop(&workers.partitions());
     member.unsubscribe();
     Ok(())
 }
 
-/// Commits how far each partition is stored. It is for lag to be seen from outside; the ledger decides.
+/// Commits how far each partition is dealt with. It is for lag to be seen from outside and decides nothing.
 fn commit(member: &BaseConsumer<Membership>, topic: &str, workers: &Workers) {
     let stored = workers.take_stored();
     if stored.is_empty() {

@@ -4,6 +4,8 @@
 //! The way of a scan: [`group`] (which partitions are ours) → [`worker`] (one partition, step by step) →
 //! [`batch`] (enrich, pure) → [`ledger`] (write the range down) → [`sink`] (store it). What ClickHouse refuses is
 //! narrowed down to the row at fault (`worker/storing.rs`).
+//!
+//! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes.
 
 pub mod backoff;
 pub mod batch;
@@ -15,25 +17,37 @@ pub mod fault;
 pub mod group;
 pub mod history;
 pub mod ledger;
+pub mod machine;
 pub mod metrics;
 pub mod progress;
 pub mod recent;
 pub mod refusal;
+pub mod registry;
 pub mod sink;
 pub mod worker;
 pub mod workers;
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use ::metrics::gauge;
+use anyhow::{Context, anyhow, ensure};
 use rdkafka::producer::{FutureProducer, Producer};
-use service::{Readiness, health, http, shutdown, telemetry};
+use service::{Readiness, city::read_city, health, http, shutdown, telemetry};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, Hold};
 
-use crate::{backoff::Backoff, dead_letters::DeadLetters, directory::Directory, progress::Progress, sink::Sink};
+use crate::{
+    backoff::Backoff,
+    dead_letters::DeadLetters,
+    directory::Directory,
+    machine::{outlet::Outlet, runner},
+    progress::Progress,
+    registry::rules::Rules,
+    sink::Sink,
+    workers::Workers,
+};
 
 /// Condition of readiness: the tables are at this build's version.
 const TABLES: &str = "tables";
@@ -97,13 +111,25 @@ async fn wait(readiness: &Readiness, error: anyhow::Error) {
 
 async fn process(config: Config, partitions: i32, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
+    let rules = Rules::of(&read_city(&config.city).context("--city")?.application);
     let work = move || {
         let mut producer_config = config.kafka.producer();
         producer_config.set("linger.ms", "0").set("message.timeout.ms", "10000");
         let producer: FutureProducer = producer_config.create().context("cannot set up a Kafka producer")?;
         let dead_letters = open(&stop, || DeadLetters::open(&config.kafka, producer.clone()));
         let directory = open(&stop, || Directory::open(&config.kafka));
-        let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
+        let registry_partitions = open(&stop, || registry::partitions(&config.kafka));
+        let (Some(dead_letters), Some(directory), Some(registry_partitions)) =
+            (dead_letters, directory, registry_partitions)
+        else {
+            return Ok(());
+        };
+        ensure!(
+            *registry_partitions <= registry::MAX_PARTITIONS,
+            "topic {} has {registry_partitions} partitions: {} are the most",
+            config.kafka.topics().applications,
+            registry::MAX_PARTITIONS
+        );
         let follower = Arc::clone(&directory).follow(
             config.clickhouse.insert_client(),
             Arc::clone(&dead_letters),
@@ -113,7 +139,21 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         )?;
         let progress = Arc::new(Progress::default());
         let watch = Arc::clone(&progress).watch(&config.kafka, stop.clone())?;
-        let shared = Arc::new(worker::Shared {
+
+        let (kafka, hold) = (config.kafka.clone(), config.hold);
+        let registry = registry::job(
+            runner::Shared {
+                name: "registry",
+                kafka: kafka.clone(),
+                topic: kafka.topics().applications,
+                outlet: Outlet::new(producer.clone(), &config.clickhouse),
+                dead_letters: Arc::clone(&dead_letters),
+                runtime: runtime.clone(),
+            },
+            rules,
+            Arc::clone(&directory),
+        );
+        let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
             progress,
             fault: config.fault,
@@ -122,12 +162,31 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
             producer: producer.clone(),
             directory,
             dead_letters,
-            runtime,
+            runtime: runtime.clone(),
         });
-        let result = match config.hold {
-            Hold::Group => group::take_part(shared, &stop),
+        let (scan_count, registry_count) =
+            (gauge!(metrics::PARTITIONS), gauge!(metrics::MACHINE_PARTITIONS, "machine" => "registry"));
+        let scans = Workers::new("scans", scans, scan_count, stop.clone());
+        let registry = Workers::new("registry", registry, registry_count, stop.clone());
+        let result = match hold {
+            Hold::Group => {
+                let topics = kafka.topics();
+                let take_part = |group: &str, topic: &str, workers| {
+                    let group = format!("{}{group}", kafka.topic_prefix);
+                    let result = group::take_part(&kafka, (&group, topic), workers, &stop);
+                    // Without its partitions the rest is no processor.
+                    stop.cancel();
+                    result
+                };
+                std::thread::scope(|scope| {
+                    let registry = scope.spawn(|| take_part("registry", &topics.applications, registry));
+                    let scans = take_part("processor", &topics.scans, scans);
+                    let registry = registry.join().unwrap_or_else(|_| Err(anyhow!("the registry's thread panicked")));
+                    scans.and(registry)
+                })
+            }
             Hold::All => {
-                workers::hold_all(shared, partitions, &stop);
+                workers::hold_all([(scans, partitions), (registry, *registry_partitions)], &runtime, &stop);
                 Ok(())
             }
         };

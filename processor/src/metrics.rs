@@ -29,6 +29,12 @@ pub const BEHIND_SECONDS: &str = "processor_behind_seconds";
 pub const CANNOT_STORE_SINCE: &str = "processor_cannot_store_since_seconds";
 /// Partitions of `scans` held by this instance.
 pub const PARTITIONS: &str = "processor_partitions";
+/// Records of commands that a state machine has applied, with all that follows from them out, per machine.
+pub const FOLDED: &str = "processor_records_folded_total";
+/// 1 while what follows from records cannot leave, per machine and partition.
+pub const HELD_UP: &str = "processor_held_up";
+/// Partitions of a state machine held by this instance, per machine.
+pub const MACHINE_PARTITIONS: &str = "processor_machine_partitions";
 
 /// Every counter with its help text.
 const COUNTERS: &[(&str, &str)] = &[
@@ -39,6 +45,7 @@ const COUNTERS: &[(&str, &str)] = &[
     (REPAIRED, "Rows found missing after an unclear insert and stored again, per table"),
     (DOUBLED, "Rows found stored more than once, per table; always 0 unless something is wrong"),
     (RETRIES, "Requests to ClickHouse that failed or whose outcome was unclear, and were tried again"),
+    (FOLDED, "Records of commands that a state machine has applied, with all that follows from them out, per machine"),
 ];
 
 /// Every gauge with its help text.
@@ -47,6 +54,8 @@ const GAUGES: &[(&str, &str)] = &[
     (BEHIND_SECONDS, "Age of the oldest message of scans not stored yet, per partition; 0 when all are stored"),
     (CANNOT_STORE_SINCE, "Since when nothing can be stored, in seconds since 1970, per partition; 0 while it can"),
     (PARTITIONS, "Partitions of scans held by this instance"),
+    (HELD_UP, "1 while what follows from records cannot leave, per machine and partition"),
+    (MACHINE_PARTITIONS, "Partitions of a state machine held by this instance, per machine"),
 ];
 
 /// Every histogram, all of them of seconds, with its help text.

@@ -55,6 +55,14 @@ impl From<Error> for Failure {
     }
 }
 
+/// What ClickHouse's error may say in a log.
+pub fn told(error: Error) -> String {
+    match Failure::from(error) {
+        Failure::Unclear { error } => error,
+        Failure::Refused(refusal) => refusal.exception,
+    }
+}
+
 fn exception_code(words: &str) -> Option<u32> {
     let (_, rest) = words.split_once("Code: ")?;
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

@@ -37,8 +37,9 @@ use crate::{
     ledger::{Entry, Ledger},
     progress::Progress,
     recent::RecentIds,
-    refusal::Failure,
+    refusal::told,
     sink::Sink,
+    workers::{Commit, Job},
 };
 
 /// Shortest time for which a batch gathers, so that messages sent together are stored together.
@@ -72,11 +73,13 @@ pub struct Shared {
     pub runtime: tokio::runtime::Handle,
 }
 
-/// Tells the group how far a partition is stored, for lag to be seen from outside.
-pub type Commit = Box<dyn Fn(i32, u64) + Send>;
+/// What runs a partition of scans.
+pub fn job(shared: Shared) -> Job {
+    Arc::new(move |partition, commit, stop| run(&shared, partition, commit, stop))
+}
 
 /// Runs a partition until `stop`; whatever goes wrong is tried again from what the ledger says.
-pub fn run(shared: &Shared, partition: i32, commit: &Commit, stop: &CancellationToken) {
+fn run(shared: &Shared, partition: i32, commit: &Commit, stop: &CancellationToken) {
     let mut backoff = Backoff::default();
     while !stop.is_cancelled() {
         let result = Worker::start(shared, partition, stop).and_then(|mut worker| {
@@ -351,12 +354,4 @@ fn came_at_ms(kafka: &KafkaConfig, (topic, partition): (&str, i32), offset: i64)
         }
     }
     Ok(None)
-}
-
-/// What ClickHouse's error may say in a log.
-fn told(error: clickhouse::error::Error) -> String {
-    match Failure::from(error) {
-        Failure::Unclear { error } => error,
-        Failure::Refused(refusal) => refusal.exception,
-    }
 }

@@ -2,11 +2,17 @@
 
 use std::{sync::Arc, thread::JoinHandle};
 
+use ::metrics::Gauge;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{metrics, worker};
+/// Tells how far a partition is dealt with, for lag to be seen from outside.
+pub type Commit = Box<dyn Fn(i32, u64) + Send>;
+
+/// Runs one partition until its token is cancelled.
+pub type Job = Arc<dyn Fn(i32, &Commit, &CancellationToken) + Send + Sync>;
 
 struct Held {
     stop: CancellationToken,
@@ -15,39 +21,36 @@ struct Held {
 
 /// The workers of this instance, started and stopped as partitions come and go.
 pub struct Workers {
-    shared: Arc<worker::Shared>,
+    name: &'static str,
+    job: Job,
+    count: Gauge,
     stop: CancellationToken,
     held: Mutex<HashMap<i32, Held>>,
     stored: Mutex<HashMap<i32, u64>>,
 }
 
 impl Workers {
-    /// No workers yet; all of them stop with `stop`.
-    pub fn new(shared: Arc<worker::Shared>, stop: CancellationToken) -> Self {
-        Self { shared, stop, held: Mutex::default(), stored: Mutex::default() }
-    }
-
-    /// What the workers share.
-    pub fn shared(&self) -> &worker::Shared {
-        &self.shared
+    /// No workers yet; `count` shows how many there are, and all of them stop with `stop`.
+    pub fn new(name: &'static str, job: Job, count: Gauge, stop: CancellationToken) -> Self {
+        Self { name, job, count, stop, held: Mutex::default(), stored: Mutex::default() }
     }
 
     /// Starts the worker of a partition.
     pub fn start(self: &Arc<Self>, partition: i32) {
         let stop = self.stop.child_token();
         let (workers, stopped) = (Arc::clone(self), stop.clone());
-        let thread = std::thread::Builder::new().name(format!("scans-{partition}")).spawn(move || {
+        let thread = std::thread::Builder::new().name(format!("{}-{partition}", self.name)).spawn(move || {
             let stored = Arc::clone(&workers);
-            let commit: worker::Commit = Box::new(move |partition, next| {
+            let commit: Commit = Box::new(move |partition, next| {
                 stored.stored.lock().insert(partition, next);
             });
-            worker::run(&workers.shared, partition, &commit, &stopped);
+            (workers.job)(partition, &commit, &stopped);
         });
         match thread {
             Ok(thread) => {
                 let mut held = self.held.lock();
                 held.insert(partition, Held { stop, thread });
-                ::metrics::gauge!(metrics::PARTITIONS).set(held.len() as f64);
+                self.count.set(held.len() as f64);
             }
             Err(error) => tracing::error!(partition, %error, "cannot start a thread for a partition"),
         }
@@ -57,7 +60,7 @@ impl Workers {
     pub fn stop(&self, partitions: &[i32]) {
         let mut held = self.held.lock();
         let stopping: Vec<Held> = partitions.iter().filter_map(|partition| held.remove(partition)).collect();
-        ::metrics::gauge!(metrics::PARTITIONS).set(held.len() as f64);
+        self.count.set(held.len() as f64);
         drop(held);
         stopping.iter().for_each(|worker| worker.stop.cancel());
         for worker in stopping {
@@ -79,11 +82,13 @@ impl Workers {
     }
 }
 
-/// Holds all partitions without a group until `stop`: for the one processor of a small town. A second one would do no
-/// harm, since the ledger lets only one of them win each range, but it would be in the way.
-pub fn hold_all(shared: Arc<worker::Shared>, partitions: i32, stop: &CancellationToken) {
-    let workers = Arc::new(Workers::new(shared, stop.clone()));
-    (0..partitions).for_each(|partition| workers.start(partition));
-    workers.shared().runtime.block_on(stop.cancelled());
-    workers.stop(&workers.partitions());
+/// Holds all partitions of each without a group until `stop`: for the one processor of a small town. A second one would do no
+/// harm, since what each of them does twice counts once, but it would be in the way.
+pub fn hold_all<const N: usize>(workers: [(Workers, i32); N], runtime: &Handle, stop: &CancellationToken) {
+    let workers = workers.map(|(workers, partitions)| (Arc::new(workers), partitions));
+    for (workers, partitions) in &workers {
+        (0..*partitions).for_each(|partition| workers.start(partition));
+    }
+    runtime.block_on(stop.cancelled());
+    workers.iter().for_each(|(workers, _)| workers.stop(&workers.partitions()));
 }

@@ -1,6 +1,6 @@
 //! Configuration of the query service.
 
-use service::{ClickHouseConfig, HttpConfig};
+use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
 /// Everything that the query service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -8,20 +8,26 @@ pub struct Config {
     /// Where it listens.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// Whom it lets in.
+    #[command(flatten)]
+    pub access: AccessConfig,
     /// Where ClickHouse is; the user needs to read the tables and nothing else.
     #[command(flatten)]
     pub clickhouse: ClickHouseConfig,
     /// What a query may cost.
     #[command(flatten)]
     pub query: QueryConfig,
+    /// How venue codes are signed.
+    #[command(flatten)]
+    pub codes: CodeConfig,
 }
 
 /// What a query may cost, and whose clock days are counted by.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Queries")]
 pub struct QueryConfig {
-    /// City profile; its clock sets where hours and days begin
-    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "CITY")]
+    /// City profile: the name of a built-in one, or the path of a .toml file; its clock sets where hours and days begin
+    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     pub city: String,
     /// Seconds after which ClickHouse gives a query up
     #[arg(long, env = "VENUECODE_MAX_EXECUTION_TIME_S", default_value_t = 30, value_name = "SECONDS",

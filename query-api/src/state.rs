@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::CityProfile;
-use service::Readiness;
+use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
 use crate::{Config, QueryConfig, metrics, store::Store, tables};
@@ -16,8 +17,10 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     store: Store,
     city: CityProfile,
+    signer: CodeSigner,
     limits: QueryConfig,
     readiness: Readiness,
+    verifier: Arc<Verifier>,
     slots: Semaphore,
     metrics: PrometheusHandle,
 }
@@ -26,17 +29,20 @@ impl AppState {
     /// State that is not ready until the tables have been seen.
     ///
     /// # Errors
-    /// When the city is not known or another metrics recorder is installed.
+    /// When the city profile or a key file cannot be used, or another metrics recorder is installed.
     pub fn try_new(config: &Config) -> anyhow::Result<Self> {
-        let city = CityProfile::try_built_in(&config.query.city)?;
+        let city = read_city(&config.query.city).context("--city")?;
         let metrics = service::telemetry::init_metrics()?;
         metrics::describe();
+        let verifier = Verifier::try_new(&config.access)?;
         Ok(Self(Arc::new(Inner {
             store: Store::new(&config.clickhouse, &config.query),
             city,
+            signer: config.codes.load()?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
+            verifier,
             metrics,
         })))
     }
@@ -49,12 +55,20 @@ impl AppState {
         &self.0.city
     }
 
+    pub(crate) fn signer(&self) -> &CodeSigner {
+        &self.0.signer
+    }
+
     pub(crate) fn limits(&self) -> &QueryConfig {
         &self.0.limits
     }
 
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    pub(crate) fn verifier(&self) -> &Arc<Verifier> {
+        &self.0.verifier
     }
 
     pub(crate) fn slots(&self) -> &Semaphore {

@@ -3,6 +3,7 @@
 //! Queries are files in `sql/`; values travel as typed parameters in the body of the request, so that no person
 //! is ever in a URL.
 
+mod applications;
 mod columns;
 mod contacts;
 mod failure;
@@ -18,6 +19,7 @@ use service::ClickHouseConfig;
 
 use crate::{QueryConfig, error::QueryError, metrics};
 
+pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use people::{VisitRow, VisitorRow};
@@ -51,9 +53,12 @@ enum Kind {
     Visitors,
     Contacts,
     VenueNames,
+    VenueOwner,
     Footfall,
     FootfallByHour,
     Stats,
+    Application,
+    Applications,
 }
 
 impl Kind {
@@ -63,9 +68,12 @@ impl Kind {
             Self::Visitors => "visitors",
             Self::Contacts => "contacts",
             Self::VenueNames => "venue_names",
+            Self::VenueOwner => "venue_owner",
             Self::Footfall => "footfall",
             Self::FootfallByHour => "footfall_by_hour",
             Self::Stats => "stats",
+            Self::Application => "application",
+            Self::Applications => "applications",
         }
     }
 }

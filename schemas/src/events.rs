@@ -3,11 +3,13 @@
 //! Within a version fields are only ever added, and readers ignore fields they do not know, so an older and a
 //! newer service can run side by side.
 
+mod application;
 mod dead_letter;
 mod health;
 mod scan;
 mod venue;
 
+pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{ColourChange, HealthEvent, TestEvent, TestOutcome};
 pub use scan::ScanEvent;
@@ -44,6 +46,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::VENUES, schemars::schema_for!(VenueEvent)),
         (crate::topics::HEALTH, schemars::schema_for!(HealthEvent)),
         (crate::topics::TESTS, schemars::schema_for!(TestEvent)),
+        (crate::topics::APPLICATIONS, schemars::schema_for!(ApplicationEvent)),
         (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
     ]
 }
@@ -91,7 +94,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 4] {
+    fn oldest() -> [(&'static str, Value); 5] {
         [
             (
                 "scans",
@@ -114,6 +117,12 @@ mod tests {
                 json!({"v": 1, "person": "1123456789abcdef", "sampled_at": 1_653_000_000,
                     "resulted_at": 1_653_000_001, "result": "negative", "laboratory": "L1"}),
             ),
+            (
+                "applications",
+                json!({"v": 1, "command": "00000000-0000-8000-8000-000000000001",
+                    "organisation": "91310000MA1FL0000N", "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "withdraw", "application": "00000000-0000-8000-8000-000000000002"}}),
+            ),
         ]
     }
 
@@ -123,6 +132,7 @@ mod tests {
             "scans" => ScanEvent::try_parse(&bytes).map(|event| json!(event)),
             "venues" => VenueEvent::try_parse(&bytes).map(|event| json!(event)),
             "health" => HealthEvent::try_parse(&bytes).map(|event| json!(event)),
+            "applications" => ApplicationEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),
         };
         read.map_err(|error| error.to_string())

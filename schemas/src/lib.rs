@@ -3,11 +3,13 @@
 //!
 //! Nothing here does I/O or reads a clock; time is always an argument. Services meet only in these types.
 
+pub mod access;
 pub mod admission;
 pub mod city;
 pub mod code;
 pub mod ddl;
 pub mod document;
+pub mod eligibility;
 pub mod events;
 pub mod keys;
 pub mod organisation;
@@ -19,7 +21,7 @@ pub mod vocabulary;
 pub use city::CityProfile;
 pub use code::VenueCode;
 pub use document::{Document, DocumentType};
-pub use events::{HealthEvent, ScanEvent, TestEvent, VenueEvent};
+pub use events::{ApplicationEvent, HealthEvent, ScanEvent, TestEvent, VenueEvent};
 pub use keys::KeyRing;
 pub use person::PersonKey;
 pub use row::ScanRow;

@@ -8,6 +8,8 @@ pub const HEALTH: &str = "health";
 pub const TESTS: &str = "tests";
 /// Venue directory, keyed by venue.
 pub const VENUES: &str = "venues";
+/// Commands about venue codes, keyed by organisation.
+pub const APPLICATIONS: &str = "applications";
 /// What could not be processed, keyed by source topic.
 pub const DEAD_LETTERS: &str = "dead-letters";
 /// The sink's ledger: ranges of `scans` written down before they are stored. Partition n speaks of `scans`
@@ -24,7 +26,7 @@ const DEAD_LETTER_RETENTION_MS: &str = HISTORY_MS;
 /// expired has no scan left that it speaks of, and begins anew. Not `-1`: the embedded broker takes that for a
 /// millisecond in the future and deletes everything.
 const LEDGER_RETENTION_MS: &str = "2678400000";
-/// How long health stays where it is not compacted, in milliseconds: 100 years.
+/// How long what is never to be deleted stays, in milliseconds: 100 years.
 const FOR_EVER_MS: &str = "3153600000000";
 /// Bytes of ledger kept per partition; the newest record is all that is needed.
 const LEDGER_RETENTION_BYTES: &str = "67108864";
@@ -51,6 +53,8 @@ pub struct Topics {
     pub tests: String,
     /// [`VENUES`] with the prefix.
     pub venues: String,
+    /// [`APPLICATIONS`] with the prefix.
+    pub applications: String,
     /// [`DEAD_LETTERS`] with the prefix.
     pub dead_letters: String,
     /// [`SCAN_RANGES`] with the prefix.
@@ -66,6 +70,7 @@ impl Topics {
             health: name(HEALTH),
             tests: name(TESTS),
             venues: name(VENUES),
+            applications: name(APPLICATIONS),
             dead_letters: name(DEAD_LETTERS),
             scan_ranges: name(SCAN_RANGES),
         }
@@ -93,6 +98,8 @@ impl Topics {
             spec(&self.health, partitions, history),
             spec(&self.tests, partitions, history),
             spec(&self.venues, partitions, COMPACTED),
+            // The registry is a fold over the whole log, so it is kept whole.
+            spec(&self.applications, partitions, KEPT),
             spec(&self.dead_letters, 1, DEAD),
             spec(&self.scan_ranges, partitions, LEDGER),
         ]

@@ -13,6 +13,8 @@ use service::KafkaConfig;
 
 const FLUSH: Duration = Duration::from_secs(300);
 const FULL_PAUSE: Duration = Duration::from_millis(20);
+/// A credit code of nobody.
+const ORGANISATION: &str = "91310000MA1FL0000N";
 
 /// A producer to the topics that tables are read from.
 pub struct Filler {
@@ -66,9 +68,12 @@ impl Filler {
                 district: 310_101,
                 address: format!("{road}{}弄{}号楼{}层", number % 997, number % 89, number % 31),
                 door: None,
-                organisation: None,
+                organisation: Some(ORGANISATION.to_owned()),
                 latitude: Some(31.2304),
                 longitude: Some(121.4737),
+                valid_from: None,
+                valid_until: None,
+                revision: Some(0),
             };
             self.send(&self.topics.venues, venue.venue.to_string().as_bytes(), &venue)?;
         }

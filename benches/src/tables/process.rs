@@ -7,11 +7,15 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use reqwest::header::AUTHORIZATION;
 use rustix::process::{Pid, Signal, kill_process};
+use schemas::access::Role;
 use schemas::{PersonKey, VenueId};
 use serde_json::{Value, json};
-use service::KafkaConfig;
 use tokio::process::{Child, Command};
+
+use super::TablesArgs;
+use crate::tokens::Tokens;
 
 const POLL: Duration = Duration::from_millis(20);
 const REQUEST: Duration = Duration::from_secs(30);
@@ -22,15 +26,18 @@ pub struct Gateway {
     base: String,
     child: Child,
     http: reqwest::Client,
+    tokens: Tokens,
     started: Instant,
 }
 
 impl Gateway {
-    /// Starts it with its data in a directory, with or without snapshots there.
+    /// Starts it with its data in a directory, with or without snapshots there. Whose tokens it takes is in the
+    /// environment, as `venuecode exec` sets it.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(binary: &Path, kafka: &KafkaConfig, directory: &Path, snapshot: bool) -> anyhow::Result<Self> {
+    pub fn start(args: &TablesArgs, tokens: &Tokens, directory: &Path, snapshot: bool) -> anyhow::Result<Self> {
+        let (binary, kafka) = (&args.venuecode, &args.kafka);
         let port =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).context("no free port")?.port();
         let keys = directory.join("keys");
@@ -39,7 +46,9 @@ impl Gateway {
         let mut command = Command::new(binary);
         command.args(["service", "ingest", "--listen", &format!("127.0.0.1:{port}"), "--kafka", &kafka.brokers]);
         command.args(["--topic-prefix", &kafka.topic_prefix, "--partitions", &kafka.partitions.to_string()]);
-        command.arg("--code-keys-file").arg(&keys).arg("--person-keys-file").arg(&keys);
+        for name in ["--code-keys-file", "--person-keys-file", "--identity-keys-file"] {
+            command.arg(name).arg(&keys);
+        }
         if snapshot {
             command.arg("--tables").arg(directory.join("tables"));
         }
@@ -48,7 +57,7 @@ impl Gateway {
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(REQUEST).build()?;
         let started = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
-        Ok(Self { base: format!("http://127.0.0.1:{port}"), child, http, started })
+        Ok(Self { base: format!("http://127.0.0.1:{port}"), child, http, tokens: tokens.clone(), started })
     }
 
     /// Waits until it says that it is ready; how long that took from its start.
@@ -102,7 +111,8 @@ impl Gateway {
     /// When it is none.
     pub async fn scan(&self, venue: VenueId, person: PersonKey) -> anyhow::Result<Value> {
         let body = json!({"venue": venue, "person": person});
-        let answer = self.http.post(format!("{}/v1/scans", self.base)).json(&body).send().await?;
+        let request = self.http.post(format!("{}/v1/scans", self.base)).json(&body);
+        let answer = request.header(AUTHORIZATION, self.tokens.of(Role::Device)?).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 

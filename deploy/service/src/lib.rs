@@ -1,7 +1,10 @@
 //! What makes a crate a process: configuration, telemetry, health endpoints, clients for Kafka and ClickHouse,
 //! and an orderly end. It knows nothing of scans.
 
+pub mod access;
+pub mod city;
 pub mod clickhouse;
+pub mod code;
 pub mod health;
 pub mod http;
 pub mod kafka;
@@ -12,7 +15,9 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod topic_reader;
 
+pub use access::{AccessConfig, Caller};
 pub use clickhouse::ClickHouseConfig;
+pub use code::CodeConfig;
 pub use health::Readiness;
 pub use http::HttpConfig;
 pub use kafka::KafkaConfig;

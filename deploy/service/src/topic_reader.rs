@@ -15,6 +15,11 @@ use crate::{KafkaConfig, kafka::METADATA_TIMEOUT};
 /// Most messages handled in one [`TopicReader::poll`].
 const MAX_MESSAGES_PER_POLL: usize = 10_000;
 
+/// Most that librdkafka fetches ahead; 64 MiB unless set.
+const READ_AHEAD_KIB: &str = "8192";
+/// Most that Kafka is asked for at once, of all partitions; 50 MiB unless set.
+const FETCH_BYTES: &str = "4194304";
+
 /// A consumer of whole partitions, which knows when it has read all that was there at a given moment.
 pub struct TopicReader {
     consumer: BaseConsumer,
@@ -46,7 +51,10 @@ impl TopicReader {
     /// # Errors
     /// When Kafka does not answer.
     pub fn try_new_at(kafka: &KafkaConfig, partitions: &[(&str, i32, Option<i64>)]) -> anyhow::Result<Self> {
-        let consumer: BaseConsumer = kafka.reader().create().context("cannot set up a Kafka consumer")?;
+        let mut config = kafka.reader();
+        // Rows are applied as fast as they come: what waits here only takes the memory that the tables are to have.
+        config.set("queued.max.messages.kbytes", READ_AHEAD_KIB).set("fetch.max.bytes", FETCH_BYTES);
+        let consumer: BaseConsumer = config.create().context("cannot set up a Kafka consumer")?;
         let mut list = TopicPartitionList::new();
         for (topic, partition, start) in partitions {
             list.add_partition_offset(topic, *partition, start.map_or(Offset::Beginning, Offset::Offset))?;

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use service::city::read_city;
 
 use crate::child::Child;
 use crate::data_dir::DataDir;
@@ -45,8 +46,8 @@ pub struct UpArgs {
     /// Use a ClickHouse that runs elsewhere; users and passwords as for `venuecode exec`.
     #[arg(long, value_name = "URL")]
     clickhouse: Option<String>,
-    /// City profile.
-    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai")]
+    /// City profile: the name of a built-in one, or the path of a .toml file.
+    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     city: String,
     /// Keep ClickHouse's system.query_log, for two days or until the next start.
     #[arg(long, env = "VENUECODE_QUERY_LOG", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
@@ -73,6 +74,7 @@ pub struct System {
     engines: Engines,
     services: Vec<Child>,
     addresses: Addresses,
+    token_key: PathBuf,
 }
 
 /// Where the three services listen.
@@ -92,6 +94,7 @@ impl System {
     /// # Errors
     /// The directory or a port is in use, or a part did not become ready; everything that had started is stopped.
     pub async fn start(args: &UpArgs, signals: &mut Signals) -> anyhow::Result<Option<Self>> {
+        read_city(&args.city).context("--city")?;
         let data = DataDir::open(&args.data)?;
         let engine = if args.clickhouse.is_none() { Some(libchdb::locate()?) } else { None };
         args.check_ports()?;
@@ -105,7 +108,12 @@ impl System {
         };
         eprintln!("venuecode: starting, data in {}", data.path().display());
         let engines = Engines::launch(&plan, &data, &secrets)?;
-        let mut system = Self { engines, services: Vec::new(), addresses: args.addresses() };
+        let mut system = Self {
+            engines,
+            services: Vec::new(),
+            addresses: args.addresses(),
+            token_key: secrets.token_key_file.clone(),
+        };
         let outcome = tokio::select! {
             outcome = start_services(args, &data, &secrets, &system.engines, &mut system.services) => outcome.map(|()| true),
             _ = signals.recv() => Ok(false),
@@ -139,6 +147,22 @@ impl System {
         println!("query-api   http://{}", services::reachable(self.addresses.query));
         println!("Kafka       {}", self.engines.kafka);
         println!("ClickHouse  {}", self.engines.clickhouse.url);
+        println!("a token     {}", self.token_line());
+    }
+}
+
+impl System {
+    /// File with the private key that this system's tokens are signed with.
+    #[must_use]
+    pub fn token_key(&self) -> &Path {
+        &self.token_key
+    }
+
+    /// A line for the shell that gets a token to try the query API with.
+    fn token_line(&self) -> String {
+        let program = std::env::current_exe().unwrap_or_else(|_| "venuecode".into());
+        let (program, key) = (program.display(), self.token_key.display());
+        format!("TOKEN=$({program} token issue --key {key} --role dashboard --sub me)")
     }
 }
 
@@ -181,6 +205,8 @@ fn service_environment(
         ("VENUECODE_CITY", args.city.clone().into()),
         ("VENUECODE_CODE_KEYS_FILE", secrets.code_keys_file.clone().into()),
         ("VENUECODE_PERSON_KEYS_FILE", secrets.person_keys_file.clone().into()),
+        ("VENUECODE_IDENTITY_KEYS_FILE", secrets.identity_keys_file.clone().into()),
+        ("VENUECODE_TOKEN_KEYS_FILE", secrets.token_keys_file.clone().into()),
     ];
     // Without other installations on this Kafka there is no group to wait for after a processor was killed.
     let hold = if engines.kafka_is_embedded() { "all" } else { "group" };

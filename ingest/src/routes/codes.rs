@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, Path, State},
+    extract::{Path, State},
     response::Response,
 };
 use schemas::{VenueCode, VenueId};
 use serde::Serialize;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 
 use super::json;
-use crate::{admission::Client, error::IngestError, state::Gateway};
+use crate::{
+    error::IngestError,
+    scope::check_venue,
+    state::{Gateway, now_ms},
+};
 
 /// The venue that a code stands for.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,24 +43,28 @@ pub struct CodeAnswer<'a> {
     responses(
         (status = 200, description = "The venue", body = CodeAnswer<'static>),
         (status = 404, description = "`unknown-venue`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`revoked-code`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`revoked-code`, or `code-not-in-force` when its event is over", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`mistyped-code`", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`too-many-requests`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn get(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     Path(code): Path<String>,
 ) -> Result<Response, IngestError> {
     gateway.metrics.code_requests.increment(1);
-    gateway.let_in(&client, 1)?;
+    gateway.let_in(caller.subject(), 1)?;
     let city = &gateway.city;
-    let code = VenueCode::verify(&code, &city.code_keys)?;
+    let code = VenueCode::verify(&code, &city.codes.keys)?;
     let answer = gateway.tables.with_venue(code.venue, |venue| {
+        check_venue(caller.scope(), code.venue, venue, "code")?;
         let venue = venue.ok_or(IngestError::UnknownVenue { field: "code" })?;
         if !venue.active || venue.serial != code.serial {
             return Err(IngestError::RevokedCode { field: "code" });
+        }
+        if venue.is_over_at(now_ms() / 1000) {
+            return Err(IngestError::CodeNotInForce { field: "code" });
         }
         let answer = CodeAnswer {
             venue: code.venue,
@@ -65,7 +73,7 @@ pub async fn get(
             district: venue.district,
             address: venue.address(),
             door: venue.door(),
-            url: format!("{}{}", city.base_url, code.sign(&city.code_keys)),
+            url: city.codes.url(code),
         };
         serde_json::to_vec(&answer).map_err(|_| IngestError::Internal)
     })?;

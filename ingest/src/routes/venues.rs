@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{
@@ -12,25 +12,20 @@ use schemas::{
     organisation::is_credit_code,
 };
 use serde::{Deserialize, Serialize};
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 
 use crate::{
-    admission::Client,
     error::IngestError,
     feed,
     fields::{Field, Object, Text, check_text, one_of, read},
     ndjson::{BatchAnswer, Receipt},
     state::Gateway,
     tables::Table,
+    venue_fields::{
+        DISTRICT, MAX_ADDRESS_CHARS, MAX_DOOR_CHARS, MAX_NAME_CHARS, ORGANISATION, check_category, check_place,
+    },
 };
-
-/// Longest name of a venue, in characters.
-const MAX_NAME_CHARS: usize = 100;
-/// Longest address, in characters.
-const MAX_ADDRESS_CHARS: usize = 200;
-/// Longest door, in characters.
-const MAX_DOOR_CHARS: usize = 50;
 
 /// A venue of the directory.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -96,10 +91,6 @@ impl<'a> Object<'a> for VenueLine<'a> {
     ];
 }
 
-const DISTRICT: &str = "expected a number of six digits, a district of GB/T 2260";
-const ORGANISATION: &str =
-    "expected a unified social credit code: 18 characters whose last one checks the others (GB 32100)";
-
 /// The outcome of an accepted venue.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VenueReceipt {
@@ -134,15 +125,15 @@ impl Receipt for VenueReceipt {
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, IngestError> {
     let (gateway, city) = (&*gateway, &gateway.city);
-    feed::take_batch(gateway, &client, request, Table::Venues, |line, messages| {
+    feed::take_batch(gateway, caller.subject(), request, Table::Venues, |line, messages| {
         let event = read::<VenueLine<'_>>(line)?.check(&city.profile)?;
         messages.push(event.venue.to_string().as_bytes(), &event)?;
-        let code = VenueCode { venue: event.venue, serial: event.serial }.sign(&city.code_keys).to_string();
-        let url = format!("{}{code}", city.base_url);
+        let code = VenueCode { venue: event.venue, serial: event.serial }.sign(&city.codes.keys).to_string();
+        let url = format!("{}{code}", city.codes.base_url);
         Ok(VenueReceipt { venue: event.venue, code, url })
     })
     .await
@@ -155,11 +146,7 @@ impl VenueLine<'_> {
         if let Some(door) = &self.door {
             check_text("door", door, MAX_DOOR_CHARS)?;
         }
-        if city.class_of(&self.category).is_none() {
-            let known = city.categories.iter().map(|c| c.id.as_str()).collect::<Vec<_>>().join(", ");
-            let expected = format!("expected a category of the profile of {}: one of {known}", city.city);
-            return Err(IngestError::invalid("category", expected));
-        }
+        check_category(city, &self.category)?;
         if !is_district(self.district) {
             return Err(IngestError::invalid("district", DISTRICT));
         }
@@ -181,21 +168,9 @@ impl VenueLine<'_> {
             organisation: owned(&self.organisation),
             latitude: self.latitude,
             longitude: self.longitude,
+            valid_from: None,
+            valid_until: None,
+            revision: None,
         })
     }
-}
-
-fn check_place(latitude: Option<f64>, longitude: Option<f64>) -> Result<(), IngestError> {
-    match (latitude, longitude) {
-        (Some(_), None) => return Err(IngestError::missing("longitude", "expected with `latitude`")),
-        (None, Some(_)) => return Err(IngestError::missing("latitude", "expected with `longitude`")),
-        _ => {}
-    }
-    if latitude.is_some_and(|degrees| !(-90.0..=90.0).contains(&degrees)) {
-        return Err(IngestError::invalid("latitude", "expected degrees from -90 to 90"));
-    }
-    if longitude.is_some_and(|degrees| !(-180.0..=180.0).contains(&degrees)) {
-        return Err(IngestError::invalid("longitude", "expected degrees from -180 to 180"));
-    }
-    Ok(())
 }

@@ -43,9 +43,12 @@ impl<R: Row> Sharded<R> {
         look(self.shards[shard_of(key)].read().get(order_of(key)))
     }
 
-    /// Puts the row of a key in.
-    pub fn insert(&self, key: u64, row: R) {
-        self.shards[shard_of(key)].write().insert(row);
+    /// Puts the row of a key in, unless it does not replace the one that is there.
+    pub fn insert_if(&self, key: u64, row: R, replaces: impl FnOnce(&R, &R) -> bool) {
+        let mut shard = self.shards[shard_of(key)].write();
+        if shard.get(order_of(key)).is_none_or(|held| replaces(&row, held)) {
+            shard.insert(row);
+        }
     }
 
     /// Takes a row out.
@@ -100,7 +103,10 @@ mod tests {
     fn rows_are_changed_and_taken_out_by_key() {
         let map = Sharded::<Pair>::default();
         for key in 0..1000 {
-            map.insert(key, Pair(key, 1));
+            map.insert_if(key, Pair(key, 1), |_, _| false);
+        }
+        for (key, value) in [(5, 9), (6, 0)] {
+            map.insert_if(key, Pair(key, value), |row, held| row.1 > held.1);
         }
         let add = |key, more| map.change(key, |row| Some(Pair(key, row.map_or(0, |row| row.1) + more)));
         add(7, 1);
@@ -108,7 +114,9 @@ mod tests {
         map.change(8, |_| None);
         map.remove(9);
         assert_eq!(map.len(), 999);
-        assert_eq!([7, 8, 9, 5000].map(|key| map.with(key, |row| row.map(|r| r.1))), [Some(2), None, None, Some(9)]);
+        let value = |key| map.with(key, |row| row.map(|row| row.1));
+        assert_eq!([5, 6, 7].map(value), [Some(9), Some(1), Some(2)]);
+        assert_eq!([8, 9, 5000].map(value), [None, None, Some(9)]);
         assert!(map.shards().filter(|shard| shard.len() > 0).count() > 200, "numbers that count up are spread");
         map.clear();
         assert_eq!(map.len(), 0);

@@ -4,7 +4,10 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod api;
+mod applications;
+mod cities;
 mod codes;
 mod feeds;
 mod gateway;

@@ -43,7 +43,7 @@ async fn used_snapshot(process: &Process) -> bool {
 /// Verdict, or the kind of problem, of a scan at a venue.
 async fn scan(process: &Process, venue: u32) -> String {
     let body = json!({"venue": venue, "person": PERSON}).to_string();
-    let request = reqwest::Client::new().post(format!("{}/v1/scans", process.base));
+    let request = reqwest::Client::new().post(format!("{}/v1/scans", process.base)).bearer_auth(&process.token);
     let answer = request.header("content-type", "application/json").body(body).send().await.expect("an answer");
     let answer: Value = serde_json::from_str(&answer.text().await.expect("text")).expect("JSON");
     answer.get("verdict").or(answer.get("title")).and_then(Value::as_str).expect("either").to_owned()

@@ -15,15 +15,16 @@ use anyhow::{Context, bail};
 use clickhouse::error::Error;
 use rdkafka::{Message, message::OwnedMessage};
 
-use super::{Commit, Worker, told};
+use super::Worker;
 use crate::{
     backoff::Backoff,
     batch::Batch,
     fault::Fault,
     ledger::{Appended, Claim, Entry},
     metrics,
-    refusal::{Failure, Refusal},
+    refusal::{Failure, Refusal, told},
     sink::Missing,
+    workers::Commit,
 };
 
 /// What became of one attempt.

@@ -243,6 +243,9 @@ fn venue_event(venue: u32) -> VenueEvent {
         organisation: None,
         latitude: None,
         longitude: None,
+        valid_from: None,
+        valid_until: None,
+        revision: None,
     }
 }
 

@@ -8,5 +8,6 @@ mod fixture;
 mod outages;
 mod process;
 mod refused;
+mod registry;
 mod stored_exactly_once;
 mod two_processes;

@@ -90,7 +90,7 @@ impl Store {
     }
 }
 
-fn cut<T>(mut rows: Vec<T>, limit: usize) -> (Vec<T>, bool) {
+pub(super) fn cut<T>(mut rows: Vec<T>, limit: usize) -> (Vec<T>, bool) {
     let more = rows.len() > limit;
     rows.truncate(limit);
     (rows, more)

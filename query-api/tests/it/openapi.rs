@@ -16,6 +16,8 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/metrics",
             "/openapi.json",
             "/readyz",
+            "/v1/applications",
+            "/v1/applications/{id}",
             "/v1/footfall",
             "/v1/persons/{person}/visits",
             "/v1/stats",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{EventError, Versioned, read};
-use crate::VenueId;
+use crate::{UnixSeconds, VenueId};
 
 /// Whether a venue's code can be scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
@@ -49,6 +49,16 @@ pub struct VenueEvent {
     /// Longitude in degrees, WGS 84.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longitude: Option<f64>,
+    /// First second at which its code is valid; from ever, when absent (temporary events, S2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<UnixSeconds>,
+    /// First second at which its code is no longer valid; for ever, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<UnixSeconds>,
+    /// Number of the registry's decision that this follows, in the order of the venue's decisions. A reader keeps the
+    /// highest of a venue, so that an older event that is sent again changes nothing; venues that were loaded have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
 }
 
 impl Versioned for VenueEvent {
@@ -68,6 +78,11 @@ impl VenueEvent {
             return Err(EventError::Field { field: "district", problem: "is not a six-digit code (GB/T 2260)" });
         }
         Ok(event)
+    }
+
+    /// Whether a reader that holds an event of this venue with the revision `held` takes this one instead.
+    pub fn replaces(&self, held: Option<u64>) -> bool {
+        self.revision >= held
     }
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use schemas::events::{EventError, json_schemas};
-use schemas::{HealthEvent, ScanEvent, TestEvent, Topics, VenueEvent, topics};
+use schemas::{ApplicationEvent, HealthEvent, ScanEvent, TestEvent, Topics, VenueEvent, topics};
 use serde::de::DeserializeOwned;
 
 /// The kind of message that a topic holds.
@@ -17,6 +17,8 @@ pub enum EventKind {
     Test,
     /// Venues: the newest message of a venue is what holds.
     Venue,
+    /// Commands about venue codes: each is decided once, in the order of the log.
+    Application,
 }
 
 impl EventKind {
@@ -28,6 +30,7 @@ impl EventKind {
             (&names.health, Self::Health),
             (&names.tests, Self::Test),
             (&names.venues, Self::Venue),
+            (&names.applications, Self::Application),
         ]
         .into_iter()
         .find_map(|(name, kind)| (name == topic).then_some(kind))
@@ -43,6 +46,7 @@ impl EventKind {
             Self::Health => read(value, HealthEvent::try_parse).map(|event| event.person.to_string()),
             Self::Test => read(value, TestEvent::try_parse).map(|event| event.person.to_string()),
             Self::Venue => read(value, VenueEvent::try_parse).map(|event| event.venue.to_string()),
+            Self::Application => read(value, ApplicationEvent::try_parse).map(|event| event.organisation),
         }
     }
 
@@ -54,6 +58,7 @@ impl EventKind {
             Self::Health => topics::HEALTH,
             Self::Test => topics::TESTS,
             Self::Venue => topics::VENUES,
+            Self::Application => topics::APPLICATIONS,
         };
         let schema = json_schemas().into_iter().find(|(topic, _)| *topic == name).map(|(_, schema)| schema);
         let properties = schema.and_then(|schema| schema.get("properties")?.as_object().cloned());

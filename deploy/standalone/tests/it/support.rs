@@ -150,3 +150,23 @@ pub fn http_get(address: &str, target: &str) -> anyhow::Result<String> {
     stream.read_to_string(&mut answer)?;
     Ok(answer)
 }
+
+/// Sends one request with a token and a JSON body and gives the status and the answer's body.
+pub fn http_send(
+    address: &str,
+    token: &str,
+    (method, target): (&str, &str),
+    body: &str,
+) -> anyhow::Result<(String, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "{method} {target} HTTP/1.0\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
+    Ok((head.split(' ').nth(1).unwrap_or_default().to_owned(), body.to_owned()))
+}

@@ -1,22 +1,19 @@
 //! The bytes of a snapshot: magic, length of the head u32, the head as JSON, the people and the venues by shard with
 //! their number before each, and a CRC-32 of all that. Numbers are little-endian.
 
-use std::{
-    io::{self, Read, Write},
-    sync::atomic::Ordering,
-};
+use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
 use crate::tables::{
-    Mark, Tables, Venue,
+    Fed, Mark, Tables, Venue,
     health::{PersonRow, ROW_BYTES},
     ordered::Ordered,
     sharded::SHARDS,
 };
 
 /// Names the format, the hash that orders the rows and the number of shards; a change of any of them is another one.
-const MAGIC: &[u8; 8] = b"VCTABLE1";
+const MAGIC: &[u8; 8] = b"VCTABLE2";
 const CRC_BYTES: u64 = 4;
 
 /// What a snapshot says of itself.
@@ -26,8 +23,8 @@ pub struct Head {
     pub origin: Origin,
     /// When it was begun, in milliseconds since 1970.
     pub written_at_ms: i64,
-    /// When the newest message of the health feed was sent, in milliseconds since 1970.
-    pub health_fed_at_ms: i64,
+    /// What the feeds had sent.
+    pub fed: Fed,
     /// How far the topics were read at least.
     pub marks: Vec<Mark>,
 }
@@ -151,6 +148,5 @@ impl<W: Write> Write for Summed<W> {
 pub fn head(origin: Origin, tables: &Tables, now_ms: i64) -> Head {
     // Before the rows: what is applied meanwhile is then read once more, which changes nothing.
     let marks = tables.seen.marks();
-    let health_fed_at_ms = tables.health_fed_at_ms.load(Ordering::Relaxed);
-    Head { origin, written_at_ms: now_ms, health_fed_at_ms, marks }
+    Head { origin, written_at_ms: now_ms, fed: tables.fed(), marks }
 }

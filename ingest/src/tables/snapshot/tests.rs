@@ -4,7 +4,7 @@ use schemas::{CityProfile, PersonKey};
 use serde_json::json;
 
 use super::*;
-use crate::tables::HealthRecord;
+use crate::tables::{Feeds, HealthRecord, Venue};
 
 const NOW_MS: i64 = 1_654_056_000_000;
 
@@ -22,12 +22,16 @@ fn tables() -> Tables {
     let (tables, city) = (Tables::default(), CityProfile::try_built_in("shanghai").expect("valid"));
     for n in 0..20 {
         let venue = json!({"v": 1, "venue": n, "serial": 1, "status": "active", "name": format!("茶馆 {n}"),
-            "category": "catering", "district": 310_101, "address": "福州路1号", "door": "东门"});
+            "category": "catering", "district": 310_101, "address": "福州路1号", "door": "东门", "revision": n,
+            "organisation": "91310000MA1FL0000N", "valid_from": 1_653_000_000, "valid_until": 1_653_000_000 + n});
         tables.apply_venue(&city, None, Some(venue.to_string().as_bytes())).expect("a venue");
         let health = json!({"v": 1, "person": person(n), "colour": "yellow", "since": 1_653_000_000 + n,
             "issuer": "CDC", "evidence": "E", "reason": "R"});
         tables.apply_health(None, Some(health.to_string().as_bytes()), 77).expect("a colour");
     }
+    let test = json!({"v": 1, "person": person(3), "sampled_at": 1_653_000_000, "resulted_at": 1_653_000_000,
+        "result": "negative", "laboratory": "L"});
+    tables.apply_test(None, Some(test.to_string().as_bytes())).expect("a test");
     tables.seen.resume(&[Mark { table: Table::Health, partition: 1, last: 4, print: 5 }]);
     tables
 }
@@ -36,9 +40,8 @@ fn ends(low: i64, high: i64) -> Ends {
     Ends::from([((Table::Health, 1), (low, high))])
 }
 
-fn rows(tables: &Tables) -> Vec<(Option<String>, HealthRecord)> {
-    let name = |n| tables.with_venue(n, |venue| venue.map(|v| format!("{}{}{:?}", v.name(), v.address(), v.door())));
-    (0..25).map(|n| (name(n), tables.health(person(n.into())))).collect()
+fn rows(tables: &Tables) -> Vec<(Option<Venue>, HealthRecord)> {
+    (0..25).map(|n| (tables.with_venue(n, |venue| venue.cloned()), tables.health(person(n.into())))).collect()
 }
 
 fn written() -> (tempfile::TempDir, Snapshots) {
@@ -54,7 +57,8 @@ fn what_was_written_is_read_and_nobody_else_may_read_it() {
     let read = Tables::default();
     let marks = snapshots.read(&read, &origin(), &ends(0, 5), NOW_MS).expect("fits");
     assert_eq!((marks, rows(&read)), (tables().seen.marks(), rows(&tables())));
-    assert_eq!((read.seen.marks(), read.health_age_s(78_077)), (tables().seen.marks(), Some(78)));
+    assert_eq!(read.seen.marks(), tables().seen.marks());
+    assert_eq!(read.feeds(78_077), Feeds { health_age_s: Some(78), has_tests: true });
     let path = directory.path().join("tables");
     assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_dir(directory.path()).expect("read").count(), 2, "the lock and the snapshot");

@@ -1,0 +1,98 @@
+//! A partition of a log of commands: read whole, from its first record on, with a note on Kafka of how far its outputs
+//! are out.
+//!
+//! The note is the committed offset of a group that nobody joins. It may be behind, or gone: then outputs leave again,
+//! which changes nothing. It is never ahead, since only who has put a record's outputs out moves it past the record.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    message::OwnedMessage,
+};
+use service::{
+    KafkaConfig,
+    kafka::{METADATA_TIMEOUT, reader_at},
+};
+
+/// Most records that are gathered at once.
+const MAX_RECORDS: usize = 2_000;
+
+/// One partition of a log.
+pub struct Log {
+    consumer: BaseConsumer,
+    topic: String,
+    partition: i32,
+    /// Offset of the next record.
+    next: i64,
+}
+
+impl Log {
+    /// Opens a partition at its first record; also says up to which offset outputs are out.
+    ///
+    /// # Errors
+    /// When Kafka does not answer, or the log has lost its beginning: what it would be folded into is not known then.
+    pub fn open(kafka: &KafkaConfig, topic: &str, partition: i32) -> anyhow::Result<(Self, i64)> {
+        let mut config = kafka.reader();
+        config.set("group.id", format!("{topic}-done"));
+        let consumer = reader_at(&config, topic, partition, 0)?;
+        let (low, high) =
+            consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT).context("cannot read the end of the log")?;
+        if low > 0 {
+            bail!("{topic}[{partition}] begins at offset {low}: its first records are gone, restore them");
+        }
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let committed =
+            consumer.committed_offsets(list, METADATA_TIMEOUT).context("cannot read how far outputs are")?;
+        let done = match committed.find_partition(topic, partition).map(|entry| entry.offset()) {
+            Some(Offset::Offset(offset)) => offset,
+            _ => 0,
+        };
+        if done > high {
+            bail!(
+                "{topic}[{partition}] ends at offset {high}, and outputs are out up to {done}: its last records are gone"
+            );
+        }
+        Ok((Self { consumer, topic: topic.to_owned(), partition, next: 0 }, done))
+    }
+
+    /// Offset of the next record.
+    pub const fn next(&self) -> i64 {
+        self.next
+    }
+
+    /// Waits up to `patience` for a record, then takes what is there; only records before `end`, if one is given.
+    pub fn gather(&mut self, patience: Duration, end: Option<i64>) -> Vec<OwnedMessage> {
+        let deadline = Instant::now() + patience;
+        let mut records = Vec::new();
+        while records.len() < MAX_RECORDS && end.is_none_or(|end| self.next < end) {
+            let wait =
+                if records.is_empty() { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            match self.consumer.poll(wait) {
+                // A client whose position has left the log begins again at its first record.
+                Some(Ok(record)) if record.offset() < self.next => {}
+                Some(Ok(record)) => {
+                    self.next = record.offset() + 1;
+                    records.push(record.detach());
+                }
+                Some(Err(error)) => tracing::debug!(%error, "Kafka is out of reach; the client tries again"),
+                None if !records.is_empty() || wait.is_zero() => break,
+                None => {}
+            }
+        }
+        records
+    }
+
+    /// Notes that all outputs of the records before `end` are out.
+    ///
+    /// # Errors
+    /// When Kafka does not take the note.
+    pub fn note_done(&self, end: i64) -> anyhow::Result<()> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, self.partition, Offset::Offset(end))?;
+        self.consumer.commit(&list, CommitMode::Sync).context("cannot note how far outputs are")
+    }
+}
