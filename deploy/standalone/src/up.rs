@@ -185,6 +185,7 @@ async fn start_services(
         let mut environment = service_environment(args, secrets, engines, credentials);
         if name == "ingest" {
             environment.push(("VENUECODE_SPOOL", data.join("spool").into()));
+            environment.push(("VENUECODE_TABLES", data.join("tables").into()));
         }
         children.push(services::start(name, listen, environment, data)?);
     }
