@@ -1,15 +1,18 @@
 //! What the gateway does for every scan, without HTTP and Kafka: verify a code, derive a person key, write and read
-//! the event, decide.
+//! the event, decide; and know its token again.
 
 use std::hint::black_box;
 
 use anyhow::Context;
 use criterion::Criterion;
+use schemas::access::{Role, Scope};
 use schemas::admission::{Arrival, Health, Policy, decide};
 use schemas::{
     CityProfile, Colour, Direction, Document, DocumentType, Exemption, KeyRing, Method, PersonKey, Reasons, ScanEvent,
     TestResult, VenueCode, Verdict,
 };
+use service::AccessConfig;
+use service::access::{Issuer, KeySet, SigningKey, Verifier};
 
 const AT: i64 = 1_654_056_000;
 const VENUE: u32 = 123_456;
@@ -17,6 +20,7 @@ const VENUE: u32 = 123_456;
 fn main() -> anyhow::Result<()> {
     let mut criterion = Criterion::default().configure_from_args();
     hot_path(&mut criterion)?;
+    token(&mut criterion)?;
     criterion.final_summary();
     Ok(())
 }
@@ -76,5 +80,32 @@ fn hot_path(criterion: &mut Criterion) -> anyhow::Result<()> {
             decide(&policy, &arrival, &health)
         });
     });
+    Ok(())
+}
+
+/// What the guard does before each scan; the first time of a token costs a signature.
+fn token(criterion: &mut Criterion) -> anyhow::Result<()> {
+    let issuer = Issuer::new(SigningKey::generate("bench")?);
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), KeySet::rotate(None, Some(issuer.key.public()), &[])?)?;
+    let config = AccessConfig {
+        token_keys_file: file.path().to_owned(),
+        token_issuer: issuer.issuer.clone(),
+        token_audience: issuer.audience.clone(),
+        token_leeway_s: 30,
+        token_max_lifetime_s: 86_400,
+    };
+    let verifier = Verifier::try_new(&config)?;
+    let issue = |sub: &str| -> anyhow::Result<hyper::HeaderMap> {
+        let token = issuer.issue(Role::Device, sub, Scope::default(), AT, 3600)?;
+        Ok([(hyper::header::AUTHORIZATION, format!("Bearer {token}").parse()?)].into_iter().collect())
+    };
+    let known = issue("sentinel-7")?;
+    verifier.check(&known, 0, AT).context("the token must hold")?;
+    criterion.bench_function("token_known", |b| b.iter(|| verifier.check(black_box(&known), 0, AT)));
+    // More than a thread remembers, so that none is known when its turn comes again.
+    let many = (0..40_000).map(|n| issue(&n.to_string())).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut next = many.iter().cycle();
+    criterion.bench_function("token_new", |b| b.iter(|| next.next().map(|token| verifier.check(token, 0, AT))));
     Ok(())
 }

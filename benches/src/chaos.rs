@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use schemas::access::Role;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -99,7 +100,7 @@ pub async fn run(args: ChaosArgs) -> anyhow::Result<()> {
 }
 
 async fn strike(args: &ChaosArgs, seed: u64, processors: usize, stack: &mut Stack) -> anyhow::Result<Verdict> {
-    let load = Arc::new(Load::new(stack.gateways()?)?);
+    let load = Arc::new(Load::new(stack.gateways()?, stack.tokens()?)?);
     introduce(stack).await?;
     let mut clients = load.clients(seed, args.rate);
     load.resume();
@@ -215,8 +216,11 @@ async fn introduce(stack: &Stack) -> anyhow::Result<()> {
         })
         .collect();
     let gateway = stack.gateways()?.remove(0);
-    for (path, lines) in [("v1/venues:batch", venues), ("v1/health-codes:batch", health)] {
-        let request = reqwest::Client::new().post(gateway.join(path)?).header("content-type", "application/x-ndjson");
+    let tokens = stack.tokens()?;
+    let feeds = [("v1/venues:batch", Role::Admin, venues), ("v1/health-codes:batch", Role::Feed, health)];
+    for (path, role, lines) in feeds {
+        let request = reqwest::Client::new().post(gateway.join(path)?).header("authorization", tokens.of(role)?);
+        let request = request.header("content-type", "application/x-ndjson");
         let response = request.body(lines.join("\n")).send().await?;
         let (status, text) = (response.status(), response.text().await?);
         ensure!(status.is_success() && !text.contains("\"problem\":{"), "{path}: {status} {text:.500}");

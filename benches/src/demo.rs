@@ -64,7 +64,7 @@ pub struct DemoArgs {
 /// independent count.
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let gateway = Gateway::try_new(&args.gateway)?;
-    let query = QueryApi::try_new(&args.query)?;
+    let query = QueryApi::try_new(&args.query, gateway.tokens())?;
     gateway.wait_ready().await?;
     query.wait_ready(Duration::from_secs(args.gateway.patience)).await?;
     let before = query.stats().await?;

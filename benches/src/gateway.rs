@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use futures::{Stream, StreamExt};
 use reqwest::{Response, StatusCode, Url, header};
+use schemas::access::Role;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use service::Problem;
 
+use crate::tokens::{TokenConfig, Tokens};
 pub use batch::{Batch, MAX_LINES};
 pub use lines::{
     AnsweredTest, AnsweredVenue, BatchAnswer, DocumentLine, HealthLine, LineOutcome, ScanAnswer, ScanLine, Sentence,
@@ -37,6 +39,9 @@ pub struct GatewayConfig {
     /// Seconds to keep trying while the gateway takes nothing
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     pub patience: u64,
+    /// How it lets requests in.
+    #[command(flatten)]
+    pub tokens: TokenConfig,
 }
 
 /// What a batch consists of.
@@ -61,6 +66,14 @@ impl Feed {
             Self::Venues => "v1/venues:batch",
         }
     }
+
+    const fn role(self) -> Role {
+        match self {
+            Self::Scans => Role::Device,
+            Self::HealthCodes | Self::Tests => Role::Feed,
+            Self::Venues => Role::Admin,
+        }
+    }
 }
 
 /// Why the gateway did not take something.
@@ -79,6 +92,9 @@ pub enum GatewayError {
     /// It refused the request as a whole: sending it again would not help.
     #[error("the gateway refused the request with status {}: {}", .0.status, describe(.0))]
     Refused(Box<Problem>),
+    /// There is no token to send.
+    #[error("{0:#}")]
+    NoToken(anyhow::Error),
     /// It answered something else than the contract says.
     #[error("what {url} answered is not an answer of the gateway: {reason}")]
     Unreadable {
@@ -105,6 +121,7 @@ pub struct Gateway {
     base: Url,
     connections: usize,
     patience: Duration,
+    tokens: Tokens,
 }
 
 /// One attempt that did not succeed.
@@ -118,14 +135,20 @@ impl Gateway {
     /// A client; nothing is sent yet.
     ///
     /// # Errors
-    /// When the address cannot be the start of one.
+    /// When the address cannot be the start of one, or the key for tokens cannot be used.
     pub fn try_new(config: &GatewayConfig) -> anyhow::Result<Self> {
         Ok(Self {
             http: http_client()?,
             base: base_url(&config.gateway)?,
             connections: usize::from(config.connections),
             patience: Duration::from_secs(config.patience),
+            tokens: Tokens::try_new(&config.tokens)?,
         })
+    }
+
+    /// The tokens that it sends.
+    pub fn tokens(&self) -> Tokens {
+        self.tokens.clone()
     }
 
     /// Waits until the gateway says that it is ready.
@@ -151,7 +174,7 @@ impl Gateway {
     pub async fn scan(&self, scan: &ScanLine<'_>) -> Result<ScanAnswer, GatewayError> {
         let mut patience = Patience::new(self.patience);
         loop {
-            let request = self.http.post(self.url("v1/scans")).json(scan);
+            let request = self.post("v1/scans", Role::Device)?.json(scan);
             match self.attempt(request).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(error)) => return Err(error),
@@ -170,7 +193,7 @@ impl Gateway {
         let mut open: Vec<usize> = (0..batch.len()).collect();
         let mut patience = Patience::new(self.patience);
         while !open.is_empty() {
-            let request = self.http.post(self.url(feed.path())).header(header::CONTENT_TYPE, "application/x-ndjson");
+            let request = self.post(feed.path(), feed.role())?.header(header::CONTENT_TYPE, "application/x-ndjson");
             let (reason, after) = match self.attempt::<BatchAnswer>(request.body(batch.select(&open))).await {
                 Ok(answer) => {
                     let before = open.len();
@@ -261,6 +284,11 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    fn post(&self, path: &str, role: Role) -> Result<reqwest::RequestBuilder, GatewayError> {
+        let token = self.tokens.of(role).map_err(GatewayError::NoToken)?;
+        Ok(self.http.post(self.url(path)).header(header::AUTHORIZATION, token))
     }
 
     fn url(&self, path: &str) -> String {

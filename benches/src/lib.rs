@@ -7,6 +7,7 @@
 pub mod chaos;
 pub mod city;
 pub mod demo;
+pub mod doors;
 pub mod gateway;
 pub mod import;
 pub mod link;
@@ -15,4 +16,5 @@ pub mod oracle;
 pub mod query;
 pub mod simulate;
 pub mod terminal;
+pub mod tokens;
 pub mod verify;

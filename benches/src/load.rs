@@ -24,6 +24,7 @@ use crate::gateway::{Gateway, GatewayConfig};
 use crate::query::{QueryApi, QueryConfig};
 use crate::simulate::CityFeeder;
 use crate::terminal::{grouped, print};
+use crate::tokens::TokenConfig;
 use bodies::Bodies;
 use cpu::{Process, Processes};
 use drive::{Outcome, Shape, Target};
@@ -51,6 +52,9 @@ pub struct LoadArgs {
     /// Address of the query API
     #[arg(long, default_value = "http://127.0.0.1:8082", value_name = "URL")]
     pub query: Url,
+    /// How requests are let in.
+    #[command(flatten)]
+    pub tokens: TokenConfig,
     /// Directory with the process ids (ingest.pid, processor.pid, query-api.pid): `run` in the data directory
     #[arg(long, value_name = "DIR")]
     pub pids: Option<PathBuf>,
@@ -85,13 +89,13 @@ pub async fn run(args: LoadArgs) -> anyhow::Result<()> {
     let Some(binary) = &args.venuecode else {
         let processes = Processes::find(args.pids.as_deref())?;
         let versions = machine::versions(None).await;
-        return measure(&args, &args.gateway, &args.query, processes, versions).await;
+        return measure(&args, (&args.gateway, &args.query), &args.tokens, processes, versions).await;
     };
     let versions = machine::versions(Some(binary)).await;
     let mut stack = Stack::start(binary, args.data_in.as_deref()).await?;
     let measured = async {
         let processes = Processes::find(Some(&stack.pids))?;
-        measure(&args, &stack.gateway, &stack.query, processes, versions).await
+        measure(&args, (&stack.gateway, &stack.query), &stack.tokens, processes, versions).await
     };
     let outcome = measured.await;
     let stopped = stack.stop().await;
@@ -100,13 +104,14 @@ pub async fn run(args: LoadArgs) -> anyhow::Result<()> {
 
 async fn measure(
     args: &LoadArgs,
-    gateway: &Url,
-    query: &Url,
+    (gateway, query): (&Url, &Url),
+    tokens: &TokenConfig,
     processes: Processes,
     versions: machine::Versions,
 ) -> anyhow::Result<()> {
-    let config = GatewayConfig { gateway: gateway.clone(), connections: 4, patience: 60 };
-    let (gateway, query) = (Gateway::try_new(&config)?, QueryApi::try_new(&QueryConfig { query: query.clone() })?);
+    let config = GatewayConfig { gateway: gateway.clone(), connections: 4, patience: 60, tokens: tokens.clone() };
+    let gateway = Gateway::try_new(&config)?;
+    let query = QueryApi::try_new(&QueryConfig { query: query.clone() }, gateway.tokens())?;
     gateway.wait_ready().await?;
     query.wait_ready(Duration::from_secs(60)).await?;
 
@@ -116,7 +121,7 @@ async fn measure(
     feeder.health().await?;
     let load = Load {
         bodies: Bodies::new(&city, &feeder, args.people),
-        target: Target::resolve(&config.gateway).await?,
+        target: Target::resolve(&config.gateway, &gateway.tokens()).await?,
         stored_before: query.stats().await?.scans,
         seconds: Duration::from_secs(args.seconds),
         query: &query,

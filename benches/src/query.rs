@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
-use reqwest::{RequestBuilder, Response, Url};
+use reqwest::{RequestBuilder, Response, Url, header};
+use schemas::access::Role;
 use schemas::{Colour, Method, PersonKey, UnixSeconds, VenueId, Verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use service::Problem;
 
 use crate::gateway::{describe, http_time};
+use crate::tokens::Tokens;
 
 /// Most contacts that are asked for in one trace.
 const TRACE_LIMIT: u32 = 100_000;
@@ -124,6 +126,7 @@ struct TraceRequest {
 pub struct QueryApi {
     http: reqwest::Client,
     base: Url,
+    tokens: Tokens,
 }
 
 impl QueryApi {
@@ -131,8 +134,8 @@ impl QueryApi {
     ///
     /// # Errors
     /// When the address cannot be the start of one.
-    pub fn try_new(config: &QueryConfig) -> anyhow::Result<Self> {
-        Ok(Self { http: crate::gateway::http_client()?, base: crate::gateway::base_url(&config.query)? })
+    pub fn try_new(config: &QueryConfig, tokens: Tokens) -> anyhow::Result<Self> {
+        Ok(Self { http: crate::gateway::http_client()?, base: crate::gateway::base_url(&config.query)?, tokens })
     }
 
     /// Waits until the API says that it is ready.
@@ -158,7 +161,7 @@ impl QueryApi {
     /// # Errors
     /// When the API cannot be reached or refuses.
     pub async fn stats(&self) -> anyhow::Result<Stats> {
-        self.send(self.http.get(self.url("v1/stats"))).await
+        self.send(Role::Regulator, self.http.get(self.url("v1/stats"))).await
     }
 
     /// A person's scans from a time, included, to another, not included.
@@ -167,7 +170,7 @@ impl QueryApi {
     /// When the API cannot be reached or refuses.
     pub async fn visits(&self, person: PersonKey, from: UnixSeconds, to: UnixSeconds) -> anyhow::Result<Visits> {
         let request = self.http.get(self.url(&format!("v1/persons/{person}/visits")));
-        self.send(request.query(&[("from", http_time(from)), ("to", http_time(to))])).await
+        self.send(Role::Epidemiologist, request.query(&[("from", http_time(from)), ("to", http_time(to))])).await
     }
 
     /// Who was near a person.
@@ -183,7 +186,7 @@ impl QueryApi {
     ) -> anyhow::Result<Trace> {
         let (from, to) = (http_time(from), http_time(to));
         let body = TraceRequest { person, from, to, window_minutes, limit: TRACE_LIMIT };
-        self.send(self.http.post(self.url("v1/traces")).json(&body)).await
+        self.send(Role::Epidemiologist, self.http.post(self.url("v1/traces")).json(&body)).await
     }
 
     /// How many came to a venue; `step` is `hour` or `day`.
@@ -200,10 +203,11 @@ impl QueryApi {
         let time = |at| http_time(at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let (id, from, to) = (venue.to_string(), time(from), time(to));
         let query = [("scope", "venue"), ("id", &id), ("from", &from), ("to", &to), ("step", step)];
-        self.send(self.http.get(self.url("v1/footfall")).query(&query)).await
+        self.send(Role::Dashboard, self.http.get(self.url("v1/footfall")).query(&query)).await
     }
 
-    async fn send<A: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<A> {
+    async fn send<A: DeserializeOwned>(&self, role: Role, request: RequestBuilder) -> anyhow::Result<A> {
+        let request = request.header(header::AUTHORIZATION, self.tokens.of(role)?);
         let response = request.send().await.with_context(|| format!("cannot reach the query API at {}", self.base))?;
         let (status, path) = (response.status(), response.url().path().to_owned());
         let body = response.bytes().await.with_context(|| format!("the answer to {path} ended early"))?;

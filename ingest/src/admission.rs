@@ -16,11 +16,11 @@ use axum::extract::Request;
 use hashbrown::HashMap;
 use hyper::body::Body as _;
 use parking_lot::Mutex;
+use service::{access::Subject, http::address_key};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::IngestError,
-    limit,
     metrics::AdmissionMetrics,
     pace::{self, Entry, Seen},
 };
@@ -52,24 +52,11 @@ struct Times {
     micros: AtomicU64,
 }
 
-/// Where a request comes from: one address, with everything else that comes from there.
-#[derive(Debug, Clone)]
-pub struct Client {
-    /// Its address.
-    pub address: SocketAddr,
-    load: Arc<Load>,
-}
-
-#[derive(Debug, Default)]
-struct Load {
-    connections: AtomicUsize,
-    waiting: AtomicUsize,
-}
-
-/// The clients that have connections.
+/// The addresses that have connections.
 #[derive(Debug)]
 pub struct Clients {
-    loads: Mutex<HashMap<u64, Weak<Load>>>,
+    /// Connections by address.
+    loads: Mutex<HashMap<u64, Weak<AtomicUsize>>>,
     total: AtomicUsize,
     max: usize,
     max_per_client: usize,
@@ -78,8 +65,9 @@ pub struct Clients {
 /// A connection, counted until it is dropped.
 #[derive(Debug)]
 pub struct Connection {
-    /// Whose.
-    pub client: Client,
+    /// From where.
+    pub address: SocketAddr,
+    load: Arc<AtomicUsize>,
     clients: Arc<Clients>,
 }
 
@@ -87,7 +75,7 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct Permit<'a> {
     admission: &'a Admission,
-    client: &'a Client,
+    client: &'a Subject,
     scans: usize,
     since: Instant,
 }
@@ -119,8 +107,8 @@ impl Admission {
     ///
     /// # Errors
     /// [`IngestError::Overloaded`] or [`IngestError::TooManyAtOnce`].
-    pub fn would_enter(&self, client: &Client) -> Result<(), IngestError> {
-        let mine = client.load.waiting.load(Ordering::Relaxed);
+    pub fn would_enter(&self, client: &Subject) -> Result<(), IngestError> {
+        let mine = client.under_way.load(Ordering::Relaxed);
         let (limit, waiting) = (self.limit.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed));
         match pace::entry(limit, waiting, mine, self.clients.load(Ordering::Relaxed)) {
             Entry::Free => Ok(()),
@@ -133,7 +121,7 @@ impl Admission {
     ///
     /// # Errors
     /// As [`Self::would_enter`].
-    pub fn enter<'a>(&'a self, client: &'a Client) -> Result<Permit<'a>, IngestError> {
+    pub fn enter<'a>(&'a self, client: &'a Subject) -> Result<Permit<'a>, IngestError> {
         self.would_enter(client)?;
         Ok(self.take(client, 1))
     }
@@ -142,13 +130,13 @@ impl Admission {
     /// `None` when there is none before `deadline`.
     pub async fn wait_for_room<'a>(
         &'a self,
-        client: &'a Client,
+        client: &'a Subject,
         scans: usize,
         deadline: Instant,
     ) -> Option<Permit<'a>> {
         loop {
             let (limit, waiting) = (self.limit.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed));
-            let mine = client.load.waiting.load(Ordering::Relaxed);
+            let mine = client.under_way.load(Ordering::Relaxed);
             let clients = self.clients.load(Ordering::Relaxed);
             if pace::entry(limit * 3 / 4, waiting, mine, clients) == Entry::Free {
                 return Some(self.take(client, scans));
@@ -160,12 +148,12 @@ impl Admission {
         }
     }
 
-    fn take<'a>(&'a self, client: &'a Client, scans: usize) -> Permit<'a> {
+    fn take<'a>(&'a self, client: &'a Subject, scans: usize) -> Permit<'a> {
         let waiting = self.waiting.fetch_add(scans, Ordering::Relaxed) + scans;
         if waiting > self.peak.load(Ordering::Relaxed) {
             self.peak.store(waiting, Ordering::Relaxed);
         }
-        if client.load.waiting.fetch_add(scans, Ordering::Relaxed) == 0 {
+        if client.under_way.fetch_add(scans, Ordering::Relaxed) == 0 {
             self.clients.fetch_add(1, Ordering::Relaxed);
         }
         Permit { admission: self, client, scans, since: Instant::now() }
@@ -229,7 +217,7 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.admission.waiting.fetch_sub(self.scans, Ordering::Relaxed);
-        if self.client.load.waiting.fetch_sub(self.scans, Ordering::Relaxed) == self.scans {
+        if self.client.under_way.fetch_sub(self.scans, Ordering::Relaxed) == self.scans {
             self.admission.clients.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -266,8 +254,8 @@ impl Clients {
         let load = self.load_of(address.ip());
         // Counted first, so that dropping it makes up for it either way.
         let total = self.total.fetch_add(1, Ordering::Relaxed);
-        let mine = load.connections.fetch_add(1, Ordering::Relaxed);
-        let connection = Connection { client: Client { address, load }, clients: Arc::clone(self) };
+        let mine = load.fetch_add(1, Ordering::Relaxed);
+        let connection = Connection { address, load, clients: Arc::clone(self) };
         (total < self.max && mine < self.max_per_client).then_some(connection)
     }
 
@@ -276,9 +264,9 @@ impl Clients {
         self.total.load(Ordering::Relaxed)
     }
 
-    fn load_of(&self, ip: IpAddr) -> Arc<Load> {
+    fn load_of(&self, ip: IpAddr) -> Arc<AtomicUsize> {
         let mut loads = self.loads.lock();
-        let slot = loads.entry(limit::key(ip)).or_default();
+        let slot = loads.entry(address_key(ip)).or_default();
         slot.upgrade().unwrap_or_else(|| {
             let load = Arc::default();
             *slot = Arc::downgrade(&load);
@@ -296,7 +284,7 @@ impl Clients {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.client.load.connections.fetch_sub(1, Ordering::Relaxed);
+        self.load.fetch_sub(1, Ordering::Relaxed);
         self.clients.total.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -330,20 +318,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_free_again_when_its_scan_is_kept_and_batches_leave_a_quarter() {
-        let clients = clients();
         let admission = Admission::new(1000);
         admission.limit.store(100, Ordering::Relaxed);
-        let greedy = connect(&clients, "192.0.2.1:1").expect("taken");
-        let polite = connect(&clients, "192.0.2.2:1").expect("taken");
+        let (greedy, polite) = (Subject::default(), Subject::default());
         let soon = Instant::now() + Duration::from_millis(20);
-        let batch = admission.wait_for_room(&greedy.client, 80, soon).await.expect("room");
-        assert!(admission.wait_for_room(&greedy.client, 1, soon).await.is_none(), "a quarter is for the door");
-        let scans: Vec<_> = (0..40).map_while(|_| admission.enter(&polite.client).ok()).collect();
+        let batch = admission.wait_for_room(&greedy, 80, soon).await.expect("room");
+        assert!(admission.wait_for_room(&greedy, 1, soon).await.is_none(), "a quarter is for the door");
+        let scans: Vec<_> = (0..40).map_while(|_| admission.enter(&polite).ok()).collect();
         assert_eq!(scans.len(), 40, "the other client has its half");
-        assert_eq!(admission.would_enter(&greedy.client), Err(IngestError::TooManyAtOnce));
+        assert_eq!(admission.would_enter(&greedy), Err(IngestError::TooManyAtOnce));
         drop((batch, scans));
         assert_eq!((admission.waiting.load(Ordering::Relaxed), admission.clients.load(Ordering::Relaxed)), (0, 0));
-        admission.enter(&greedy.client).expect("room").kept();
+        admission.enter(&greedy).expect("room").kept();
         assert!(admission.door.read().is_some());
         assert_eq!(admission.door.read(), None);
     }

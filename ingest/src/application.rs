@@ -4,6 +4,7 @@
 
 use schemas::{
     ApplicationEvent, PersonKey, UnixSeconds,
+    access::Claims,
     city::{Application, ChannelKind, OrganisationKind, VenueKind},
     events::{ApplicationAction, Submission, VERSION, is_district},
     organisation::is_credit_code,
@@ -17,7 +18,8 @@ use crate::{
     config::City,
     error::IngestError,
     fields::{Field, Holds, Object, Text, check_text, one_of},
-    person::{self, DOCUMENT, DocumentRequest, PERSON},
+    person::{DOCUMENT, DocumentRequest, PERSON},
+    scope,
     sealing::{self, Place},
     time,
     venue_fields::{
@@ -84,7 +86,7 @@ pub struct ApplicationRequest<'a> {
     responsible: ResponsibleRequest<'a>,
 }
 
-/// Who applies: exactly one of `person` and `document`.
+/// Who applies: one of `person` and `document`, or none with a token that is for one person.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplicantRequest<'a> {
@@ -171,8 +173,8 @@ impl ApplicationRequest<'_> {
     /// Checks the form and makes the command of it.
     ///
     /// # Errors
-    /// When a field holds what cannot be; the error names it.
-    pub fn check(&self, city: &City, now_ms: i64) -> Result<ApplicationEvent, IngestError> {
+    /// When a field holds what cannot be, or the applicant is not the sender's person; the error names it.
+    pub fn check(&self, sender: &Claims, city: &City, now_ms: i64) -> Result<ApplicationEvent, IngestError> {
         check_text("name", &self.name, MAX_NAME_CHARS)?;
         check_text("address", &self.address, MAX_ADDRESS_CHARS)?;
         if let Some(door) = &self.door {
@@ -191,7 +193,8 @@ impl ApplicationRequest<'_> {
         self.check_eligible(&city.profile.application)?;
         self.responsible.check()?;
         let (starts_at, ends_at) = self.times(kind, now_ms / 1000)?;
-        let applicant = person::resolve(self.applicant.person, self.applicant.document.as_ref(), &city.person_keys)?;
+        let applicant = &self.applicant;
+        let (applicant, _) = scope::person(sender, applicant.person, applicant.document.as_ref(), &city.person_keys)?;
 
         let request = self.request_id.unwrap_or_else(Uuid::now_v7);
         let command = ApplicationEvent::application_id(&organisation.credit_code, request);

@@ -4,7 +4,9 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context;
 use schemas::{CityProfile, KeyRing, admission::Policy};
-use service::{CodeConfig, HttpConfig, KafkaConfig, city::read_city, code::CodeSigner, secret::read_key_ring};
+use service::{
+    AccessConfig, CodeConfig, HttpConfig, KafkaConfig, city::read_city, code::CodeSigner, secret::read_key_ring,
+};
 
 use crate::{spool::Spool, wording::Sentences};
 
@@ -14,6 +16,9 @@ pub struct Config {
     /// Where it listens.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// Whom it lets in.
+    #[command(flatten)]
+    pub access: AccessConfig,
     /// Where Kafka is.
     #[command(flatten)]
     pub kafka: KafkaConfig,
@@ -190,9 +195,10 @@ mod tests {
     #[test]
     fn the_key_files_are_all_that_must_be_given() {
         let files = ["--code-keys-file", "c", "--person-keys-file", "p", "--identity-keys-file", "i"];
-        let cli = Cli::try_parse_from(["t"].into_iter().chain(files)).expect("parses");
+        let files = ["t"].into_iter().chain(files).chain(["--token-keys-file", "k"]);
+        let cli = Cli::try_parse_from(files.clone()).expect("parses");
         assert_eq!(cli.config.producer.linger_ms, 5);
         assert_eq!(cli.config.limits.limit_scans_burst.get(), 100_000);
-        assert!(Cli::try_parse_from(["t"]).is_err());
+        assert!(Cli::try_parse_from(files.take(7)).is_err());
     }
 }

@@ -65,7 +65,7 @@ async fn talk(stream: TcpStream, connection: Connection, router: Router, stop: C
     }
     let answer = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(connection.client.clone()));
+        request.extensions_mut().insert(ConnectInfo(connection.address));
         let answer = router.clone().call(request);
         async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
     });

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use schemas::{code::CodeError, document::DocumentError, eligibility::Ineligible};
+use schemas::{access::Limit, code::CodeError, document::DocumentError, eligibility::Ineligible};
 use service::Problem;
 
 use crate::{limit::Quota, metrics, state::now_ms};
@@ -73,6 +73,22 @@ pub enum IngestError {
     /// A venue code that nobody with a key wrote.
     #[error(transparent)]
     Code(#[from] CodeError),
+    /// The token is limited in a way that leaves this out.
+    #[error("the token is limited by its `{}`, which leaves this out", limit.as_str())]
+    OutOfScope {
+        /// What is left out.
+        field: &'static str,
+        /// By which limit.
+        limit: Limit,
+    },
+    /// The token's role may use the route, but not in this way.
+    #[error("{expected}")]
+    RoleNotAllowed {
+        /// What it may not send.
+        field: &'static str,
+        /// What it may.
+        expected: &'static str,
+    },
     /// The directory does not have this venue.
     #[error("the directory has no such venue")]
     UnknownVenue {
@@ -174,6 +190,8 @@ impl IngestError {
         match self {
             Self::MalformedJson { .. } => (StatusCode::BAD_REQUEST, "malformed-json"),
             Self::BrokenEncoding { .. } => (StatusCode::BAD_REQUEST, "malformed-body"),
+            Self::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
+            Self::RoleNotAllowed { .. } => (StatusCode::FORBIDDEN, "role-not-allowed"),
             Self::UnknownVenue { .. } => (StatusCode::NOT_FOUND, "unknown-venue"),
             Self::BodyIncomplete { .. } => (StatusCode::REQUEST_TIMEOUT, "body-incomplete"),
             Self::RevokedCode { .. } => (StatusCode::CONFLICT, "revoked-code"),
@@ -204,7 +222,11 @@ impl IngestError {
         match self {
             Self::UnknownField { field, .. } => Some(field),
             Self::MissingField { field, .. } | Self::InvalidField { field, .. } => Some(field),
-            Self::UnknownVenue { field } | Self::RevokedCode { field } | Self::CodeNotInForce { field } => Some(field),
+            Self::UnknownVenue { field }
+            | Self::RevokedCode { field }
+            | Self::CodeNotInForce { field }
+            | Self::OutOfScope { field, .. }
+            | Self::RoleNotAllowed { field, .. } => Some(field),
             Self::Document(_) => Some("document.number"),
             Self::Ineligible(Ineligible::Method(_)) => Some("method"),
             Self::Ineligible(_) => Some("offline_reason"),
@@ -273,6 +295,8 @@ mod tests {
         let table = [
             (IngestError::MalformedJson { what: "x", line: 1, column: 2 }, 400, None, None),
             (IngestError::BrokenEncoding { encoding: "gzip" }, 400, None, None),
+            (IngestError::OutOfScope { field: "venue", limit: Limit::Venues }, 403, Some("venue"), None),
+            (IngestError::RoleNotAllowed { field: "method", expected: "x" }, 403, Some("method"), None),
             (IngestError::UnknownVenue { field: "venue" }, 404, Some("venue"), None),
             (IngestError::BodyIncomplete { limit_s: 1 }, 408, None, None),
             (IngestError::RevokedCode { field: "code" }, 409, Some("code"), None),

@@ -3,10 +3,10 @@
 use axum::{extract::Request, response::Response};
 use schemas::{PersonKey, UnixSeconds};
 use serde::Serialize;
+use service::access::Subject;
 use utoipa::ToSchema;
 
 use crate::{
-    admission::Client,
     body::{BATCH_LIMIT_BYTES, read_ndjson},
     error::IngestError,
     keep::Keeping,
@@ -46,7 +46,7 @@ impl Receipt for PersonReceipt {
 /// When the batch as a whole cannot be taken.
 pub async fn take_batch<R: Receipt>(
     gateway: &Gateway,
-    client: &Client,
+    client: &Subject,
     request: Request,
     table: Table,
     take: impl FnMut(&[u8], &mut Messages) -> Result<R, IngestError>,

@@ -25,6 +25,7 @@ mod reach;
 mod route;
 mod routes;
 mod scan;
+mod scope;
 pub mod sealing;
 mod serve;
 mod spool;

@@ -6,10 +6,10 @@ use std::{
 };
 
 use serde::Serialize;
-use service::Problem;
+use service::{Problem, access::Subject};
 use utoipa::ToSchema;
 
-use crate::{admission::Client, error::IngestError, keep::Keeping, spool::Messages, state::Gateway, tables::Table};
+use crate::{error::IngestError, keep::Keeping, spool::Messages, state::Gateway, tables::Table};
 
 /// Most lines of a batch, blank ones not counted.
 pub const MAX_LINES: usize = 10_000;
@@ -77,7 +77,7 @@ pub fn count_lines(body: &[u8]) -> Result<usize, IngestError> {
 /// rejected, to be sent again.
 pub async fn take_lines<'g, R>(
     gateway: &'g Gateway,
-    client: &Client,
+    client: &Subject,
     body: &[u8],
     begin: impl Fn(usize) -> Keeping<'g>,
     mut take: impl FnMut(&[u8], &mut Messages) -> Result<R, IngestError>,

@@ -28,7 +28,7 @@ struct Document;
 pub fn document(quota: Quota) -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     let limit = format!(
-        " One client may send {} scans (or lines, or look-ups) per second, and {} at once; above that the answer is 429 with `Retry-After`.",
+        " The holder of a token may send {} scans (or lines, or look-ups) per second, and {} at once; above that the answer is 429 with `Retry-After`.",
         quota.per_second, quota.burst
     );
     let description = document.info.description.get_or_insert_default();

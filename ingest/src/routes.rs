@@ -17,14 +17,55 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use schemas::access::{
+    Limit::{District, Organisation, Person, Venues},
+    Role::{Admin, Citizen, Device, Feed, Operator, Reviewer},
+    Rule, Table,
+};
+use service::access::GuardedRouter;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::routes;
 
 use crate::{error::IngestError, openapi, state::Gateway};
 
+/// Who may use which route. What is not listed is refused.
+pub const TABLE: Table = Table(&[
+    Rule::of("POST", "/v1/scans", &[Device, Citizen]).honouring(&[Organisation, District, Venues, Person]),
+    Rule::of("POST", "/v1/scans:batch", &[Device]).honouring(&[Organisation, District, Venues, Person]),
+    Rule::of("POST", "/v1/health-codes:batch", &[Feed]),
+    Rule::of("POST", "/v1/tests:batch", &[Feed]),
+    Rule::of("POST", "/v1/venues:batch", &[Admin]),
+    // A code tells nothing of a person: a citizen may look up any.
+    Rule::of("GET", "/v1/codes/{code}", &[Device, Citizen, Operator, Reviewer, Admin]).honouring(&[
+        Organisation,
+        District,
+        Venues,
+        Person,
+    ]),
+    // Whose application it is the registry knows: within an organisation each of its operators may go on with it (S0).
+    Rule::of("POST", "/v1/applications", &[Operator]).honouring(&[Organisation, District, Person]),
+    Rule::of("POST", "/v1/applications/{id}/withdrawal", &[Operator]).honouring(&[Organisation, Person]),
+    Rule::of("POST", "/v1/applications/{id}/reviews", &[Reviewer]).honouring(&[Organisation, District]),
+    Rule::of("POST", "/v1/venues/{venue}/revocation", &[Operator, Reviewer, Admin]).honouring(&[
+        Organisation,
+        District,
+        Person,
+    ]),
+    Rule::of("POST", "/v1/venues/{venue}/reissue", &[Operator, Reviewer, Admin]).honouring(&[
+        Organisation,
+        District,
+        Person,
+    ]),
+    Rule::open("GET", "/healthz"),
+    Rule::open("GET", "/readyz"),
+    Rule::open("GET", "/metrics"),
+    Rule::open("GET", "/openapi.json"),
+]);
+
 /// The gateway's routes, and those that every service has.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let (router, api) = OpenApiRouter::with_openapi(openapi::document(gateway.limiter.quota()))
+    let document = openapi::document(gateway.limiter.quota());
+    let (router, api) = GuardedRouter::new(document, TABLE, Arc::clone(&gateway.verifier))
         .routes(routes!(scans::post))
         .routes(routes!(scans_batch::post))
         .routes(routes!(health_codes::post))

@@ -2,6 +2,7 @@
 
 use schemas::{
     Colour, Direction, Method, PersonKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
+    access::Claims,
     admission::{Arrival, Claim, Health, decide},
     eligibility,
 };
@@ -13,7 +14,8 @@ use crate::{
     config::{City, LimitConfig},
     error::IngestError,
     fields::{Field, Object, Text, one_of},
-    person::{self, DOCUMENT, DocumentRequest, PERSON},
+    person::{DOCUMENT, DocumentRequest, PERSON},
+    scope,
     tables::Venue,
     time,
 };
@@ -120,9 +122,9 @@ impl ScanRequest<'_> {
     /// Checks everything that needs no table.
     ///
     /// # Errors
-    /// When fields contradict each other, the code is forged, the document's number wrong, or the time out of
-    /// range.
-    pub fn check(&self, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
+    /// When fields contradict each other, the code is forged, the document's number wrong, the time out of
+    /// range, or the sender may not send this.
+    pub fn check(&self, sender: &Claims, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
         let (venue, serial) = match (&self.code, self.venue) {
             (Some(code), None) => {
                 let code = VenueCode::verify(code, &city.codes.keys)?;
@@ -132,7 +134,8 @@ impl ScanRequest<'_> {
             (None, None) => return Err(IngestError::missing("code", "expected `code` or `venue`")),
             (Some(_), Some(_)) => return Err(IngestError::invalid("venue", "expected `code` or `venue`, not both")),
         };
-        let (person, document) = person::identify(self.person, self.document.as_ref(), &city.person_keys)?;
+        scope::check_method(sender, self.method, serial.is_none())?;
+        let (person, document) = scope::person(sender, self.person, self.document.as_ref(), &city.person_keys)?;
         let at = self.scanned_at(limits, now_ms / 1000)?;
         let born = || Some((document?.birth_date()?, city.profile.day_of(at)?));
         eligibility::check(&city.profile, self.method, self.offline_reason.as_deref(), born)?;
@@ -229,7 +232,10 @@ mod tests {
     use std::num::NonZeroU32;
 
     use schemas::{
-        CityProfile, Exemption, KeyRing, Reason, TestResult, VenueEvent, admission::Policy, events::VenueStatus,
+        CityProfile, Exemption, KeyRing, Reason, TestResult, VenueEvent,
+        access::{Role, Scope},
+        admission::Policy,
+        events::VenueStatus,
     };
     use service::code::CodeSigner;
 
@@ -300,7 +306,8 @@ mod tests {
 
     fn check(json: &serde_json::Value) -> Result<Scan, IngestError> {
         let text = json.to_string();
-        read::<ScanRequest<'_>>(text.as_bytes())?.check(&city(), &limits(), NOW * 1000)
+        let sender = scope::tests::claims(Role::Device, Scope::default());
+        read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), NOW * 1000)
     }
 
     fn accept(json: &serde_json::Value, venue: Option<&Venue>) -> Result<Accepted, IngestError> {

@@ -61,6 +61,8 @@ async fn serve_gateway(
     let (pacing, pace_end) = (Arc::clone(&gateway), end.clone());
     tokio::spawn(async move { pacing.admission.keep_pace(pace_end).await });
 
+    tokio::spawn(Arc::clone(&gateway.verifier).watch(end.clone()));
+
     let stop = CancellationToken::new();
     let serving =
         connections::serve(router(Arc::clone(&gateway)), listener, Arc::clone(&gateway.clients), stop.clone());

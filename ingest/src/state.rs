@@ -7,12 +7,16 @@ use std::{
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::Topics;
-use service::{Readiness, telemetry::init_metrics};
+use service::{
+    Readiness,
+    access::{Subject, Verifier},
+    telemetry::init_metrics,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config,
-    admission::{Admission, Client, Clients},
+    admission::{Admission, Clients},
     config::{City, LimitConfig},
     error::IngestError,
     limit::Limiter,
@@ -25,6 +29,8 @@ use crate::{
 
 /// The gateway's parts, shared by all requests.
 pub struct Gateway {
+    /// Who gets in at all.
+    pub(crate) verifier: Arc<Verifier>,
     /// Rules and keys.
     pub(crate) city: City,
     /// What is taken.
@@ -62,6 +68,7 @@ impl Gateway {
     /// When a setting cannot be used; the message names it.
     pub fn try_new(config: &Config) -> anyhow::Result<Arc<Self>> {
         let city = config.city.load()?;
+        let verifier = Verifier::try_new(&config.access)?;
         let prometheus = init_metrics()?;
         let failed_for_good = CancellationToken::new();
         let (limits, route) = (&config.limits, Arc::<Route>::default());
@@ -71,6 +78,7 @@ impl Gateway {
             readiness.met(route::CONDITION);
         }
         Ok(Arc::new(Self {
+            verifier,
             city,
             limits: limits.clone(),
             limiter: Limiter::new(limits),
@@ -95,9 +103,9 @@ impl Gateway {
     ///
     /// # Errors
     /// [`IngestError::TooManyRequests`] or [`IngestError::NotReady`].
-    pub(crate) fn let_in(&self, client: &Client, scans: usize) -> Result<(), IngestError> {
+    pub(crate) fn let_in(&self, client: &Subject, scans: usize) -> Result<(), IngestError> {
         self.tables.ensure_caught_up()?;
-        self.limiter.take(client.address, scans)
+        self.limiter.take(client.key, scans)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Configuration of the query service.
 
-use service::{ClickHouseConfig, CodeConfig, HttpConfig};
+use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
 /// Everything that the query service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -8,6 +8,9 @@ pub struct Config {
     /// Where it listens.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// Whom it lets in.
+    #[command(flatten)]
+    pub access: AccessConfig,
     /// Where ClickHouse is; the user needs to read the tables and nothing else.
     #[command(flatten)]
     pub clickhouse: ClickHouseConfig,

@@ -4,6 +4,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use schemas::access::Limit;
 use service::Problem;
 
 use crate::{metrics, store::StoreFailure};
@@ -57,6 +58,14 @@ pub enum QueryError {
     /// The registry has decided no such application.
     #[error("no such application is decided; one that was sent is here within a second or two")]
     UnknownApplication,
+    /// The token is limited in a way that leaves this out.
+    #[error("the token is limited by its `{}`, which leaves this out", limit.as_str())]
+    OutOfScope {
+        /// What is left out.
+        field: &'static str,
+        /// By which limit.
+        limit: Limit,
+    },
     /// The step is too small for the time range.
     #[error("from, to and step make {buckets} buckets, at most {limit} are answered: choose a larger step")]
     TooManyBuckets {
@@ -104,6 +113,7 @@ impl QueryError {
             Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
+            Self::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
             Self::TooManyBuckets { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too-many-buckets"),
             Self::TraceTooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "trace-too-large"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
@@ -117,7 +127,9 @@ impl QueryError {
     fn field(&self) -> Option<&str> {
         match self {
             Self::UnknownField { field, .. } => Some(field),
-            Self::MissingField { field, .. } | Self::InvalidField { field, .. } => Some(field),
+            Self::MissingField { field, .. } | Self::InvalidField { field, .. } | Self::OutOfScope { field, .. } => {
+                Some(field)
+            }
             Self::UnknownApplication => Some("id"),
             Self::TooManyBuckets { .. } => Some("step"),
             Self::TraceTooLarge { .. } => Some("window_minutes"),
@@ -184,6 +196,7 @@ mod tests {
             (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),
             (QueryError::MissingField { field: "to", expected: text() }, 422, "missing-field", Some("to"), None),
             (QueryError::InvalidField { field: "to", expected: text() }, 422, "invalid-field", Some("to"), None),
+            (QueryError::OutOfScope { field: "id", limit: Limit::District }, 403, "out-of-scope", Some("id"), None),
             (QueryError::TooManyBuckets { buckets: 2, limit: 1 }, 422, "too-many-buckets", Some("step"), None),
             (
                 QueryError::TraceTooLarge { what: "scans", limit: 1 },

@@ -10,11 +10,14 @@ pub mod config;
 pub mod error;
 pub mod exposure;
 mod input;
+mod limits;
 pub mod metrics;
 pub mod routes;
 mod state;
 pub mod store;
 mod tables;
+
+use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -53,8 +56,10 @@ async fn serve_state(
 ) -> anyhow::Result<()> {
     let watch = tables::until_there(config.clickhouse.clone(), state.readiness().clone());
     let watch = tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
+    let keys = tokio::spawn(Arc::clone(state.verifier()).watch(shutdown.clone()));
     let router: Router = router(state);
     let served = service::http::serve(router, listener, shutdown).await;
     watch.abort();
+    keys.abort();
     served
 }

@@ -8,7 +8,7 @@ mod traces;
 mod visitors;
 mod visits;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -17,19 +17,54 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use service::problem;
+use schemas::access::{
+    Limit::{District, Organisation, Person, Venues},
+    Role, Rule, Table,
+};
+use service::{access::GuardedRouter, problem};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::routes;
 
 use crate::{AppState, QueryError, input::MAX_BODY_BYTES};
 
 /// How long a request waits for a slot.
 const SLOT_WAIT: Duration = Duration::from_secs(5);
 
+/// Who may use which route. What is not listed is refused.
+pub const TABLE: Table = Table(&[
+    Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]),
+    Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]),
+    Rule::of("GET", "/v1/venues/{id}/visitors", &[Role::Epidemiologist]).honouring(&[Organisation, District, Venues]),
+    Rule::of(
+        "GET",
+        "/v1/footfall",
+        &[Role::Operator, Role::District, Role::Epidemiologist, Role::Supervisor, Role::Dashboard, Role::Regulator],
+    )
+    .honouring(&[Organisation, District, Venues]),
+    Rule::of("GET", "/v1/stats", &[Role::Dashboard, Role::Regulator, Role::Admin]),
+    // A person is who asks for "my records", and no limit: the organisation's are shown to all its operators (S0).
+    Rule::of(
+        "GET",
+        "/v1/applications",
+        &[Role::Operator, Role::Reviewer, Role::District, Role::Regulator, Role::Admin],
+    )
+    .honouring(&[Organisation, District, Person]),
+    Rule::of(
+        "GET",
+        "/v1/applications/{id}",
+        &[Role::Operator, Role::Reviewer, Role::District, Role::Regulator, Role::Admin],
+    )
+    .honouring(&[Organisation, District, Person]),
+    Rule::open("GET", "/healthz"),
+    Rule::open("GET", "/readyz"),
+    Rule::open("GET", "/metrics"),
+    Rule::open("GET", "/openapi.json"),
+]);
+
 /// The service without its port: pure wiring.
 pub fn router(state: AppState) -> Router {
-    let (api, mut openapi) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+    let (api, mut openapi) = GuardedRouter::new(openapi::Document::openapi(), TABLE, Arc::clone(state.verifier()))
         .routes(routes!(traces::trace))
         .routes(routes!(visits::visits))
         .routes(routes!(visitors::visitors))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::CityProfile;
-use service::{Readiness, city::read_city, code::CodeSigner};
+use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
 use crate::{Config, QueryConfig, metrics, store::Store, tables};
@@ -20,6 +20,7 @@ struct Inner {
     signer: CodeSigner,
     limits: QueryConfig,
     readiness: Readiness,
+    verifier: Arc<Verifier>,
     slots: Semaphore,
     metrics: PrometheusHandle,
 }
@@ -28,11 +29,12 @@ impl AppState {
     /// State that is not ready until the tables have been seen.
     ///
     /// # Errors
-    /// When the city profile cannot be used, the keys cannot be read or another metrics recorder is installed.
+    /// When the city profile or a key file cannot be used, or another metrics recorder is installed.
     pub fn try_new(config: &Config) -> anyhow::Result<Self> {
         let city = read_city(&config.query.city).context("--city")?;
         let metrics = service::telemetry::init_metrics()?;
         metrics::describe();
+        let verifier = Verifier::try_new(&config.access)?;
         Ok(Self(Arc::new(Inner {
             store: Store::new(&config.clickhouse, &config.query),
             city,
@@ -40,6 +42,7 @@ impl AppState {
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
+            verifier,
             metrics,
         })))
     }
@@ -62,6 +65,10 @@ impl AppState {
 
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    pub(crate) fn verifier(&self) -> &Arc<Verifier> {
+        &self.0.verifier
     }
 
     pub(crate) fn slots(&self) -> &Semaphore {

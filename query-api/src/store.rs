@@ -19,7 +19,7 @@ use service::ClickHouseConfig;
 
 use crate::{QueryConfig, error::QueryError, metrics};
 
-pub use applications::{ApplicationFilter, ApplicationRow};
+pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use people::{VisitRow, VisitorRow};
@@ -53,6 +53,7 @@ enum Kind {
     Visitors,
     Contacts,
     VenueNames,
+    VenueOwner,
     Footfall,
     FootfallByHour,
     Stats,
@@ -67,6 +68,7 @@ impl Kind {
             Self::Visitors => "visitors",
             Self::Contacts => "contacts",
             Self::VenueNames => "venue_names",
+            Self::VenueOwner => "venue_owner",
             Self::Footfall => "footfall",
             Self::FootfallByHour => "footfall_by_hour",
             Self::Stats => "stats",

@@ -7,11 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::{Client, StatusCode, Url, header};
+use schemas::access::Role;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep};
 
 use super::book::{Book, Scan};
 use crate::gateway::{BatchAnswer, ScanAnswer};
+use crate::tokens::Tokens;
 
 /// Clients that send scans one by one; as many send batches.
 const CLIENTS: u32 = 4;
@@ -29,6 +31,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Load {
     gateways: Vec<Url>,
     http: Client,
+    tokens: Tokens,
     pub(super) book: Book,
     /// Requests that were not answered with 2xx, and are sent again.
     pub(super) refused: AtomicU64,
@@ -38,10 +41,10 @@ pub(super) struct Load {
 
 impl Load {
     /// Nothing is sent until [`Self::resume`].
-    pub(super) fn new(gateways: Vec<Url>) -> anyhow::Result<Self> {
+    pub(super) fn new(gateways: Vec<Url>, tokens: Tokens) -> anyhow::Result<Self> {
         let http = Client::builder().timeout(TIMEOUT).build().context("no HTTP client")?;
         let (sending, _) = watch::channel(false);
-        Ok(Self { gateways, http, book: Book::default(), refused: AtomicU64::new(0), sending })
+        Ok(Self { gateways, http, tokens, book: Book::default(), refused: AtomicU64::new(0), sending })
     }
 
     /// The clients: each ends with an error when a promise is broken. Together they send `rate` scans a second.
@@ -112,6 +115,7 @@ impl Load {
     /// Sends one scan and returns it if it was not taken.
     async fn send_one(&self, gateway: &Url, scan: &Scan) -> anyhow::Result<Vec<Scan>> {
         let request = self.http.post(gateway.join("v1/scans")?).json(&scan.body());
+        let request = request.header(header::AUTHORIZATION, self.tokens.of(Role::Device)?);
         // Whatever breaks on the way: nobody knows, so it is sent again.
         let Ok(response) = request.send().await else { return Ok(vec![*scan]) };
         let status = response.status();
@@ -130,6 +134,7 @@ impl Load {
     async fn send_batch(&self, gateway: &Url, scans: &[Scan]) -> anyhow::Result<Vec<Scan>> {
         let body: Vec<String> = scans.iter().map(|scan| scan.body().to_string()).collect();
         let request = self.http.post(gateway.join("v1/scans:batch")?);
+        let request = request.header(header::AUTHORIZATION, self.tokens.of(Role::Device)?);
         let request = request.header(header::CONTENT_TYPE, "application/x-ndjson").body(body.join("\n"));
         let Ok(response) = request.send().await else { return Ok(scans.to_vec()) };
         let status = response.status();

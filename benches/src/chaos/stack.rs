@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::plan::{Target, Way};
 use crate::link::Link;
+use crate::tokens::{TokenConfig, Tokens};
 
 const READY: Duration = Duration::from_secs(180);
 const STOP: Duration = Duration::from_secs(60);
@@ -82,6 +83,7 @@ impl Stack {
         set("VENUECODE_CODE_KEYS_FILE", secret("code.keys"));
         set("VENUECODE_PERSON_KEYS_FILE", secret("person.keys"));
         set("VENUECODE_IDENTITY_KEYS_FILE", secret("identity.keys"));
+        set("VENUECODE_TOKEN_KEYS_FILE", secret("token-keys.json"));
         set("VENUECODE_LIMIT_SCANS_PER_SECOND", "1000000".to_owned());
         set("VENUECODE_LIMIT_SCANS_BURST", "1000000".to_owned());
         set("VENUECODE_PARTITIONS", if is_embedded { "1" } else { "4" }.to_owned());
@@ -157,6 +159,12 @@ impl Stack {
     /// Addresses of the gateways.
     pub(super) fn gateways(&self) -> anyhow::Result<Vec<Url>> {
         self.gateways.iter().map(Service::url).collect()
+    }
+
+    /// Tokens that all services take.
+    pub(super) fn tokens(&self) -> anyhow::Result<Tokens> {
+        let key = self.plan.data.join("secrets/token.key");
+        Tokens::try_new(&TokenConfig { token_key_file: Some(key), token: None })
     }
 
     /// Address of the query API.

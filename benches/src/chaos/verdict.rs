@@ -5,6 +5,7 @@ use std::fmt;
 
 use anyhow::Context;
 use reqwest::Url;
+use schemas::access::Role;
 use schemas::{Colour, UnixSeconds};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::book::{self, Entry};
 use super::stack::Stack;
 use crate::oracle::Sighting;
+use crate::tokens::Tokens;
 
 const HOUR_S: i64 = 3600;
 
@@ -96,7 +98,7 @@ pub(super) async fn reach(stack: &Stack, entries: &HashMap<Uuid, Entry>) -> anyh
             verdict.wrong_aggregates += u64::from(colour != book::colour(sighting.person).as_str());
         }
     }
-    verdict.wrong_aggregates += wrong_footfall(&stack.query()?, &kept).await?;
+    verdict.wrong_aggregates += wrong_footfall(&stack.query()?, &stack.tokens()?, &kept).await?;
     Ok(verdict)
 }
 
@@ -130,7 +132,7 @@ async fn rows(stack: &Stack, table: &str) -> anyhow::Result<HashMap<Sighting, (u
 
 /// How many hours of the city, its districts, categories and venues are not what they must be, asked with people and
 /// without.
-async fn wrong_footfall(query: &Url, kept: &HashSet<Sighting>) -> anyhow::Result<u64> {
+async fn wrong_footfall(query: &Url, tokens: &Tokens, kept: &HashSet<Sighting>) -> anyhow::Result<u64> {
     let Some(first) = kept.iter().map(|sighting| sighting.at).min() else { return Ok(0) };
     let last = kept.iter().map(|sighting| sighting.at).max().unwrap_or(first);
     let mut expected: BTreeMap<(&str, String), BTreeMap<UnixSeconds, Expected>> = BTreeMap::new();
@@ -166,6 +168,7 @@ async fn wrong_footfall(query: &Url, kept: &HashSet<Sighting>) -> anyhow::Result
                 parameters.push(("id", id));
             }
             let request = http.get(query.join("v1/footfall")?).query(&parameters);
+            let request = request.header("authorization", tokens.of(Role::Dashboard)?);
             let footfall: Footfall = request.send().await?.error_for_status()?.json().await?;
             wrong += differences(&footfall, hours);
         }

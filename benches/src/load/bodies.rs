@@ -140,6 +140,7 @@ mod tests {
     use super::*;
     use crate::city::CityPlan;
     use crate::gateway::{Gateway, GatewayConfig};
+    use crate::tokens::TokenConfig;
 
     #[test]
     fn nobody_is_scanned_twice_in_one_second() {
@@ -148,7 +149,7 @@ mod tests {
         let plan = CityPlan { people: 30, venues: 20, scans: 0, days: 1, seed: 1, until, first_venue: 1, tag };
         let city = City::try_new(plan).expect("a valid plan");
         let nowhere = "http://127.0.0.1:9".parse().expect("an address");
-        let config = GatewayConfig { gateway: nowhere, connections: 1, patience: 1 };
+        let config = GatewayConfig { gateway: nowhere, connections: 1, patience: 1, tokens: TokenConfig::default() };
         let gateway = Gateway::try_new(&config).expect("an address");
         let bodies = Bodies::new(&city, &CityFeeder::new(&city, &gateway, 1, None), 30);
         let mut seen = HashSet::new();

@@ -9,23 +9,30 @@ use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
+use schemas::access::Role;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use super::bodies::Bodies;
+use crate::tokens::Tokens;
 
 pub(super) const LONGEST_US: u64 = 60_000_000;
 const AFTER_FAILURE: Duration = Duration::from_millis(200);
 
-/// Where the gateway is.
+/// Devices that send; each is a client of its own to the gateway.
+pub(super) const DEVICES: u8 = 16;
+
+/// Where the gateway is, and who sends.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     address: SocketAddr,
     host: HeaderValue,
+    /// Of so many devices.
+    tokens: Vec<HeaderValue>,
 }
 
 /// How the load is made up.
@@ -46,12 +53,14 @@ pub(super) struct Outcome {
 }
 
 impl Target {
-    pub(super) async fn resolve(url: &Url) -> anyhow::Result<Self> {
+    pub(super) async fn resolve(url: &Url, tokens: &Tokens) -> anyhow::Result<Self> {
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
         let mut addresses =
             tokio::net::lookup_host((host, port)).await.with_context(|| format!("cannot find {host}"))?;
         let address = addresses.next().with_context(|| format!("{host} has no address"))?;
-        Ok(Self { address, host: HeaderValue::from_str(&format!("{host}:{port}"))? })
+        let device = |number: u8| tokens.of_holder(Role::Device, &format!("load-{number}"));
+        let tokens = (0..DEVICES).map(device).collect::<anyhow::Result<_>>()?;
+        Ok(Self { address, host: HeaderValue::from_str(&format!("{host}:{port}"))?, tokens })
     }
 }
 
@@ -60,17 +69,19 @@ pub(super) struct Connection<'a> {
     target: &'a Target,
     /// Where it comes from, when that is not left to the system.
     from: Option<Ipv4Addr>,
+    /// Number of its device.
+    device: u8,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl<'a> Connection<'a> {
     pub(super) const fn new(target: &'a Target) -> Self {
-        Self { target, from: None, sender: None }
+        Self { target, from: None, device: 0, sender: None }
     }
 
-    /// A connection of a client with an address of its own, which loopback has many of.
-    pub(super) const fn from(target: &'a Target, address: Ipv4Addr) -> Self {
-        Self { target, from: Some(address), sender: None }
+    /// A connection of one of the devices, from an address of its own, which loopback has many of.
+    pub(super) const fn of_device(target: &'a Target, device: u8) -> Self {
+        Self { target, from: Some(Ipv4Addr::new(127, 0, 1, 1 + device)), device, sender: None }
     }
 
     /// Sends scans, one or an NDJSON batch, and returns how many were taken.
@@ -91,7 +102,9 @@ impl<'a> Connection<'a> {
         } else {
             ("/v1/scans", HeaderValue::from_static("application/json"))
         };
+        let token = self.target.tokens[usize::from(self.device)].clone();
         let request = Request::post(path).header(HOST, self.target.host.clone()).header(CONTENT_TYPE, media);
+        let request = request.header(AUTHORIZATION, token);
         sender.ready().await?;
         let response = sender.send_request(request.body(Full::new(body))?).await?;
         let status = response.status();

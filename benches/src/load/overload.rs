@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -16,14 +15,12 @@ use hyper::StatusCode;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::drive::{Connection, LONGEST_US, accepted};
+use super::drive::{Connection, DEVICES, LONGEST_US, accepted};
 use super::report::{Percentiles, rounded};
 use super::{Load, cpu::Process};
 
 /// How many times what it takes the gateway is offered.
 const TIMES: f64 = 10.0;
-/// Clients, each with an address of its own.
-const CLIENTS: u8 = 16;
 const SINGLE_CONNECTIONS: usize = 512;
 const BATCH_CONNECTIONS: usize = 128;
 /// The ordinary load, as a part of what it takes.
@@ -81,7 +78,7 @@ pub(super) async fn measure(
     let singles = capacity;
     let overload = Rates { singles, batches: (TIMES * capacity - singles) / f64::from(per_request) };
     let offered = overload.singles + overload.batches * f64::from(per_request);
-    eprintln!("overload: {offered:.0} scans/s offered for {} s, from {CLIENTS} clients", load.seconds.as_secs());
+    eprintln!("overload: {offered:.0} scans/s offered for {} s, from {DEVICES} devices", load.seconds.as_secs());
     let lanes = Lanes::new(load, per_request);
     let before = sum(lanes.offer(ordinary, BEFORE).await?)?;
     let gateway = load.processes.gateway.as_ref();
@@ -127,8 +124,8 @@ struct Lanes<'a> {
 impl<'a> Lanes<'a> {
     fn new(load: &'a Load<'a>, per_request: u16) -> Self {
         let connections = |count: usize| {
-            let client = |n: usize| Ipv4Addr::new(127, 0, 1, 1 + (n % usize::from(CLIENTS)) as u8);
-            RefCell::new((0..count).map(|n| Connection::from(&load.target, client(n))).collect())
+            let device = |n: usize| (n % usize::from(DEVICES)) as u8;
+            RefCell::new((0..count).map(|n| Connection::of_device(&load.target, device(n))).collect())
         };
         let (singles, batches) = (connections(SINGLE_CONNECTIONS), connections(BATCH_CONNECTIONS));
         Self { load, per_request, singles, batches }

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
+use crate::tokens::TokenConfig;
+
 const READY: Duration = Duration::from_secs(120);
 const STOP: Duration = Duration::from_secs(90);
 /// So much of the log is shown when it does not start.
@@ -24,6 +26,7 @@ pub(super) struct Stack {
     pub(super) gateway: Url,
     pub(super) query: Url,
     pub(super) pids: PathBuf,
+    pub(super) tokens: TokenConfig,
     child: Child,
     directory: TempDir,
 }
@@ -47,7 +50,8 @@ impl Stack {
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let url = |port| Url::parse(&format!("http://{}", address(port)));
         let (gateway, query) = (url(ingest)?, url(query)?);
-        let mut stack = Self { gateway, query, pids: data.join("run"), child, directory };
+        let tokens = TokenConfig { token_key_file: Some(data.join("secrets/token.key")), token: None };
+        let mut stack = Self { gateway, query, pids: data.join("run"), tokens, child, directory };
         let processor = url(processor)?;
         for service in [stack.gateway.clone(), processor, stack.query.clone()] {
             stack.until_ready(&service).await?;

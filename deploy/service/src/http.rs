@@ -1,6 +1,6 @@
 //! The HTTP side of a process: where it listens and how it ends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
 use axum::{Router, serve::ListenerExt};
@@ -26,6 +26,15 @@ impl HttpConfig {
     }
 }
 
+/// Stands for an address where clients are counted: an IPv4 address, or the network of an IPv6 address, since one client
+/// easily has all of a /64.
+pub fn address_key(ip: IpAddr) -> u64 {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64,
+    }
+}
+
 /// Serves until `shutdown`, then answers the requests that are under way and returns.
 ///
 /// # Errors
@@ -42,4 +51,17 @@ pub async fn serve(router: Router, listener: TcpListener, shutdown: Cancellation
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await
         .context("the listener failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_a_mapped_address_is_its_ipv4_address() {
+        let key = |text: &str| address_key(text.parse().expect("valid"));
+        assert_eq!(key("2001:db8::1"), key("2001:db8::2"));
+        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
+        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+    }
 }

@@ -1,6 +1,7 @@
 //! What makes a crate a process: configuration, telemetry, health endpoints, clients for Kafka and ClickHouse,
 //! and an orderly end. It knows nothing of scans.
 
+pub mod access;
 pub mod city;
 pub mod clickhouse;
 pub mod code;
@@ -14,6 +15,7 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod topic_reader;
 
+pub use access::{AccessConfig, Caller};
 pub use clickhouse::ClickHouseConfig;
 pub use code::CodeConfig;
 pub use health::Readiness;

@@ -18,6 +18,7 @@ use crate::engines::apache_kafka::node::{self, NodeArgs};
 use crate::engines::{kafka, libchdb};
 use crate::exec::{self, ExecArgs};
 use crate::services::{self, Service};
+use crate::token::{self, TokenCommand};
 use crate::up::{self, UpArgs};
 
 const EXAMPLES: &str = "\
@@ -49,7 +50,8 @@ Examples:
 const EXEC_EXAMPLES: &str = "\
 The command gets VENUECODE_KAFKA and what that Kafka can do (VENUECODE_KAFKA_IDEMPOTENCE,
 VENUECODE_KAFKA_COMPACTION_LAG, VENUECODE_REPLICATION), VENUECODE_CLICKHOUSE_URL, VENUECODE_CLICKHOUSE_USER,
-VENUECODE_CLICKHOUSE_PASSWORD and, for a user that may only read, VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD.
+VENUECODE_CLICKHOUSE_PASSWORD, for a user that may only read VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD, and
+for tokens VENUECODE_TOKEN_KEY_FILE (to issue them) and VENUECODE_TOKEN_KEYS_FILE (for services).
 Its exit status is passed on (128+N after signal N); 125 means that the engines did not start.
 
 Examples:
@@ -63,6 +65,7 @@ The venues must be in the directory first (venuecode import-venues). An import t
 it was; a row sent twice is stored once.
 
 Examples:
+  export VENUECODE_TOKEN_KEY_FILE=data/secrets/token.key   # or VENUECODE_TOKEN with a token of role device
   venuecode import scans.csv.gz --person-column id --venue-column venue --time-column at
   venuecode import checkins.csv --person-column user --time-column minute --time-unit minutes \\
       --time-origin 2026-01-01T00:00:00+08:00";
@@ -97,6 +100,12 @@ enum Command {
     DeadLetters {
         #[command(subcommand)]
         command: DeadLettersCommand,
+    },
+    /// Issue the tokens that let somebody in, and make and retire the keys that they are signed with.
+    #[command(after_help = token::EXAMPLES)]
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
     },
     /// Run one service against engines that run already.
     Service {
@@ -156,6 +165,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Simulate(args) => multi_threaded()?.block_on(benches::simulate::run(args))?,
         Command::DeadLetters { command } => multi_threaded()?.block_on(dead_letters::run(command))?,
+        Command::Token { command } => token::run(command)?,
         Command::Service { logs, service } => {
             multi_threaded()?.block_on(services::run(service, &logs))?;
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use benches::demo::DemoArgs;
+use benches::tokens::TokenConfig;
 use clap::Args;
 
 use crate::services;
@@ -46,6 +47,7 @@ pub async fn run(mut command: DemoCommand) -> anyhow::Result<()> {
 
     let mut signals = Signals::new()?;
     let Some(system) = System::start(&up, &mut signals).await? else { return Ok(()) };
+    command.demo.gateway.tokens = TokenConfig { token_key_file: Some(system.token_key().to_owned()), token: None };
     let mut outcome = tokio::select! {
         outcome = benches::demo::run(command.demo) => outcome,
         _ = signals.recv() => Err(anyhow::anyhow!("interrupted")),

@@ -67,11 +67,12 @@ pub async fn run(args: ExecArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let scratch = Scratch::new(args.data.clone(), args.keep)?;
     let data = DataDir::open(&scratch.path)?;
-    let engines = match start_engines(&args, &data, &mut signals).await? {
+    let secrets = Secrets::load_or_generate(&data)?;
+    let engines = match start_engines(&args, &data, &secrets, &mut signals).await? {
         Ok(engines) => engines,
         Err(signal) => return Ok(signalled(signal.as_raw())),
     };
-    let code = run_command(&args.command, &engines, &mut signals).await;
+    let code = run_command(&args.command, &engines, &secrets, &mut signals).await;
     engines.stop().await;
     Ok(code)
 }
@@ -80,9 +81,9 @@ pub async fn run(args: ExecArgs) -> anyhow::Result<ExitCode> {
 async fn start_engines(
     args: &ExecArgs,
     data: &DataDir,
+    secrets: &Secrets,
     signals: &mut Signals,
 ) -> anyhow::Result<Result<Engines, Signal>> {
-    let secrets = Secrets::load_or_generate(data)?;
     let engine = if args.clickhouse.is_none() { Some(libchdb::locate()?) } else { None };
     let throwaway = !args.keep && args.data.is_none();
     let mut tries = 0;
@@ -100,7 +101,7 @@ async fn start_engines(
             },
             grace: if throwaway { THROWAWAY_GRACE } else { KEPT_GRACE },
         };
-        let engines = Engines::launch(&plan, data, &secrets)?;
+        let engines = Engines::launch(&plan, data, secrets)?;
         let ready = tokio::select! {
             ready = engines.until_ready() => ready,
             signal = signals.recv() => {
@@ -136,7 +137,7 @@ pub fn external_clickhouse(url: &str) -> ClickHouseAccess {
     ClickHouseAccess { url: url.trim_end_matches('/').to_owned(), processor: admin.clone(), admin, query }
 }
 
-async fn run_command(command: &[OsString], engines: &Engines, signals: &mut Signals) -> ExitCode {
+async fn run_command(command: &[OsString], engines: &Engines, secrets: &Secrets, signals: &mut Signals) -> ExitCode {
     let Some((program, arguments)) = command.split_first() else {
         return ExitCode::from(NOT_FOUND);
     };
@@ -147,6 +148,8 @@ async fn run_command(command: &[OsString], engines: &Engines, signals: &mut Sign
         .env("VENUECODE_CLICKHOUSE_URL", &access.url)
         .env("VENUECODE_CLICKHOUSE_USER", &access.admin.user)
         .env("VENUECODE_CLICKHOUSE_PASSWORD", &access.admin.password)
+        .env("VENUECODE_TOKEN_KEYS_FILE", &secrets.token_keys_file)
+        .env("VENUECODE_TOKEN_KEY_FILE", &secrets.token_key_file)
         .env("VENUECODE_QUERY_USER", &access.query.user)
         .env("VENUECODE_QUERY_PASSWORD", &access.query.password)
         .spawn();

@@ -17,4 +17,5 @@ pub mod probe;
 pub mod secrets;
 pub mod services;
 pub mod signals;
+pub mod token;
 pub mod up;

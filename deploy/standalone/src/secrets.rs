@@ -12,6 +12,7 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 
 use crate::data_dir::DataDir;
+use crate::token::keys;
 
 /// Passwords and key files of one data directory.
 #[derive(Clone)]
@@ -28,6 +29,10 @@ pub struct Secrets {
     pub person_keys_file: PathBuf,
     /// File with the keys that encrypt what names a person, in the same format.
     pub identity_keys_file: PathBuf,
+    /// File with the private key that tokens are signed with.
+    pub token_key_file: PathBuf,
+    /// File with the public keys that the services verify tokens with.
+    pub token_keys_file: PathBuf,
 }
 
 impl Secrets {
@@ -38,18 +43,25 @@ impl Secrets {
     pub fn load_or_generate(data: &DataDir) -> anyhow::Result<Self> {
         let dir = data.join("secrets");
         let password = |name: &str| read_or_create(&dir.join(name), "");
-        let keys = |name: &str| -> anyhow::Result<PathBuf> {
+        let ring = |name: &str| -> anyhow::Result<PathBuf> {
             let path = dir.join(name);
             read_or_create(&path, "1:")?;
             Ok(path)
         };
+        let token_key_file = dir.join("token.key");
+        let token_keys_file = keys::public_beside(&token_key_file);
+        if !token_key_file.exists() {
+            keys::make(&token_key_file, &token_keys_file, None)?;
+        }
         Ok(Self {
             clickhouse_admin: password("clickhouse-admin")?,
             clickhouse_processor: password("clickhouse-processor")?,
             clickhouse_query: password("clickhouse-query")?,
-            code_keys_file: keys("code.keys")?,
-            person_keys_file: keys("person.keys")?,
-            identity_keys_file: keys("identity.keys")?,
+            code_keys_file: ring("code.keys")?,
+            person_keys_file: ring("person.keys")?,
+            identity_keys_file: ring("identity.keys")?,
+            token_key_file,
+            token_keys_file,
         })
     }
 }
@@ -104,6 +116,10 @@ mod tests {
         assert!(keys.starts_with("1:") && keys.trim().len() == 66);
         let mode = fs::metadata(&first.code_keys_file)?.permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        let key = fs::read_to_string(&first.token_key_file)?;
+        assert_eq!(fs::metadata(&first.token_key_file)?.permissions().mode() & 0o777, 0o600);
+        Secrets::load_or_generate(&data)?;
+        assert_eq!(fs::read_to_string(&first.token_key_file)?, key, "tokens survive a restart");
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -74,6 +74,7 @@ pub struct System {
     engines: Engines,
     services: Vec<Child>,
     addresses: Addresses,
+    token_key: PathBuf,
 }
 
 /// Where the three services listen.
@@ -107,7 +108,12 @@ impl System {
         };
         eprintln!("venuecode: starting, data in {}", data.path().display());
         let engines = Engines::launch(&plan, &data, &secrets)?;
-        let mut system = Self { engines, services: Vec::new(), addresses: args.addresses() };
+        let mut system = Self {
+            engines,
+            services: Vec::new(),
+            addresses: args.addresses(),
+            token_key: secrets.token_key_file.clone(),
+        };
         let outcome = tokio::select! {
             outcome = start_services(args, &data, &secrets, &system.engines, &mut system.services) => outcome.map(|()| true),
             _ = signals.recv() => Ok(false),
@@ -141,6 +147,22 @@ impl System {
         println!("query-api   http://{}", services::reachable(self.addresses.query));
         println!("Kafka       {}", self.engines.kafka);
         println!("ClickHouse  {}", self.engines.clickhouse.url);
+        println!("a token     {}", self.token_line());
+    }
+}
+
+impl System {
+    /// File with the private key that this system's tokens are signed with.
+    #[must_use]
+    pub fn token_key(&self) -> &Path {
+        &self.token_key
+    }
+
+    /// A line for the shell that gets a token to try the query API with.
+    fn token_line(&self) -> String {
+        let program = std::env::current_exe().unwrap_or_else(|_| "venuecode".into());
+        let (program, key) = (program.display(), self.token_key.display());
+        format!("TOKEN=$({program} token issue --key {key} --role dashboard --sub me)")
     }
 }
 
@@ -183,6 +205,7 @@ fn service_environment(
         ("VENUECODE_CODE_KEYS_FILE", secrets.code_keys_file.clone().into()),
         ("VENUECODE_PERSON_KEYS_FILE", secrets.person_keys_file.clone().into()),
         ("VENUECODE_IDENTITY_KEYS_FILE", secrets.identity_keys_file.clone().into()),
+        ("VENUECODE_TOKEN_KEYS_FILE", secrets.token_keys_file.clone().into()),
     ];
     // Without other installations on this Kafka there is no group to wait for after a processor was killed.
     let hold = if engines.kafka_is_embedded() { "all" } else { "group" };

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, Path, Request, State},
+    extract::{Path, Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use schemas::{
     ApplicationEvent,
+    access::Limit,
     events::{ApplicationAction, Rejection, VERSION},
     organisation::is_credit_code,
 };
 use serde::{Deserialize, Serialize};
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::json;
 use crate::{
-    admission::Client,
     application::ApplicationRequest,
     body::{SINGLE_LIMIT_BYTES, read_json},
     error::IngestError,
@@ -148,11 +148,11 @@ impl ReviewRequest<'_> {
     ))]
 pub async fn submit(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, IngestError> {
-    take(&gateway, &client, request, |body| {
-        let event = read::<ApplicationRequest<'_>>(body)?.check(&gateway.city, now_ms())?;
+    take(&gateway, &caller, request, |body| {
+        let event = read::<ApplicationRequest<'_>>(body)?.check(caller.claims(), &gateway.city, now_ms())?;
         let follow = follow_application(event.command);
         Ok((event, follow))
     })
@@ -173,11 +173,11 @@ pub async fn submit(
     ))]
 pub async fn review(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, IngestError> {
-    take(&gateway, &client, request, |body| {
+    take(&gateway, &caller, request, |body| {
         let application = application_id(&id)?;
         let review = read::<ReviewRequest<'_>>(body)?;
         let action = review.check(application)?;
@@ -197,11 +197,11 @@ pub async fn review(
     ))]
 pub async fn withdraw(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, IngestError> {
-    take(&gateway, &client, request, |body| {
+    take(&gateway, &caller, request, |body| {
         let application = application_id(&id)?;
         let command = read::<CommandRequest<'_>>(body)?;
         let action = ApplicationAction::Withdraw { application };
@@ -213,14 +213,14 @@ pub async fn withdraw(
 /// Reads a command, keeps it, and says where it can be followed.
 ///
 /// # Errors
-/// When it cannot be read, or Kafka does not take it.
+/// When it cannot be read, is not for whoever sends it, or Kafka does not take it.
 pub async fn take(
     gateway: &Gateway,
-    client: &Client,
+    caller: &Caller,
     request: Request,
     read: impl FnOnce(&[u8]) -> Result<(ApplicationEvent, String), IngestError>,
 ) -> Result<Response, IngestError> {
-    gateway.let_in(client, 1)?;
+    gateway.let_in(caller.subject(), 1)?;
     // As with feeds: a command that is decided hours later would be worse than one that is to be sent again.
     if gateway.route.is_spooling() {
         return Err(IngestError::KafkaUnavailable);
@@ -228,6 +228,7 @@ pub async fn take(
     let _room = gateway.admission.room_for_body(&request, SINGLE_LIMIT_BYTES)?;
     let body = read_json(request).await?;
     let (event, follow) = read(&body)?;
+    let event = event.limited(caller.scope()).map_err(out_of)?;
     let mut keeping = Keeping::feed(gateway, &gateway.topics.applications);
     keeping.blank().push(event.organisation.as_bytes(), &event)?;
     keeping.send()?;
@@ -254,6 +255,16 @@ pub fn event(
     }
     let command = request.unwrap_or_else(Uuid::now_v7);
     Ok(ApplicationEvent { v: VERSION, command, organisation: organisation.to_owned(), at_ms: now_ms(), action })
+}
+
+fn out_of(limit: Limit) -> IngestError {
+    let field = match limit {
+        Limit::Organisation => "organisation",
+        Limit::District => "district",
+        Limit::Venues => "venue",
+        Limit::Person => "applicant",
+    };
+    IngestError::OutOfScope { field, limit }
 }
 
 fn application_id(text: &str) -> Result<Uuid, IngestError> {

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, Path, State},
+    extract::{Path, State},
     response::Response,
 };
 use schemas::{VenueCode, VenueId};
 use serde::Serialize;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 
 use super::json;
 use crate::{
-    admission::Client,
     error::IngestError,
+    scope::check_venue,
     state::{Gateway, now_ms},
 };
 
@@ -50,14 +50,15 @@ pub struct CodeAnswer<'a> {
     ))]
 pub async fn get(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     Path(code): Path<String>,
 ) -> Result<Response, IngestError> {
     gateway.metrics.code_requests.increment(1);
-    gateway.let_in(&client, 1)?;
+    gateway.let_in(caller.subject(), 1)?;
     let city = &gateway.city;
     let code = VenueCode::verify(&code, &city.codes.keys)?;
     let answer = gateway.tables.with_venue(code.venue, |venue| {
+        check_venue(caller.scope(), code.venue, venue, "code")?;
         let venue = venue.ok_or(IngestError::UnknownVenue { field: "code" })?;
         if !venue.active || venue.serial != code.serial {
             return Err(IngestError::RevokedCode { field: "code" });

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{Colour, HealthEvent, PersonKey, UnixSeconds, events};
 use serde::Deserialize;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 
 use crate::{
-    admission::Client,
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, MAX_REASON_CHARS, PersonReceipt},
     fields::{Field, Object, Text, check_text, one_of, read},
@@ -88,12 +87,12 @@ fn colours() -> String {
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, IngestError> {
     let now = now_ms() / 1000;
     let gateway = &*gateway;
-    feed::take_batch(gateway, &client, request, Table::Health, |line, messages| {
+    feed::take_batch(gateway, caller.subject(), request, Table::Health, |line, messages| {
         let event = read::<HealthLine<'_>>(line)?.check(gateway, now)?;
         messages.push(&event.person.to_hex(), &event)?;
         Ok(PersonReceipt { person: event.person })

@@ -3,21 +3,21 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::Verdict;
-use service::Problem;
+use service::{Caller, Problem};
 
 use super::json;
 use crate::{
-    admission::Client,
     answer::ScanAnswer,
     body::{SINGLE_LIMIT_BYTES, read_json},
     error::IngestError,
     fields::read,
     keep::Keeping,
     scan::ScanRequest,
+    scope::check_venue,
     state::{Gateway, now_ms},
 };
 
@@ -43,12 +43,12 @@ const ANSWER_BYTES: usize = 768;
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, IngestError> {
     let started = Instant::now();
     gateway.metrics.scan_requests.increment(1);
-    let taken = take(&gateway, &client, request).await;
+    let taken = take(&gateway, &caller, request).await;
     match &taken {
         Ok((verdict, _)) => gateway.metrics.scans(*verdict).increment(1),
         Err(_) => gateway.metrics.rejected.increment(1),
@@ -57,14 +57,15 @@ pub async fn post(
     taken.map(|(_, answer)| json(answer))
 }
 
-async fn take(gateway: &Gateway, client: &Client, request: Request) -> Result<(Verdict, Vec<u8>), IngestError> {
+async fn take(gateway: &Gateway, caller: &Caller, request: Request) -> Result<(Verdict, Vec<u8>), IngestError> {
+    let client = caller.subject();
     // Turned away before anything is read; and again after, since a slow client may have taken its time.
     gateway.admission.would_enter(client)?;
     gateway.let_in(client, 1)?;
     let _room = gateway.admission.room_for_body(&request, SINGLE_LIMIT_BYTES)?;
     let body = read_json(request).await?;
     let permit = gateway.admission.enter(client)?;
-    let (verdict, answer, keeping) = decide_and_send(gateway, &body, now_ms())?;
+    let (verdict, answer, keeping) = decide_and_send(gateway, caller, &body, now_ms())?;
     let kept = keeping.kept().await;
     permit.kept();
     kept.failed.map_or(Ok((verdict, answer)), |(_, error)| Err(error))
@@ -73,13 +74,15 @@ async fn take(gateway: &Gateway, client: &Client, request: Request) -> Result<(V
 /// Writes the answer before the scan is kept, while the venue's row is at hand; it is shown only after.
 fn decide_and_send<'g>(
     gateway: &'g Gateway,
+    caller: &Caller,
     body: &[u8],
     now_ms: i64,
 ) -> Result<(Verdict, Vec<u8>, Keeping<'g>), IngestError> {
-    let scan = read::<ScanRequest<'_>>(body)?.check(&gateway.city, &gateway.limits, now_ms)?;
+    let scan = read::<ScanRequest<'_>>(body)?.check(caller.claims(), &gateway.city, &gateway.limits, now_ms)?;
     let health = gateway.tables.health(scan.person).to_health();
     let mut answer = Vec::with_capacity(ANSWER_BYTES);
     let event = gateway.tables.with_venue(scan.venue, |venue| {
+        check_venue(caller.scope(), scan.venue, venue, "venue")?;
         let accepted = scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms)?;
         let feeds = gateway.tables.feeds(now_ms);
         let venue = venue.ok_or(IngestError::Internal)?;

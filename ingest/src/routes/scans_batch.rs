@@ -3,24 +3,24 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{Colour, Verdict};
 use serde::Serialize;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::json;
 use crate::{
-    admission::Client,
     body::{BATCH_LIMIT_BYTES, read_ndjson},
     error::IngestError,
     fields::read,
     keep::Keeping,
     ndjson::{BatchAnswer, Receipt, count_lines, take_lines},
     scan::ScanRequest,
+    scope::check_venue,
     spool::Messages,
     state::{Gateway, now_ms},
 };
@@ -69,19 +69,19 @@ impl Receipt for ScanReceipt {
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, IngestError> {
     gateway.metrics.batch_requests.increment(1);
-    gateway.let_in(&client, 0)?;
+    gateway.let_in(caller.subject(), 0)?;
     let _room = gateway.admission.room_for_body(&request, BATCH_LIMIT_BYTES)?;
     let body = read_ndjson(request).await?;
     let count = count_lines(&body)?;
-    gateway.let_in(&client, count)?;
+    gateway.let_in(caller.subject(), count)?;
     let now_ms = now_ms();
     let begin = |scans| Keeping::scans(&gateway, scans);
-    let take = |line: &[u8], messages: &mut Messages| take(&gateway, line, messages, now_ms);
-    let finished = take_lines(&gateway, &client, &body, begin, take, None).await;
+    let take = |line: &[u8], messages: &mut Messages| take(&gateway, &caller, line, messages, now_ms);
+    let finished = take_lines(&gateway, caller.subject(), &body, begin, take, None).await;
     let mut verdicts = [0; 4];
     finished.receipts().for_each(|receipt| verdicts[receipt.verdict as usize] += 1);
     Verdict::ALL.iter().for_each(|v| gateway.metrics.scans(*v).increment(verdicts[*v as usize]));
@@ -89,10 +89,17 @@ pub async fn post(
     Ok(json(finished.answer()))
 }
 
-fn take(gateway: &Gateway, line: &[u8], messages: &mut Messages, now_ms: i64) -> Result<ScanReceipt, IngestError> {
-    let scan = read::<ScanRequest<'_>>(line)?.check(&gateway.city, &gateway.limits, now_ms)?;
+fn take(
+    gateway: &Gateway,
+    caller: &Caller,
+    line: &[u8],
+    messages: &mut Messages,
+    now_ms: i64,
+) -> Result<ScanReceipt, IngestError> {
+    let scan = read::<ScanRequest<'_>>(line)?.check(caller.claims(), &gateway.city, &gateway.limits, now_ms)?;
     let health = gateway.tables.health(scan.person).to_health();
     let event = gateway.tables.with_venue(scan.venue, |venue| {
+        check_venue(caller.scope(), scan.venue, venue, "venue")?;
         scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms).map(|accepted| accepted.event)
     })?;
     messages.push(&event.person.to_hex(), &event)?;

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{PersonKey, TestEvent, TestResult, UnixSeconds, events};
 use serde::Deserialize;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 
 use crate::{
-    admission::Client,
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, PersonReceipt},
     fields::{Field, Object, Text, check_text, one_of, read},
@@ -77,12 +76,12 @@ fn results() -> String {
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, IngestError> {
     let now = now_ms() / 1000;
     let gateway = &*gateway;
-    feed::take_batch(gateway, &client, request, Table::Tests, |line, messages| {
+    feed::take_batch(gateway, caller.subject(), request, Table::Tests, |line, messages| {
         let event = read::<TestLine<'_>>(line)?.check(gateway, now)?;
         messages.push(&event.person.to_hex(), &event)?;
         Ok(PersonReceipt { person: event.person })

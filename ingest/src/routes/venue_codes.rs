@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, Path, Request, State},
+    extract::{Path, Request, State},
     response::Response,
 };
 use schemas::{VenueId, events::ApplicationAction};
-use service::Problem;
+use service::{Caller, Problem};
 
 use super::applications::{CommandAnswer, CommandRequest, event, take};
-use crate::{admission::Client, error::IngestError, fields::read, state::Gateway};
+use crate::{error::IngestError, fields::read, state::Gateway};
 
 /// Revokes a venue's code
 ///
@@ -26,11 +26,11 @@ use crate::{admission::Client, error::IngestError, fields::read, state::Gateway}
     ))]
 pub async fn revoke(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     Path(venue): Path<String>,
     request: Request,
 ) -> Result<Response, IngestError> {
-    command(&gateway, &client, &venue, request, |venue| ApplicationAction::Revoke { venue, within: None }).await
+    command(&gateway, &caller, &venue, request, |venue| ApplicationAction::Revoke { venue, within: None }).await
 }
 
 /// Issues a venue's code anew
@@ -47,21 +47,21 @@ pub async fn revoke(
     ))]
 pub async fn reissue(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     Path(venue): Path<String>,
     request: Request,
 ) -> Result<Response, IngestError> {
-    command(&gateway, &client, &venue, request, |venue| ApplicationAction::Reissue { venue, within: None }).await
+    command(&gateway, &caller, &venue, request, |venue| ApplicationAction::Reissue { venue, within: None }).await
 }
 
 async fn command(
     gateway: &Gateway,
-    client: &Client,
+    caller: &Caller,
     venue: &str,
     request: Request,
     action: impl FnOnce(VenueId) -> ApplicationAction,
 ) -> Result<Response, IngestError> {
-    take(gateway, client, request, |body| {
+    take(gateway, caller, request, |body| {
         let venue: VenueId =
             venue.parse().map_err(|_| IngestError::invalid("venue", "expected a venue number from 0 to 4294967295"))?;
         let command = read::<CommandRequest<'_>>(body)?;

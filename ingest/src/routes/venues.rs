@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{
@@ -12,11 +12,10 @@ use schemas::{
     organisation::is_credit_code,
 };
 use serde::{Deserialize, Serialize};
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 
 use crate::{
-    admission::Client,
     error::IngestError,
     feed,
     fields::{Field, Object, Text, check_text, one_of, read},
@@ -126,11 +125,11 @@ impl Receipt for VenueReceipt {
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<Client>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, IngestError> {
     let (gateway, city) = (&*gateway, &gateway.city);
-    feed::take_batch(gateway, &client, request, Table::Venues, |line, messages| {
+    feed::take_batch(gateway, caller.subject(), request, Table::Venues, |line, messages| {
         let event = read::<VenueLine<'_>>(line)?.check(&city.profile)?;
         messages.push(event.venue.to_string().as_bytes(), &event)?;
         let code = VenueCode { venue: event.venue, serial: event.serial }.sign(&city.codes.keys).to_string();

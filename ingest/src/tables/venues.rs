@@ -17,6 +17,8 @@ pub struct Venue {
     pub door: Option<Box<str>>,
     /// District, six-digit code of GB/T 2260.
     pub district: u32,
+    /// Unified social credit code of its organisation.
+    organisation: Option<[u8; 18]>,
     /// Place of its category in the city profile.
     category: u16,
     /// Issue number of its current code.
@@ -41,6 +43,7 @@ impl Venue {
             address: event.address.into(),
             door: event.door.map(Into::into),
             district: event.district,
+            organisation: event.organisation.and_then(|code| code.into_bytes().try_into().ok()),
             category: u16::try_from(category).ok()?,
             serial: event.serial,
             active: event.status == VenueStatus::Active,
@@ -69,6 +72,11 @@ impl Venue {
     /// Whether the time of its code is over.
     pub fn is_over_at(&self, at: UnixSeconds) -> bool {
         self.valid_until != u32::MAX && at >= i64::from(self.valid_until)
+    }
+
+    /// Unified social credit code of its organisation.
+    pub fn organisation(&self) -> Option<&str> {
+        self.organisation.as_ref().and_then(|code| std::str::from_utf8(code).ok())
     }
 
     /// Its category's id.
@@ -134,6 +142,6 @@ mod tests {
 
     #[test]
     fn a_row_is_small() {
-        assert!(size_of::<Venue>() <= 72, "{}", size_of::<Venue>());
+        assert!(size_of::<Venue>() <= 96, "{}", size_of::<Venue>());
     }
 }

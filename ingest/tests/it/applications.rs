@@ -2,14 +2,14 @@
 
 use schemas::{
     ApplicationEvent, KeyRing,
+    access::{Role, Scope},
     events::{ApplicationAction, Rejection},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::gateway::{Gateway, ID_CARD, IDENTITY_KEY, PERSON, ago};
+use crate::gateway::{Answer, Gateway, ID_CARD, IDENTITY_KEY, ORGANISATION, PERSON, ago};
 
-const ORGANISATION: &str = "91310000MA1FL0000N";
 /// A venue as the registry numbers them.
 const VENUE: u32 = 1 << 31;
 
@@ -33,7 +33,7 @@ fn with(path: &str, value: Value) -> Value {
     application
 }
 
-async fn post(gateway: &Gateway, path: &str, body: &Value) -> crate::gateway::Answer {
+async fn post(gateway: &Gateway, path: &str, body: &Value) -> Answer {
     gateway.post(path, "application/json", body.to_string()).await
 }
 
@@ -133,6 +133,46 @@ async fn reviews_and_withdrawals_are_commands_of_their_organisation() {
     assert_eq!(commands[0].action, ApplicationAction::Review { application: id, rejected, note, within });
     assert_eq!(commands[1].action, ApplicationAction::Withdraw { application: id });
     assert_eq!(commands[1].command, Uuid::from_u128(9));
+    gateway.stop().await;
+}
+
+async fn post_as(gateway: &Gateway, role: Role, scope: Scope, path: &str, body: &Value) -> Answer {
+    let request =
+        gateway.bare_request(reqwest::Method::POST, path).bearer_auth(gateway.limited_token(role, "it", scope));
+    Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
+}
+
+#[tokio::test]
+async fn commands_are_held_to_the_scope_of_their_sender() {
+    let gateway = Gateway::start().await;
+    let refused = |field: &str| (403, "out-of-scope".to_owned(), Some(field.to_owned()));
+    let other = Scope { organisation: Some("91310000MA1FL0001R".to_owned()), ..Scope::default() };
+    let answer = post_as(&gateway, Role::Operator, other.clone(), "/v1/applications", &application()).await;
+    assert_eq!(answer.refusal(), refused("organisation"));
+    let own = Scope { organisation: Some(ORGANISATION.to_owned()), ..Scope::default() };
+    let somebody = Scope { person: PERSON.parse().ok(), ..own.clone() };
+    let answer = post_as(&gateway, Role::Operator, somebody, "/v1/applications", &application()).await;
+    assert_eq!(answer.refusal(), refused("document"), "the applicant is another person");
+    let elsewhere = Scope { district: Some(320_101), ..own };
+    let answer = post_as(&gateway, Role::Operator, elsewhere, "/v1/applications", &application()).await;
+    assert_eq!(answer.refusal(), refused("district"));
+    let withdrawal = format!("/v1/applications/{}/withdrawal", Uuid::from_u128(1));
+    let command = json!({"organisation": ORGANISATION});
+    assert_eq!(
+        post_as(&gateway, Role::Operator, other, &withdrawal, &command).await.refusal(),
+        refused("organisation")
+    );
+    assert!(commands(&gateway).await.is_empty());
+
+    // Where the venue lies the registry knows: the command says how far the reviewer may go.
+    let review = format!("/v1/applications/{}/reviews", Uuid::from_u128(1));
+    let approval = json!({"organisation": ORGANISATION, "outcome": "approve"});
+    let district = Scope { district: Some(3101), ..Scope::default() };
+    assert_eq!(post_as(&gateway, Role::Reviewer, district, &review, &approval).await.status, 202);
+    let ApplicationAction::Review { within, .. } = commands(&gateway).await.remove(0).action else {
+        panic!("no review")
+    };
+    assert_eq!(within, Some(3101));
     gateway.stop().await;
 }
 

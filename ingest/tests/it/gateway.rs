@@ -9,22 +9,31 @@ use std::{
 use clap::Parser;
 use rdkafka::{Message, consumer::BaseConsumer};
 use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
-use schemas::{KeyRing, ScanEvent, VenueCode};
+use schemas::{
+    KeyRing, ScanEvent, VenueCode,
+    access::{Role, Scope},
+};
 use serde_json::{Value, json};
-use service::{Problem, TopicReader, kafka::partition_count};
+use service::{
+    Problem, TopicReader,
+    access::{Issuer, KeySet, SigningKey},
+    kafka::partition_count,
+};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 const CODE_KEY: &str = "1:abababababababababababababababababababababababababababababababab\n";
-const PERSON_KEY: &str = "1:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\n";
+pub const PERSON_KEY: &str = "1:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\n";
 /// Encrypts what names a person.
 pub const IDENTITY_KEY: &str = "1:efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef\n";
 /// How long anything that happens by itself may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The example of GB 11643: a valid number of nobody.
 pub const ID_CARD: &str = "34052419800101001X";
+/// A credit code of nobody.
+pub const ORGANISATION: &str = "91310000MA1FL0000N";
 /// Someone.
 pub const PERSON: &str = "1123456789abcdef";
 
@@ -35,6 +44,7 @@ pub struct Gateway {
     client: reqwest::Client,
     shutdown: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
+    pub issuer: Issuer,
     _keys: Arc<TempDir>,
 }
 
@@ -72,7 +82,9 @@ impl Gateway {
             std::fs::write(&path, text).expect("written");
             path.display().to_string()
         };
-        let (code, person) = (file("code", CODE_KEY), file("person", PERSON_KEY));
+        let issuer = Issuer::new(SigningKey::generate("it").expect("a key"));
+        let jwks = KeySet::rotate(None, Some(issuer.key.public()), &[]).expect("a key set");
+        let (code, person, token) = (file("code", CODE_KEY), file("person", PERSON_KEY), file("tokens", &jwks));
         let identity = file("identity", IDENTITY_KEY);
         let brokers = brokers();
         let prefix = format!("it-{}-", Uuid::now_v7().simple());
@@ -84,6 +96,8 @@ impl Gateway {
             &person,
             "--identity-keys-file",
             &identity,
+            "--token-keys-file",
+            &token,
             "--kafka",
             &brokers,
             "--topic-prefix",
@@ -93,17 +107,17 @@ impl Gateway {
         ];
         let mut config = Cli::try_parse_from(arguments).expect("parses").config;
         change(&mut config);
-        Self::serve(config, Arc::new(keys)).await
+        Self::serve(config, issuer, Arc::new(keys)).await
     }
 
-    async fn serve(config: ingest::Config, keys: Arc<TempDir>) -> Self {
+    async fn serve(config: ingest::Config, issuer: Issuer, keys: Arc<TempDir>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address: SocketAddr = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(ingest::serve(config.clone(), listener, shutdown.clone()));
         let base = format!("http://{address}");
         let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
-        let gateway = Self { config, base, client, shutdown, serving, _keys: keys };
+        let gateway = Self { config, base, client, shutdown, serving, issuer, _keys: keys };
         let started = Instant::now();
         loop {
             let answer = gateway.get("/readyz").await;
@@ -128,9 +142,9 @@ impl Gateway {
 
     /// Stops it and starts another one with the same settings and topics.
     pub async fn restart(self) -> Self {
-        let (config, keys) = (self.config.clone(), Arc::clone(&self._keys));
+        let (config, issuer, keys) = (self.config.clone(), self.issuer.clone(), Arc::clone(&self._keys));
         self.stop().await;
-        Self::serve(config, keys).await
+        Self::serve(config, issuer, keys).await
     }
 
     /// Waits until something is so.
@@ -143,7 +157,38 @@ impl Gateway {
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("not {what} in {PATIENCE:?}"));
     }
 
+    /// A token of this gateway, without any limit.
+    pub fn token(&self, role: Role, sub: &str) -> String {
+        self.limited_token(role, sub, Scope::default())
+    }
+
+    /// A token of this gateway.
+    pub fn limited_token(&self, role: Role, sub: &str, scope: Scope) -> String {
+        let now = chrono::Utc::now().timestamp();
+        self.issuer.issue(role, sub, scope, now, 3600).expect("a token")
+    }
+
+    /// A request with a token of a role that may use the path.
     pub fn request(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
+        let request = self.bare_request(method, path);
+        if path.ends_with("/reviews") {
+            return request.bearer_auth(self.token(Role::Reviewer, "it"));
+        }
+        if path.starts_with("/v1/applications") || path.starts_with("/v1/venues/") {
+            let scope = Scope { organisation: Some(ORGANISATION.to_owned()), ..Scope::default() };
+            return request.bearer_auth(self.limited_token(Role::Operator, "it", scope));
+        }
+        let role = match path {
+            "/v1/venues:batch" => Role::Admin,
+            "/v1/health-codes:batch" | "/v1/tests:batch" => Role::Feed,
+            path if path.starts_with("/v1/") => Role::Device,
+            _ => return request,
+        };
+        request.bearer_auth(self.token(role, "it"))
+    }
+
+    /// A request without a token.
+    pub fn bare_request(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }
 

@@ -1,7 +1,6 @@
 //! More than can be kept is turned away openly, and evenly by client.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -10,6 +9,7 @@ use std::{
 };
 
 use benches::link::Link;
+use schemas::access::Role;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,17 +24,16 @@ struct Count {
     turned_away: AtomicUsize,
 }
 
-/// Sends scans from an address, one after the other, until told to stop.
-async fn press(base: String, from: u8, client: u32, stop: Arc<AtomicBool>, count: Arc<Count>) {
-    let address = IpAddr::V4(Ipv4Addr::new(127, 0, 0, from));
-    let http = reqwest::Client::builder().local_address(address).build().expect("a client");
+/// Sends scans with a token, one after the other, until told to stop.
+async fn press(base: String, token: String, client: u32, stop: Arc<AtomicBool>, count: Arc<Count>) {
+    let http = reqwest::Client::new();
     let mut n = 0u32;
     while !stop.load(Ordering::Relaxed) {
         n += 1;
         let person = format!("1{:015x}", client << 20 | n);
         let scan = json!({"venue": 7, "person": person, "scanned_at": ago(1)}).to_string();
         let request = http.post(format!("{base}/v1/scans")).header("content-type", "application/json").body(scan);
-        let answer = request.send().await.expect("an answer");
+        let answer = request.bearer_auth(&token).send().await.expect("an answer");
         match answer.status().as_u16() {
             200 => count.taken.fetch_add(1, Ordering::Relaxed),
             429 | 503 => {
@@ -55,10 +54,13 @@ async fn behind_a_slow_kafka_a_greedy_client_is_turned_away_and_a_polite_one_is_
     link.delay(Duration::from_millis(30));
     let (stop, greedy, polite) = (Arc::new(AtomicBool::new(false)), Arc::<Count>::default(), Arc::<Count>::default());
     let base = || gateway.base().to_owned();
-    let mut pressing: Vec<_> =
-        (0..600).map(|n| tokio::spawn(press(base(), 1, n, Arc::clone(&stop), Arc::clone(&greedy)))).collect();
+    // One address for all: it is the holders of tokens who are told apart.
+    let token = |sub| gateway.token(Role::Device, sub);
+    let mut pressing: Vec<_> = (0..600)
+        .map(|n| tokio::spawn(press(base(), token("greedy"), n, Arc::clone(&stop), Arc::clone(&greedy))))
+        .collect();
     gateway.eventually("turned away", async |_| greedy.turned_away.load(Ordering::Relaxed) > 100).await;
-    pressing.push(tokio::spawn(press(base(), 2, 1000, Arc::clone(&stop), Arc::clone(&polite))));
+    pressing.push(tokio::spawn(press(base(), token("polite"), 1000, Arc::clone(&stop), Arc::clone(&polite))));
     let served = async |scans| {
         gateway.eventually("served", async |_| polite.taken.load(Ordering::Relaxed) >= scans).await;
         polite.turned_away.load(Ordering::Relaxed)
@@ -75,8 +77,9 @@ async fn behind_a_slow_kafka_a_greedy_client_is_turned_away_and_a_polite_one_is_
     }
     // What remains is an ordinary load; within 5 s nothing of it is turned away.
     let (stop, ordinary) = (Arc::new(AtomicBool::new(false)), Arc::<Count>::default());
-    let pressing: Vec<_> =
-        (2_000..2_020).map(|n| tokio::spawn(press(base(), 1, n, Arc::clone(&stop), Arc::clone(&ordinary)))).collect();
+    let pressing: Vec<_> = (2_000..2_020)
+        .map(|n| tokio::spawn(press(base(), token("greedy"), n, Arc::clone(&stop), Arc::clone(&ordinary))))
+        .collect();
     tokio::time::sleep(Duration::from_secs(4)).await;
     let before = ordinary.turned_away.load(Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -14,6 +14,8 @@ use crate::gateway::{Gateway, PATIENCE};
 /// A gateway process on the topics and keys of another one.
 pub struct Process {
     pub base: String,
+    /// A device's.
+    pub token: String,
     pub child: Child,
 }
 
@@ -31,6 +33,8 @@ impl Process {
             .arg(&config.city.person_keys_file)
             .arg("--identity-keys-file")
             .arg(&config.city.identity_keys_file)
+            .arg("--token-keys-file")
+            .arg(&config.access.token_keys_file)
             .arg("--spool")
             .arg(spool)
             .args(more)
@@ -38,7 +42,8 @@ impl Process {
             .stdin(Stdio::null())
             .spawn()
             .expect("started");
-        let process = Self { base: format!("http://127.0.0.1:{port}"), child };
+        let token = like.token(schemas::access::Role::Device, "it");
+        let process = Self { base: format!("http://127.0.0.1:{port}"), token, child };
         let started = Instant::now();
         while process.answers("/readyz").await != Some(200) {
             assert!(started.elapsed() < PATIENCE, "not ready in {PATIENCE:?}");
@@ -49,7 +54,8 @@ impl Process {
 
     /// The status of a path, when there is an answer.
     pub async fn answers(&self, path: &str) -> Option<u16> {
-        reqwest::get(format!("{}{path}", self.base)).await.ok().map(|answer| answer.status().as_u16())
+        let request = reqwest::Client::new().get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        request.send().await.ok().map(|answer| answer.status().as_u16())
     }
 
     /// Asks it to stop.

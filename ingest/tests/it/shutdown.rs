@@ -30,7 +30,7 @@ struct Clients {
 }
 
 impl Clients {
-    async fn press(self: Arc<Self>, base: String, client: u32) {
+    async fn press(self: Arc<Self>, base: String, token: String, client: u32) {
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client");
         let mut n = 0u32;
         while !self.stop.load(Ordering::Relaxed) {
@@ -38,7 +38,7 @@ impl Clients {
             let person = format!("1{:015x}", client << 20 | n);
             let scan = json!({"venue": 7, "person": person, "scanned_at": ago(1)}).to_string();
             let request = http.post(format!("{base}/v1/scans")).header("content-type", "application/json").body(scan);
-            let answer = match request.send().await {
+            let answer = match request.bearer_auth(&token).send().await {
                 Ok(answer) => answer,
                 Err(error) => {
                     // Otherwise nobody listens any more.
@@ -68,8 +68,10 @@ async fn stop_under_load(kafka_goes: bool) {
     gateway.load_venue(7).await;
     let process = Process::start(&gateway, &link.address.to_string(), spool.path(), &[]).await;
     let clients = Arc::new(Clients::default());
-    let pressing: Vec<_> =
-        (0..16).map(|n| Arc::clone(&clients).press(process.base.clone(), n)).map(tokio::spawn).collect();
+    let pressing: Vec<_> = (0..16)
+        .map(|n| Arc::clone(&clients).press(process.base.clone(), process.token.clone(), n))
+        .map(tokio::spawn)
+        .collect();
     gateway.eventually("pressed", async |_| clients.receipts.lock().len() > 100).await;
     if kafka_goes {
         link.cut();

@@ -163,7 +163,8 @@ async fn a_damaged_segment_is_set_aside_and_the_others_go_on() {
     let post = async |scans: &[Value]| {
         let lines: String = scans.iter().map(|scan| format!("{scan}\n")).collect();
         let http = reqwest::Client::new().post(format!("{}/v1/scans:batch", process.base));
-        let answer = http.header("content-type", "application/x-ndjson").body(lines).send().await.expect("an answer");
+        let request = http.bearer_auth(&process.token).header("content-type", "application/x-ndjson");
+        let answer = request.body(lines).send().await.expect("an answer");
         let answer: Value = answer.json().await.expect("JSON");
         answer["lines"].as_array().expect("lines").iter().map(receipt).collect::<Vec<_>>()
     };
@@ -192,7 +193,12 @@ async fn a_damaged_segment_is_set_aside_and_the_others_go_on() {
 }
 
 /// Sends scans one after the other until told to stop, and notes each receipt that came.
-async fn press(base: String, stop: Arc<AtomicBool>, receipts: Arc<Mutex<HashSet<String>>>, client: u32) {
+async fn press(
+    (base, token): (String, String),
+    stop: Arc<AtomicBool>,
+    receipts: Arc<Mutex<HashSet<String>>>,
+    client: u32,
+) {
     let http = reqwest::Client::new();
     let mut n = 0u32;
     while !stop.load(Ordering::Relaxed) {
@@ -203,7 +209,8 @@ async fn press(base: String, stop: Arc<AtomicBool>, receipts: Arc<Mutex<HashSet<
         } else {
             ("/v1/scans", "application/json", scan(client << 20 | n << 8).to_string())
         };
-        let request = http.post(format!("{base}{path}")).header("content-type", media).body(body);
+        let request = http.post(format!("{base}{path}")).bearer_auth(&token);
+        let request = request.header("content-type", media).body(body);
         let Ok(answer) = request.send().await else { continue };
         if answer.status() != 200 {
             continue;
@@ -227,7 +234,14 @@ async fn every_receipt_survives_kills_while_kafka_comes_and_goes() {
             Process::start(&gateway, &link.address.to_string(), spool.path(), &["--ack-timeout-ms", "2000"]).await;
         let stop = Arc::new(AtomicBool::new(false));
         let pressing: Vec<_> = (0..8)
-            .map(|n| press(process.base.clone(), Arc::clone(&stop), Arc::clone(&receipts), round * 8 + n))
+            .map(|n| {
+                press(
+                    (process.base.clone(), process.token.clone()),
+                    Arc::clone(&stop),
+                    Arc::clone(&receipts),
+                    round * 8 + n,
+                )
+            })
             .map(tokio::spawn)
             .collect();
         tokio::time::sleep(Duration::from_millis(300)).await;

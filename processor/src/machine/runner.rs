@@ -98,8 +98,7 @@ impl<'a, M: Machine> Runner<'a, M> {
         while !self.stop.is_cancelled() {
             let records = self.log.gather(PATIENCE, None);
             if !records.is_empty() {
-                self.step(&records)?;
-                commit(self.partition, u64::try_from(self.log.next())?);
+                self.step(&records, commit)?;
             }
             if from_start || amended.elapsed() >= AMENDS_EVERY {
                 match self.machine.amends(from_start) {
@@ -117,7 +116,7 @@ impl<'a, M: Machine> Runner<'a, M> {
     }
 
     /// Folds records and puts their outputs out.
-    fn step(&mut self, records: &[OwnedMessage]) -> anyhow::Result<()> {
+    fn step(&mut self, records: &[OwnedMessage], commit: &Commit) -> anyhow::Result<()> {
         let mut outputs = Outputs::default();
         for record in records {
             match self.apply(record)? {
@@ -127,6 +126,7 @@ impl<'a, M: Machine> Runner<'a, M> {
         }
         if self.put(&outputs) {
             self.log.note_done(self.log.next())?;
+            commit(self.partition, u64::try_from(self.log.next())?);
             ::metrics::counter!(metrics::FOLDED, "machine" => self.shared.name).increment(records.len() as u64);
         }
         Ok(())

@@ -2,9 +2,13 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use schemas::{VenueCode, VenueId, events::ApplicationState};
+use schemas::{
+    VenueCode, VenueId,
+    access::{Limit, Scope},
+    events::ApplicationState,
+};
 use serde::Serialize;
-use service::{Problem, code::CodeSigner};
+use service::{Caller, Problem, code::CodeSigner};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -12,9 +16,11 @@ use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::{
     AppState, QueryError,
     input::{self, Fields, Segment},
-    store::{ApplicationFilter, ApplicationRow},
+    store::{ApplicationFilter, ApplicationRow, lies_within},
 };
 
+const ORGANISATION: &str = "a credit code, or `me` with a token of an organisation";
+const APPLICANT: &str = "`me`, with a token of a person";
 const ID: &str = "the identity of an application, a UUID";
 
 /// Applications.
@@ -119,6 +125,7 @@ struct Entry {
     ))]
 pub async fn application(
     State(state): State<AppState>,
+    caller: Caller,
     id: Segment,
     fields: Fields,
 ) -> Result<Json<ApplicationResponse>, QueryError> {
@@ -126,6 +133,9 @@ pub async fn application(
     fields.finish()?;
     let rows = state.store().application(id).await?;
     let last = rows.last().ok_or(QueryError::UnknownApplication)?;
+    if let Some(limit) = caller.scope().leaves_out(last.venue_id, last.district, Some(&last.organisation)) {
+        return Err(QueryError::OutOfScope { field: "id", limit });
+    }
     let application = Application::new(last, state.signer());
     Ok(Json(ApplicationResponse { application, history: rows.into_iter().map(Entry::from).collect() }))
 }
@@ -133,7 +143,8 @@ pub async fn application(
 /// Applications of an organisation, or the one of a venue, as they are now
 #[utoipa::path(get, path = "/v1/applications", tag = "applications",
     params(
-        ("organisation" = Option<String>, Query, description = "Credit code of an organisation"),
+        ("organisation" = Option<String>, Query, description = "Credit code of an organisation, or `me`: the token's"),
+        ("applicant" = Option<String>, Query, description = "`me`: those that the token's person applied for"),
         ("venue" = Option<u32>, Query, description = "A venue"),
         ("district" = Option<u32>, Query, description = "A district of GB/T 2260, or its first digits"),
         ("state" = Option<ApplicationState>, Query, description = "How far they are"),
@@ -146,9 +157,10 @@ pub async fn application(
     ))]
 pub async fn applications(
     State(state): State<AppState>,
+    caller: Caller,
     mut fields: Fields,
 ) -> Result<Json<ApplicationsResponse>, QueryError> {
-    let filter = filter(&mut fields)?;
+    let filter = filter(&mut fields, caller.scope())?;
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
     let (rows, truncated) = state.store().applications(&filter, limit as usize).await?;
@@ -156,12 +168,33 @@ pub async fn applications(
     Ok(Json(ApplicationsResponse { applications, truncated }))
 }
 
-fn filter(fields: &mut Fields) -> Result<ApplicationFilter, QueryError> {
+/// What is asked for, within what the token is limited to.
+fn filter(fields: &mut Fields, scope: &Scope) -> Result<ApplicationFilter, QueryError> {
     const STATE: &str = "one of submitted, approved, rejected, withdrawn, revoked";
     let mut filter = ApplicationFilter::default();
-    filter.organisation = fields.text("organisation", "a credit code")?;
+    filter.organisation = match (fields.text("organisation", ORGANISATION)?, &scope.organisation) {
+        (None, own) => own.clone(),
+        (Some(word), own) if word == "me" => {
+            Some(own.clone().ok_or_else(|| input::invalid("organisation", ORGANISATION))?)
+        }
+        (Some(code), Some(own)) if code != *own => {
+            return Err(QueryError::OutOfScope { field: "organisation", limit: Limit::Organisation });
+        }
+        (code, _) => code,
+    };
+    filter.applicant = match fields.text("applicant", APPLICANT)? {
+        None => None,
+        Some(word) if word == "me" => Some(scope.person.ok_or_else(|| input::invalid("applicant", APPLICANT))?),
+        Some(_) => return Err(input::invalid("applicant", APPLICANT)),
+    };
     filter.venue = Some(fields.number("venue", 0..=u32::MAX, 0)?).filter(|venue| *venue > 0);
-    filter.district = Some(fields.number("district", 11..=829_999, 0)?).filter(|district| *district > 0);
+    let district = Some(fields.number("district", 11..=829_999, 0)?).filter(|district| *district > 0);
+    if let (Some(asked), Some(own)) = (district, scope.district)
+        && !lies_within(asked, own)
+    {
+        return Err(QueryError::OutOfScope { field: "district", limit: Limit::District });
+    }
+    filter.district = district.or(scope.district);
     if let Some(word) = fields.text("state", STATE)? {
         let state = ApplicationState::ALL.iter().find(|state| state.as_str() == word);
         filter.state = Some(*state.ok_or_else(|| input::invalid("state", STATE))?);

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::events::is_district;
 use serde::Serialize;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 
 use super::visitors;
@@ -12,6 +12,7 @@ use crate::{
     AppState, QueryError, answer,
     buckets::Step,
     input::{Fields, invalid},
+    limits,
     store::{BucketRow, FootfallQuestion, Scope},
 };
 
@@ -86,7 +87,11 @@ impl Bucket {
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
     ))]
-pub async fn footfall(State(state): State<AppState>, mut fields: Fields) -> Result<Json<FootfallResponse>, QueryError> {
+pub async fn footfall(
+    State(state): State<AppState>,
+    caller: Caller,
+    mut fields: Fields,
+) -> Result<Json<FootfallResponse>, QueryError> {
     let word = fields.required("scope", SCOPE)?;
     let (scope, id) = scope(&word, fields.text("id", "a text")?, &state.city().city)?;
     let time = fields.time_range()?;
@@ -104,6 +109,7 @@ pub async fn footfall(State(state): State<AppState>, mut fields: Fields) -> Resu
         return Err(QueryError::TooManyBuckets { buckets, limit: MAX_BUCKETS });
     }
 
+    limits::check_footfall(state.store(), caller.scope(), &scope).await?;
     let rows = state.store().footfall(&FootfallQuestion { scope, time, step, offset_s, people }).await?;
     let buckets = rows.into_iter().map(|row| Bucket::new(row, people)).collect();
     Ok(Json(FootfallResponse { scope: word, id, step, buckets }))

@@ -4,13 +4,14 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::{Colour, Direction, Method, PersonKey, VenueId, Verdict};
 use serde::Serialize;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 
 use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::{
     AppState, QueryError, answer,
     input::{self, Fields, Segment},
+    limits,
     store::VisitorRow,
 };
 
@@ -76,6 +77,7 @@ pub(super) fn venue(text: &str, field: &'static str) -> Result<VenueId, QueryErr
     ))]
 pub async fn visitors(
     State(state): State<AppState>,
+    caller: Caller,
     id: Segment,
     mut fields: Fields,
 ) -> Result<Json<VisitorsResponse>, QueryError> {
@@ -84,6 +86,7 @@ pub async fn visitors(
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
 
+    limits::check_venue(state.store(), caller.scope(), venue).await?;
     let (rows, truncated) = state.store().visitors(venue, time, limit as usize).await?;
     Ok(Json(VisitorsResponse { venue, visitors: rows.into_iter().map(Visitor::from).collect(), truncated }))
 }

@@ -120,6 +120,12 @@ impl Store {
     }
 }
 
+/// Whether an area lies within another one; both are codes of GB/T 2260 or their first digits.
+pub fn lies_within(area: u32, whole: u32) -> bool {
+    let ((from, to), (first, last)) = (districts(Some(area)), districts(Some(whole)));
+    first <= from && to <= last
+}
+
 /// The six-digit codes that begin with the digits of an area.
 fn districts(area: Option<u32>) -> (u32, u32) {
     let Some(mut from) = area else { return (0, u32::MAX) };
@@ -141,5 +147,7 @@ mod tests {
         assert_eq!(districts(Some(3101)), (310_100, 310_199));
         assert_eq!(districts(Some(31)), (310_000, 319_999));
         assert_eq!(districts(None), (0, u32::MAX));
+        assert!(lies_within(310_101, 31) && lies_within(3101, 3101) && lies_within(3101, 31));
+        assert!(!lies_within(31, 3101) && !lies_within(310_104, 310_101) && !lies_within(3201, 31));
     }
 }

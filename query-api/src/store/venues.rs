@@ -23,6 +23,15 @@ impl VenueNames {
     }
 }
 
+/// Whose a venue is.
+#[derive(Debug, Clone, Row, Deserialize)]
+pub struct OwnerRow {
+    /// Its district.
+    pub district: u32,
+    /// Unified social credit code of its organisation; empty when it has none.
+    pub organisation: String,
+}
+
 #[derive(Row, Deserialize)]
 struct NameRow {
     venue_id: VenueId,
@@ -30,6 +39,15 @@ struct NameRow {
 }
 
 impl Store {
+    /// Whose a venue is; `None` when the directory does not have it.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn venue_owner(&self, venue: VenueId) -> Result<Option<OwnerRow>, QueryError> {
+        let query = self.query(include_str!("../sql/venue_owner.sql")).param("venue", venue);
+        Ok(self.rows(Kind::VenueOwner, query).await?.pop())
+    }
+
     /// The names of these venues.
     ///
     /// # Errors

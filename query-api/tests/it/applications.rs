@@ -1,10 +1,14 @@
 //! `GET /v1/applications` and `GET /v1/applications/{id}`.
 
-use schemas::{KeyRing, VenueCode};
+use reqwest::{Method, Response};
+use schemas::{
+    KeyRing, VenueCode,
+    access::{Role, Scope},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::city::{CODE_KEYS_FILE, City, person, problem};
+use crate::city::{Api, CODE_KEYS_FILE, City, json as body, person, problem};
 
 const ORGANISATION: &str = "91310000MA1FL0000N";
 
@@ -110,5 +114,49 @@ async fn what_is_not_known_and_what_is_wrong_is_said() {
         ("/v1/applications?person=1", "person"),
     ] {
         assert_eq!(problem(api.get(path).await, 422).await.1, field, "{path}");
+    }
+}
+
+async fn get_as(api: &Api, role: Role, scope: &Scope, path: &str) -> Response {
+    let token = api.issuer.issue(role, "it", scope.clone(), chrono::Utc::now().timestamp(), 600).expect("a token");
+    api.bare_request(Method::GET, path).bearer_auth(token).send().await.expect("an answer")
+}
+
+#[tokio::test]
+async fn my_records_are_mine_and_my_organisations_and_nobody_elses() {
+    let city = City::new().await;
+    let other = json!({"organisation": "91310000MA1FL0001R", "district": 310_104});
+    let colleague = json!({"applicant": person(2).to_u64()});
+    let rows = [row(1, 1, "submitted", &json!({})), row(2, 2, "submitted", &colleague), row(3, 3, "submitted", &other)];
+    store(&city, &rows).await;
+    let api = city.api().await;
+    let operator = Scope { organisation: Some(ORGANISATION.to_owned()), person: Some(person(1)), ..Scope::default() };
+    let count = async |role, scope: &Scope, question: &str| {
+        let answer = body(get_as(&api, role, scope, &format!("/v1/applications{question}")).await, 200).await;
+        answer["applications"].as_array().map(Vec::len).expect("a list")
+    };
+    assert_eq!(count(Role::Operator, &operator, "?applicant=me").await, 1);
+    assert_eq!(count(Role::Operator, &operator, "?organisation=me").await, 2);
+    assert_eq!(count(Role::Operator, &operator, "").await, 2, "never more than the organisation's");
+    let district = Scope { district: Some(310_104), ..Scope::default() };
+    assert_eq!(count(Role::District, &district, "").await, 1);
+    assert_eq!(count(Role::Regulator, &Scope::default(), "").await, 3);
+
+    for (role, scope, path, field) in [
+        (Role::Operator, &operator, "/v1/applications?organisation=91310000MA1FL0001R".to_owned(), "organisation"),
+        (Role::Operator, &operator, format!("/v1/applications/{}", id(3)), "id"),
+        (Role::District, &district, "/v1/applications?district=3101".to_owned(), "district"),
+        (Role::District, &district, format!("/v1/applications/{}", id(1)), "id"),
+    ] {
+        let refused = problem(get_as(&api, role, scope, &path).await, 403).await;
+        assert_eq!(refused, ("out-of-scope".to_owned(), field.to_owned()), "{path}");
+    }
+    for (path, field) in [
+        ("?applicant=1123456789abcdef", "applicant"),
+        ("?applicant=me", "applicant"),
+        ("?organisation=me", "organisation"),
+    ] {
+        let wrong = get_as(&api, Role::Regulator, &Scope::default(), &format!("/v1/applications{path}")).await;
+        assert_eq!(problem(wrong, 422).await.1, field, "{path}");
     }
 }

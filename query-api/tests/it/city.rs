@@ -3,10 +3,14 @@
 use clap::Parser;
 use clickhouse::Client;
 use query_api::Config;
-use reqwest::Response;
-use schemas::{Colour, Direction, Exemption, Method, PersonKey, Reasons, ScanEvent, ScanRow, TestResult, Verdict};
+use reqwest::{Method, RequestBuilder, Response};
+use schemas::access::{Role, Scope};
+use schemas::{Colour, Direction, Exemption, PersonKey, Reasons, ScanEvent, ScanRow, TestResult, Verdict};
 use serde_json::Value;
-use service::ClickHouseConfig;
+use service::{
+    ClickHouseConfig,
+    access::{Issuer, KeySet, SigningKey},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +34,7 @@ pub struct City {
 /// A query service that runs until it is dropped.
 pub struct Api {
     pub base: String,
+    pub issuer: Issuer,
     http: reqwest::Client,
     shutdown: CancellationToken,
 }
@@ -142,20 +147,56 @@ impl Drop for City {
 /// A service that asks a ClickHouse at `url`, as the user that can only read.
 pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
     let (user, password) = (env("VENUECODE_QUERY_USER"), env("VENUECODE_QUERY_PASSWORD"));
-    let own = ["query-api", "--clickhouse", url, "--database", database, "--clickhouse-user", &user];
-    let keys = ["--clickhouse-password", &password, "--code-keys-file", CODE_KEYS_FILE];
-    let own = own.into_iter().chain(keys);
+    let (issuer, keys) = keys();
+    let keys_file = keys.path().display().to_string();
+    let own = ["query-api", "--token-keys-file", &keys_file, "--code-keys-file", CODE_KEYS_FILE];
+    let own = own.into_iter().chain(["--clickhouse", url, "--database", database, "--clickhouse-user", &user]);
+    let own = own.chain(["--clickhouse-password", &password]);
     let config = Cli::parse_from(own.chain(flags.iter().copied())).config;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     let shutdown = CancellationToken::new();
-    tokio::spawn(query_api::serve(config, listener, shutdown.clone()));
-    Api { base, http: reqwest::Client::new(), shutdown }
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        // The service reads its keys again as long as it runs.
+        let _keys = keys;
+        query_api::serve(config, listener, stop).await
+    });
+    Api { base, issuer, http: reqwest::Client::new(), shutdown }
+}
+
+/// A key for tokens, and the file with its public half.
+pub fn keys() -> (Issuer, tempfile::NamedTempFile) {
+    let issuer = Issuer::new(SigningKey::generate("it").expect("a key"));
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let jwks = KeySet::rotate(None, Some(issuer.key.public()), &[]).expect("a key set");
+    std::fs::write(file.path(), jwks).expect("written");
+    (issuer, file)
+}
+
+/// A token without any limit.
+pub fn token(issuer: &Issuer, role: Role) -> String {
+    issuer.issue(role, "it", Scope::default(), chrono::Utc::now().timestamp(), 3600).expect("a token")
 }
 
 impl Api {
+    /// A request with a token of a role that may use the path.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let role = match path {
+            path if path.starts_with("/v1/stats") => Role::Regulator,
+            path if path.starts_with("/v1/applications") => Role::Reviewer,
+            _ => Role::Epidemiologist,
+        };
+        self.bare_request(method, path).bearer_auth(token(&self.issuer, role))
+    }
+
+    /// A request without a token.
+    pub fn bare_request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
     pub async fn get(&self, path: &str) -> Response {
-        self.http.get(format!("{}{path}", self.base)).send().await.expect("an answer")
+        self.request(Method::GET, path).send().await.expect("an answer")
     }
 
     pub async fn ok(&self, path: &str) -> Value {
@@ -163,7 +204,7 @@ impl Api {
     }
 
     pub async fn post(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Response {
-        let request = self.http.post(format!("{}{path}", self.base)).header("content-type", content_type);
+        let request = self.request(Method::POST, path).header("content-type", content_type);
         request.body(body).send().await.expect("an answer")
     }
 
@@ -216,7 +257,7 @@ pub fn range(from: i64, to: i64) -> String {
 /// A plain scan, some seconds after midnight.
 pub fn scan(number: u64, venue: u32, after_s: i64) -> ScanRow {
     let (person, scanned_at) = (person(number), MIDNIGHT + after_s);
-    let (method, direction) = (Method::VenueCode, Direction::Entry);
+    let (method, direction) = (schemas::Method::VenueCode, Direction::Entry);
     ScanRow {
         person,
         venue,

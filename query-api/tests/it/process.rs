@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::city::{CODE_KEYS_FILE, City, env};
+use schemas::access::Role;
+
+use crate::city::{CODE_KEYS_FILE, City, env, keys, token};
 
 fn process(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venuecode-query-api"));
@@ -27,6 +29,12 @@ fn start(flags: &[&str]) -> (Child, BufReader<ChildStderr>, String) {
     (child, log, format!("http://{address}"))
 }
 
+/// The status of a path, asked for with a token.
+async fn get(url: &str, token: String) -> u16 {
+    let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await.expect("an answer");
+    answer.status().as_u16()
+}
+
 async fn stop(mut child: Child) -> std::process::ExitStatus {
     Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
     let started = Instant::now();
@@ -42,10 +50,12 @@ async fn stop(mut child: Child) -> std::process::ExitStatus {
 
 #[tokio::test]
 async fn it_still_answers_and_stops_when_nobody_reads_its_log() {
-    let (child, log, base) = start(&["--listen", "127.0.0.1:0", "--clickhouse", "http://127.0.0.1:1"]);
+    let (issuer, keys) = keys();
+    let keys = keys.path().display().to_string();
+    let nowhere = ["--listen", "127.0.0.1:0", "--clickhouse", "http://127.0.0.1:1", "--token-keys-file", &keys];
+    let (child, log, base) = start(&nowhere);
     drop(log);
-    let answer = reqwest::get(format!("{base}/v1/stats")).await.expect("an answer");
-    assert_eq!(answer.status(), 503);
+    assert_eq!(get(&format!("{base}/v1/stats"), token(&issuer, Role::Regulator)).await, 503);
     assert!(stop(child).await.success());
 }
 
@@ -54,23 +64,33 @@ async fn no_person_is_in_its_log() {
     let city = City::new().await;
     let database = city.admin.database.clone();
     city.run("DROP TABLE scans_by_person SYNC").await;
-    let (child, mut log, base) = start(&["--listen", "127.0.0.1:0", "--database", &database]);
+    let (issuer, keys) = keys();
+    let keys = keys.path().display().to_string();
+    let (child, mut log, base) =
+        start(&["--listen", "127.0.0.1:0", "--database", &database, "--token-keys-file", &keys]);
     let mut ready = String::new();
     log.read_line(&mut ready).expect("a line");
     assert!(ready.contains("ready"), "{ready}");
     let person = "1abcdef012345678";
     let path = format!("/v1/persons/{person}/visits?from=2022-05-22T16:00:00Z&to=2022-05-22T17:00:00Z");
-    assert_eq!(reqwest::get(format!("{base}{path}")).await.expect("an answer").status(), 503);
+    let token = token(&issuer, Role::Epidemiologist);
+    assert_eq!(get(&format!("{base}{path}"), token.clone()).await, 503);
     assert!(stop(child).await.success());
     let log: Vec<_> = log.lines().map(|line| line.expect("text")).collect();
     let number = u64::from_str_radix(person, 16).expect("hex").to_string();
     assert!(log.iter().any(|line| line.contains("a request failed")), "{log:?}");
     assert!(log.iter().all(|line| !line.contains(person) && !line.contains(&number)), "{log:?}");
+    assert!(log.iter().all(|line| token.split('.').all(|part| !line.contains(part))), "nor a token");
 }
 
 #[test]
 fn a_wrong_flag_is_one_line_and_a_failure() {
-    let output = process(&["--city", "atlantis"]).env("RUST_BACKTRACE", "1").output().expect("it runs");
+    let (_, keys) = keys();
+    let keys = keys.path().display().to_string();
+    let output = process(&["--city", "atlantis", "--token-keys-file", &keys])
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .expect("it runs");
     let text = String::from_utf8(output.stderr).expect("text");
     assert!(!output.status.success());
     assert_eq!(text.lines().count(), 1, "{text}");

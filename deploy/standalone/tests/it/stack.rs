@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use benches::query::QueryApi;
+use benches::tokens::{TokenConfig, Tokens};
 use rustix::process::{Pid, Signal, kill_process};
 use schemas::KeyRing;
 
@@ -110,7 +111,13 @@ impl Stack {
 
     pub fn query_api(&self) -> anyhow::Result<QueryApi> {
         let query = format!("http://{}", self.ports.address(2)).parse()?;
-        QueryApi::try_new(&benches::query::QueryConfig { query })
+        let tokens = TokenConfig { token_key_file: Some(self.token_key()), token: None };
+        QueryApi::try_new(&benches::query::QueryConfig { query }, Tokens::try_new(&tokens)?)
+    }
+
+    /// File with the key that this system's tokens are signed with.
+    pub fn token_key(&self) -> PathBuf {
+        self.data.path().join("secrets/token.key")
     }
 
     /// The keys under which this system knows people.
@@ -120,7 +127,9 @@ impl Stack {
 
     /// Runs a subcommand of `venuecode` in the data directory and fails with what it printed.
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = command().current_dir(self.data.path()).args(arguments).output()?;
+        let key = self.token_key();
+        let output =
+            command().current_dir(self.data.path()).env("VENUECODE_TOKEN_KEY_FILE", key).args(arguments).output()?;
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         if output.status.success() { Ok(text) } else { bail!("venuecode {arguments:?}: {}\n{text}", output.status) }
     }

@@ -151,12 +151,18 @@ pub fn http_get(address: &str, target: &str) -> anyhow::Result<String> {
     Ok(answer)
 }
 
-/// Sends one request with a JSON body and gives the status and the answer's body.
-pub fn http_send(address: &str, method: &str, target: &str, body: &str) -> anyhow::Result<(String, String)> {
+/// Sends one request with a token and a JSON body and gives the status and the answer's body.
+pub fn http_send(
+    address: &str,
+    token: &str,
+    (method, target): (&str, &str),
+    body: &str,
+) -> anyhow::Result<(String, String)> {
     let mut stream = TcpStream::connect(address)?;
     write!(
         stream,
-        "{method} {target} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} {target} HTTP/1.0\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
     let mut answer = String::new();

@@ -1,0 +1,121 @@
+//! Who gets in, and how far.
+
+use benches::doors::{Door, try_all};
+use reqwest::{Method, Response};
+use schemas::access::{
+    Role::{self, Admin, Dashboard, District, Epidemiologist, Operator, Regulator, Reviewer, Supervisor},
+    Scope,
+};
+
+use crate::city::{Api, City, problem, range, scan};
+
+/// Who may use what, written down a second time.
+const DOORS: &[Door] = &[
+    ("POST", "/v1/traces", Some(&[Epidemiologist])),
+    ("GET", "/v1/persons/{person}/visits", Some(&[Epidemiologist])),
+    ("GET", "/v1/venues/{id}/visitors", Some(&[Epidemiologist])),
+    ("GET", "/v1/footfall", Some(&[Operator, District, Epidemiologist, Supervisor, Dashboard, Regulator])),
+    ("GET", "/v1/stats", Some(&[Dashboard, Regulator, Admin])),
+    ("GET", "/v1/applications", Some(&[Operator, Reviewer, District, Regulator, Admin])),
+    ("GET", "/v1/applications/{id}", Some(&[Operator, Reviewer, District, Regulator, Admin])),
+    ("GET", "/healthz", None),
+    ("GET", "/readyz", None),
+    ("GET", "/metrics", None),
+    ("GET", "/openapi.json", None),
+];
+
+const ORGANISATION: &str = "91310000MA1FL0000N";
+
+#[tokio::test]
+async fn every_route_takes_its_roles_and_no_other_and_no_bad_token() {
+    let city = City::new().await;
+    let api = city.api().await;
+    try_all(&api.base, &api.issuer, DOORS).await.expect("every door is as it should be");
+}
+
+/// Two venues: one of the organisation in 310101, one of nobody in 310104.
+async fn two_venues(city: &City) {
+    for (venue, district, organisation) in [(1, 310_101, ORGANISATION), (2, 310_104, "")] {
+        let sql = "INSERT INTO venues (venue_id, name, category, district, address, door, organisation, active, version) \
+                   VALUES ({venue:UInt32}, 'x', 'retail', {district:UInt32}, '', '', {organisation:String}, true, 1)";
+        let query = city.client().query(sql).param("venue", venue).param("district", district);
+        query.param("organisation", organisation).execute().await.expect("the venue is stored");
+    }
+    city.store(&[scan(1, 1, 60), scan(2, 2, 60)]).await;
+}
+
+async fn get(api: &Api, role: Role, scope: &Scope, path: &str) -> Response {
+    let now = chrono::Utc::now().timestamp();
+    let token = api.issuer.issue(role, "it", scope.clone(), now, 600).expect("a token");
+    api.bare_request(Method::GET, path).bearer_auth(token).send().await.expect("an answer")
+}
+
+fn footfall(scope: &str, id: &str) -> String {
+    let id = if id.is_empty() { String::new() } else { format!("&id={id}") };
+    format!("/v1/footfall?scope={scope}{id}&step=hour&{}", range(0, 3600))
+}
+
+#[tokio::test]
+async fn footfall_is_counted_within_the_limits_of_the_token_only() {
+    let city = City::new().await;
+    two_venues(&city).await;
+    let api = city.api().await;
+    let district = |district| Scope { district: Some(district), ..Scope::default() };
+    let organisation = || Scope { organisation: Some(ORGANISATION.to_owned()), ..Scope::default() };
+    let venues = || Scope { venues: Some(vec![1]), ..Scope::default() };
+    for (role, scope, path, refused) in [
+        (District, district(310_101), footfall("district", "310101"), None),
+        (District, district(310_101), footfall("district", "310104"), Some("id")),
+        (District, district(3101), footfall("district", "310104"), None),
+        (District, district(310_101), footfall("venue", "1"), None),
+        (District, district(310_101), footfall("venue", "2"), Some("id")),
+        (District, district(310_101), footfall("venue", "3"), Some("id")),
+        (District, district(310_101), footfall("city", ""), Some("scope")),
+        (District, district(310_101), footfall("category", "retail"), Some("scope")),
+        (Operator, organisation(), footfall("venue", "1"), None),
+        (Operator, organisation(), footfall("venue", "2"), Some("id")),
+        (Operator, organisation(), footfall("district", "310101"), Some("scope")),
+        (Operator, organisation(), footfall("city", ""), Some("scope")),
+        (Dashboard, venues(), footfall("venue", "1"), None),
+        (Dashboard, venues(), footfall("venue", "2"), Some("id")),
+        (Dashboard, Scope::default(), footfall("city", ""), None),
+        (Regulator, Scope::default(), footfall("district", "310104"), None),
+    ] {
+        let answer = get(&api, role, &scope, &path).await;
+        match refused {
+            None => assert_eq!(answer.status(), 200, "{role} {scope:?} {path}"),
+            Some(field) => {
+                assert_eq!(
+                    problem(answer, 403).await,
+                    ("out-of-scope".to_owned(), field.to_owned()),
+                    "{scope:?} {path}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn visitors_are_shown_of_the_venues_of_the_token_only() {
+    let city = City::new().await;
+    two_venues(&city).await;
+    let api = city.api().await;
+    let path = |venue| format!("/v1/venues/{venue}/visitors?{}", range(0, 3600));
+    let own = Scope { district: Some(310_101), ..Scope::default() };
+    assert_eq!(get(&api, Epidemiologist, &own, &path(1)).await.status(), 200);
+    let answer = get(&api, Epidemiologist, &own, &path(2)).await;
+    assert_eq!(problem(answer, 403).await, ("out-of-scope".to_owned(), "id".to_owned()));
+}
+
+#[tokio::test]
+async fn a_limit_that_a_route_cannot_hold_to_is_no_licence() {
+    let city = City::new().await;
+    let api = city.api().await;
+    let limited = Scope { district: Some(31), ..Scope::default() };
+    let visits = format!("/v1/persons/1123456789abcdef/visits?{}", range(0, 60));
+    for (role, path) in [(Epidemiologist, visits.as_str()), (Dashboard, "/v1/stats")] {
+        assert_eq!(get(&api, role, &Scope::default(), path).await.status(), 200, "{path}");
+        let answer = get(&api, role, &limited, path).await;
+        assert_eq!(problem(answer, 403).await.0, "out-of-scope", "{path}");
+    }
+}
