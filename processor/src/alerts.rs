@@ -6,7 +6,7 @@
 //! acknowledged in time is escalated.
 
 pub mod case;
-mod gauges;
+pub mod gauges;
 mod row;
 
 use std::{

@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS alerts
     method             LowCardinality(String),
     verdict            LowCardinality(String),
     colour             LowCardinality(String),
-    reasons            Array(LowCardinality(String)),
+    reasons            Array(String),
     raised_at_ms       Int64,
     action             LowCardinality(String),
     at_ms              Int64,

@@ -14,11 +14,20 @@ use rdkafka::{
 };
 use service::{
     KafkaConfig,
-    kafka::{METADATA_TIMEOUT, reader_at},
+    kafka::{METADATA_TIMEOUT, partition_count, reader_at},
 };
 
 /// Most records that are gathered at once.
 const MAX_RECORDS: usize = 2_000;
+
+/// How many partitions a log has.
+///
+/// # Errors
+/// When Kafka does not say.
+pub fn partitions(kafka: &KafkaConfig, topic: &str) -> anyhow::Result<i32> {
+    let consumer = kafka.reader().create().context("cannot set up a Kafka consumer")?;
+    partition_count(&consumer, topic)
+}
 
 /// One partition of a log.
 pub struct Log {
