@@ -185,7 +185,8 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                         scope.spawn(|| take_part("alerts", &topics.alerts, alerts)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
-                    let ended = machines.map(|machine| machine.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked"))));
+                    let ended =
+                        machines.map(|machine| machine.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked"))));
                     ended.into_iter().fold(scans, Result::and)
                 })
             }

@@ -61,8 +61,7 @@ async fn what_an_office_does_goes_to_the_book_of_its_district_with_its_account_a
 #[tokio::test]
 async fn an_office_handles_the_alerts_of_its_own_district_and_no_others() {
     let gateway = Gateway::start().await;
-    for (own, of, status) in
-        [(310_101, 310_101, 202), (31, 310_101, 202), (310_101, 310_104, 403), (32, 310_101, 403)]
+    for (own, of, status) in [(310_101, 310_101, 202), (31, 310_101, 202), (310_101, 310_104, 403), (32, 310_101, 403)]
     {
         for (what, body) in [("acknowledgement", json!({})), ("disposition", json!({"disposition": "false_alarm"}))] {
             let path = format!("/v1/alerts/{}/{what}", alert(of));
@@ -94,7 +93,12 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
         (path(&known, "disposition"), json!({"disposition": "not_found", "note": "长".repeat(501)}), "note"),
     ] {
         let answer = post(&gateway, Role::Supervisor, None, &path, &body).await;
-        assert_eq!((answer.refusal().0, answer.refusal().2.as_deref()), (422, Some(field)), "{path} {body}: {}", answer.text);
+        assert_eq!(
+            (answer.refusal().0, answer.refusal().2.as_deref()),
+            (422, Some(field)),
+            "{path} {body}: {}",
+            answer.text
+        );
     }
     assert!(commands(&gateway).await.is_empty());
     gateway.stop().await;

@@ -18,9 +18,7 @@ pub struct Gauges([[Gauge; AGES.len()]; STATES.len()]);
 impl Gauges {
     /// Those of a partition.
     pub fn of(partition: i32) -> Self {
-        let gauge = |state: &'static str, age: &'static str| {
-            gauge!(ALERTS_OPEN, "state" => state, "age" => age, "partition" => partition.to_string())
-        };
+        let gauge = |state: &'static str, age: &'static str| gauge!(ALERTS_OPEN, "state" => state, "age" => age, "partition" => partition.to_string());
         Self(STATES.map(|state| AGES.map(|(age, _)| gauge(state, age))))
     }
 

@@ -55,8 +55,7 @@ impl Log {
         }
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, partition);
-        let committed =
-            asking.committed_offsets(list, METADATA_TIMEOUT).context("cannot read how far outputs are")?;
+        let committed = asking.committed_offsets(list, METADATA_TIMEOUT).context("cannot read how far outputs are")?;
         let done = match committed.find_partition(topic, partition).map(|entry| entry.offset()) {
             Some(Offset::Offset(offset)) => offset,
             _ => 0,

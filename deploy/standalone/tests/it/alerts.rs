@@ -90,11 +90,19 @@ fn an_abnormal_scan_is_before_the_office_at_once_and_handled_once() -> anyhow::R
     }
     waited.sort();
     let at = |percent: usize| waited[(waited.len() - 1) * percent / 100].as_millis();
-    println!("from the receipt of an abnormal scan until the office sees it: p50 {} ms, p90 {} ms, max {} ms", at(50), at(90), at(100));
+    println!(
+        "from the receipt of an abnormal scan until the office sees it: p50 {} ms, p90 {} ms, max {} ms",
+        at(50),
+        at(90),
+        at(100)
+    );
 
     let (list, _) = desk.soon("/v1/alerts?limit=1", |list| list["alerts"][0].is_object())?;
     let alert = list["alerts"][0].clone();
-    ensure!(alert["kind"] == "abnormal_colour" && alert["colour"] == "red" && alert["venue_name"] == "Venue 1", "{alert}");
+    ensure!(
+        alert["kind"] == "abnormal_colour" && alert["colour"] == "red" && alert["venue_name"] == "Venue 1",
+        "{alert}"
+    );
     let path = format!("/v1/alerts/{}", alert["alert"].as_str().context("an identity")?);
     desk.post(Role::District, &format!("{path}/acknowledgement"), &json!({}))?;
     desk.soon(&path, |alert| alert["state"] == "acknowledged" && alert["acknowledged_by"] == "office-7")?;

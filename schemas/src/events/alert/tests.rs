@@ -61,9 +61,8 @@ fn what_is_abnormal_raises_the_gravest_kind_once() {
 #[test]
 fn a_scan_that_came_late_or_was_let_through_is_judged_as_of_the_scan() {
     for verdict in [Verdict::Recorded, Verdict::Admit] {
-        let late = |colour| {
-            raised(|row| (row.verdict, row.colour_shown, row.colour) = (verdict, Colour::Unknown, colour))
-        };
+        let late =
+            |colour| raised(|row| (row.verdict, row.colour_shown, row.colour) = (verdict, Colour::Unknown, colour));
         assert_eq!(late(Colour::Red), Some((AlertKind::AbnormalColour, Colour::Red)));
         assert_eq!(late(Colour::Yellow), Some((AlertKind::AbnormalColour, Colour::Yellow)));
         assert_eq!((late(Colour::Green), late(Colour::Unknown)), (None, None));
