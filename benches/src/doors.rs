@@ -134,6 +134,7 @@ impl DoorAt<'_> {
             ensure!(is_there, "{self}: the document knows no {status}");
         }
         let text = operation["description"].as_str().unwrap_or_default();
+        let text = text.rsplit("Roles: ").next().and_then(|text| text.split('.').next()).unwrap_or_default();
         for role in Role::ALL {
             let named = text.contains(&format!("`{role}`"));
             ensure!(named == roles.contains(role), "{self}: the document says of {role}: {text}");
@@ -169,8 +170,8 @@ fn bad_tokens(
     let unknown = SigningKey::generate("nobodys")?;
     let forged_body = {
         let mut claims = claims.clone();
-        claims.role = Role::Admin;
-        claims.scope = Scope::default();
+        (claims.role, claims.scope) = (Role::Admin, Scope::default());
+        claims.sub = "somebody else".to_owned();
         BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims)?)
     };
     let head = message.split('.').next().context("a head")?;

@@ -111,7 +111,8 @@ async fn a_citizen_scans_codes_for_themselves_only() {
     for body in [
         json!({"code": code}),
         json!({"code": code, "person": own.to_string()}),
-        json!({"code": code, "document": {"type": "id_card", "number": ID_CARD}, "method": "manual"}),
+        json!({"code": code, "document": {"type": "id_card", "number": ID_CARD}, "method": "manual",
+            "offline_reason": "no_smartphone"}),
     ] {
         scan(&gateway, &token, &body).await.ok();
     }
