@@ -43,7 +43,7 @@ impl<'a> CaseRow<'a> {
     pub fn new(alert_id: Uuid, revision: u64, event: &AlertEvent, case: &'a Case, step: &'a Step) -> Self {
         let raised = &case.raised;
         let disposed = case.disposed.as_ref().map(|(deed, _)| deed);
-        let by = |deed: Option<&'a Deed>| deed.map_or("", |deed| &deed.by);
+        let by = |deed: Option<&'a Deed>| deed.map_or("", |deed| deed.by.as_str());
         Self {
             alert_id,
             revision,
