@@ -79,7 +79,8 @@ proptest! {
         let id = |source, kind| AlertEvent::derive_id(district, Uuid::from_u128(source), kind);
         let alert = id(source, AlertKind::Symptoms);
         prop_assert_eq!(AlertEvent::district_of(alert), Some(district));
-        prop_assert!(alert.to_string().starts_with(&format!("00{district}-")));
+        let (text, prefix) = (alert.to_string(), format!("00{district}-"));
+        prop_assert!(text.starts_with(&prefix));
         prop_assert_ne!(alert, id(source, AlertKind::AbnormalColour));
         prop_assert_eq!(alert == id(other, AlertKind::Symptoms), source == other);
     }
