@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, PERSON, venue_line};
 
-/// A city that the code knows nothing of.
-const HAIGANG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/cities/haigang.toml");
+/// A city that the code knows nothing of; tests run in their package's folder.
+const HAIGANG: &str = "tests/it/cities/haigang.toml";
 /// Valid numbers of nobody, born in 1950, 1980 and 2010.
 const SENIOR: &str = "340524195001010016";
 const ADULT: &str = "34052419800101001X";

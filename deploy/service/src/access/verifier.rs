@@ -45,6 +45,8 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 pub struct Verifier {
     expected: Expected,
     file: PathBuf,
+    /// What the file held at the start.
+    text: String,
     keys: RwLock<Arc<KeySet>>,
     /// Number of the key set; changes after the set does.
     generation: AtomicU64,
@@ -60,7 +62,7 @@ impl Verifier {
     /// When the file cannot be read or used, or has no key.
     pub fn try_new(config: &AccessConfig) -> anyhow::Result<Arc<Self>> {
         let file = config.token_keys_file.clone();
-        let (_, keys) = keys::read(&file).context("--token-keys-file")?;
+        let (text, keys) = keys::read(&file).context("--token-keys-file")?;
         ensure!(!keys.is_empty(), "--token-keys-file: {} has no key, so that nobody could be let in", file.display());
         error::describe();
         metrics::describe_gauge!(
@@ -71,6 +73,7 @@ impl Verifier {
         Ok(Arc::new(Self {
             expected: config.expected(),
             file,
+            text,
             keys: RwLock::new(Arc::new(keys)),
             generation: AtomicU64::new(GENERATIONS.fetch_add(1, Ordering::Relaxed)),
             failures: Failures::default(),
@@ -118,16 +121,16 @@ impl Verifier {
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
         let mut every = tokio::time::interval(LOOK_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut seen = None;
+        let mut seen = Some(self.text.clone());
         loop {
             tokio::select! {
                 _ = every.tick() => {}
                 () = stop.cancelled() => return,
             }
             let text = tokio::fs::read_to_string(&self.file).await.ok();
-            if seen.as_ref() != Some(&text) {
+            if seen != text {
                 self.take_over(text.as_deref());
-                seen = Some(text);
+                seen = text;
             }
         }
     }

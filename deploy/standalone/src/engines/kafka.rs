@@ -1,32 +1,18 @@
-//! The embedded Kafka: the Tansu broker as a library, on SQLite, in a child process of its own.
-//!
-//! It speaks the Kafka protocol and keeps what it acknowledged across `kill -9`. It has no transactions and drops commit
-//! metadata; nothing here depends on those.
+//! The embedded Kafka ([`broker`]) in a child process of its own.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tansu_broker::broker::Broker;
-use tansu_broker::coordinator::group::administrator::Controller;
-use tansu_storage::StorageContainer;
+pub(crate) use broker::STORAGE_FILE;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
-use url::Url;
-use uuid::Uuid;
 
 use crate::child::{Child, ChildSpec, StopBy};
 use crate::data_dir::DataDir;
 use crate::engines::apache_kafka;
 use crate::lifeline;
 
-const CLUSTER_ID: &str = "venuecode";
-const NODE_ID: i32 = 1;
-/// Relative to the working directory: the broker knows no absolute path here.
-const STORAGE: &str = "sqlite://kafka.db";
-/// The file of [`STORAGE`].
-pub(crate) const STORAGE_FILE: &str = "kafka.db";
 const READY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts the broker as a supervised child that listens on `address` and stores in `DIR/kafka`.
@@ -74,19 +60,7 @@ pub async fn run(address: SocketAddr, dir: PathBuf) -> anyhow::Result<()> {
         std::process::exit(0);
     })?;
     enter(&dir)?;
-    let listener = Url::parse(&format!("tcp://{address}"))?;
-    let mut broker = Broker::<Controller<StorageContainer>, StorageContainer>::builder()
-        .node_id(NODE_ID)
-        .cluster_id(CLUSTER_ID)
-        .incarnation_id(Uuid::now_v7())
-        .listener(listener.clone())
-        .advertised_listener(listener)
-        .storage(Url::parse(STORAGE)?)
-        .silent(true)
-        .build()
-        .await
-        .context("cannot open the embedded Kafka's storage")?;
-    broker.serve(Instant::now()).await.with_context(|| format!("the embedded Kafka cannot serve {address}"))
+    broker::serve(address).await
 }
 
 fn enter(dir: &Path) -> anyhow::Result<()> {

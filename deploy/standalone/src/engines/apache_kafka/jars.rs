@@ -84,8 +84,8 @@ mod tests {
         let java = tools.path().join("java");
         std::os::unix::fs::symlink("/bin/true", &java)?;
         let path = format!("{}:{}", tools.path().display(), std::env::var("PATH")?);
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../kafka/fetch.sh");
-        let output = Command::new(script).env("VENUECODE_CACHE", cache.path()).env("PATH", path).output()?;
+        let output =
+            Command::new("../kafka/fetch.sh").env("VENUECODE_CACHE", cache.path()).env("PATH", path).output()?;
         assert_eq!(String::from_utf8(output.stdout)?.trim(), dir.to_string_lossy());
         Ok(())
     }
