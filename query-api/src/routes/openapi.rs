@@ -14,7 +14,7 @@ use utoipa::OpenApi;
     ),
     paths(healthz, readyz, metrics, openapi_json),
     components(schemas(Problem)),
-    tags((name = "scans", description = "Questions about scans"), (name = "applications", description = "Applications for venue codes"), (name = "service", description = "About the process"))
+    tags((name = "scans", description = "Questions about scans"), (name = "applications", description = "Applications for venue codes"), (name = "alerts", description = "Abnormal scans, for the districts' offices"), (name = "service", description = "About the process"))
 )]
 pub struct Document;
 
