@@ -1,6 +1,15 @@
 //! The gateway's connections: HTTP/1.1, each with a bound on what it holds and how long it may take.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -19,6 +28,8 @@ use crate::admission::{Clients, Connection};
 
 /// How long the head of a request may take, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long, at the end, a connection that has asked nothing yet may take to ask.
+const FIRST_REQUEST: Duration = Duration::from_millis(300);
 /// What a connection may hold of what was read and not yet taken.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// A pause when the system has no connection to give.
@@ -68,7 +79,9 @@ async fn talk(stream: TcpStream, connection: Connection, router: Router, stop: C
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let answer = service_fn(move |request: Request<Incoming>| {
+    let has_asked = AtomicBool::new(false);
+    let answer = service_fn(|request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(connection.address));
         let answer = router.clone().call(request);
@@ -82,8 +95,15 @@ async fn talk(stream: TcpStream, connection: Connection, router: Router, stop: C
     let ended = tokio::select! {
         ended = &mut talking => ended,
         () = stop.cancelled() => {
-            talking.as_mut().graceful_shutdown();
-            talking.await
+            // hyper closes a connection at once of which it has read nothing, and a request may be on its way.
+            let asks = async { while !has_asked.load(Ordering::Relaxed) { tokio::time::sleep(FIRST_REQUEST / 30).await } };
+            tokio::select! {
+                ended = &mut talking => ended,
+                _ = tokio::time::timeout(FIRST_REQUEST, asks) => {
+                    talking.as_mut().graceful_shutdown();
+                    talking.await
+                }
+            }
         }
     };
     if let Err(error) = ended {
