@@ -112,7 +112,7 @@ fn one_person(city: &City, moments: &[(u32, UnixSeconds)], rng: &mut StdRng, out
         }
         let now = LocalTime::of(*at, city.profile().utc_offset_minutes);
         let venue = &city.venues()[person.next_venue(now, &city.pickers, rng) as usize];
-        let method = person.method(venue, rng);
+        let method = person.method(venue);
         inside = Some((venue.id, method));
         out.push(Scan { at: *at, person: *number, venue: venue.id, method, direction: Direction::Entry });
     }
