@@ -2,9 +2,9 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use schemas::{CityProfile, KeyRing};
-use service::{HttpConfig, KafkaConfig, secret::read_key_ring};
+use service::{CodeConfig, HttpConfig, KafkaConfig, code::CodeSigner, secret::read_key_ring};
 
 use crate::spool::Spool;
 
@@ -82,15 +82,12 @@ pub struct CityConfig {
     /// City profile
     #[arg(long = "city", env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME")]
     pub name: String,
-    /// File with the keys that sign venue codes, as lines of VERSION:HEX
-    #[arg(long, env = "VENUECODE_CODE_KEYS_FILE", value_name = "FILE")]
-    pub code_keys_file: PathBuf,
+    /// How venue codes are signed.
+    #[command(flatten)]
+    pub codes: CodeConfig,
     /// File with the keys that turn documents into person keys, as lines of VERSION:HEX
     #[arg(long, env = "VENUECODE_PERSON_KEYS_FILE", value_name = "FILE")]
     pub person_keys_file: PathBuf,
-    /// What stands before a code in its URL; upper case keeps the QR code small
-    #[arg(long, env = "VENUECODE_BASE_URL", default_value = "HTTPS://CODE.EXAMPLE/V/", value_name = "URL")]
-    pub base_url: String,
 }
 
 /// What the gateway takes, and from each client how much.
@@ -129,11 +126,9 @@ pub struct City {
     /// The profile.
     pub profile: CityProfile,
     /// Signs and verifies venue codes.
-    pub code_keys: KeyRing,
+    pub codes: CodeSigner,
     /// Turns documents into person keys.
     pub person_keys: KeyRing,
-    /// What stands before a code in its URL.
-    pub base_url: String,
 }
 
 impl SpoolConfig {
@@ -159,17 +154,10 @@ impl CityConfig {
     /// # Errors
     /// When there is no such profile, a key file cannot be read, or the URL cannot stand before a code.
     pub fn load(&self) -> anyhow::Result<City> {
-        ensure!(
-            self.base_url.ends_with('/')
-                && self.base_url.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\'),
-            "--base-url `{}` cannot stand before a code: expected an ASCII URL that ends in `/`",
-            self.base_url
-        );
         Ok(City {
             profile: CityProfile::try_built_in(&self.name).context("--city")?,
-            code_keys: read_key_ring(&self.code_keys_file)?,
+            codes: self.codes.load()?,
             person_keys: read_key_ring(&self.person_keys_file)?,
-            base_url: self.base_url.clone(),
         })
     }
 }

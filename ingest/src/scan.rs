@@ -121,7 +121,7 @@ impl ScanRequest<'_> {
     pub fn check(&self, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
         let (venue, serial) = match (&self.code, self.venue) {
             (Some(code), None) => {
-                let code = VenueCode::verify(code, &city.code_keys)?;
+                let code = VenueCode::verify(code, &city.codes.keys)?;
                 (code.venue, Some(code.serial))
             }
             (None, Some(venue)) => (venue, None),
@@ -213,6 +213,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use schemas::{CityProfile, KeyRing, Reason, TestResult, VenueEvent, events::VenueStatus};
+    use service::code::CodeSigner;
 
     use super::*;
     use crate::fields::read;
@@ -225,9 +226,8 @@ mod tests {
         let ring = |byte: &str| KeyRing::try_parse(&format!("1:{}", byte.repeat(32))).expect("valid");
         City {
             profile: CityProfile::try_built_in("shanghai").expect("valid"),
-            code_keys: ring("ab"),
+            codes: CodeSigner { keys: ring("ab"), base_url: "HTTPS://CODE.EXAMPLE/V/".to_owned() },
             person_keys: ring("cd"),
-            base_url: "HTTPS://CODE.EXAMPLE/V/".to_owned(),
         }
     }
 
@@ -286,7 +286,7 @@ mod tests {
     fn code_or_venue_and_person_or_document_but_not_both() {
         let person = "1123456789abcdef";
         let document = serde_json::json!({"type": "id_card", "number": ID_CARD});
-        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().code_keys).to_string();
+        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().codes.keys).to_string();
         let field = |json| check(&json).map(|_| ()).unwrap_err().problem().field.expect("names its field");
         assert_eq!(field(serde_json::json!({"person": person})), "code");
         assert_eq!(field(serde_json::json!({"person": person, "code": code, "venue": 7})), "venue");
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_reissued_code_and_a_closed_venue_are_revoked() {
-        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().code_keys).to_string();
+        let code = VenueCode { venue: 7, serial: 1 }.sign(&city().codes.keys).to_string();
         let by_code = serde_json::json!({"code": code, "person": "1123456789abcdef"});
         let by_number = serde_json::json!({"venue": 7, "person": "1123456789abcdef"});
         assert!(accept(&by_code, Some(&venue(1, VenueStatus::Active))).is_ok());

@@ -1,6 +1,8 @@
 //! Configuration of the query service.
 
-use service::{ClickHouseConfig, HttpConfig};
+use service::{ClickHouseConfig, CodeConfig, HttpConfig};
+
+use crate::poster::PosterConfig;
 
 /// Everything that the query service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -14,6 +16,12 @@ pub struct Config {
     /// What a query may cost.
     #[command(flatten)]
     pub query: QueryConfig,
+    /// How the codes on posters are signed.
+    #[command(flatten)]
+    pub codes: CodeConfig,
+    /// How posters are printed.
+    #[command(flatten)]
+    pub posters: PosterConfig,
 }
 
 /// What a query may cost, and whose clock days are counted by.

@@ -2,6 +2,7 @@
 
 mod footfall;
 mod openapi;
+mod posters;
 mod stats;
 mod traces;
 mod visitors;
@@ -34,6 +35,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(visitors::visitors))
         .routes(routes!(footfall::footfall))
         .routes(routes!(stats::stats))
+        .routes(routes!(posters::poster))
         .split_for_parts();
     openapi::sort_paths(&mut openapi);
     let gate = from_fn_with_state(state.clone(), gate);

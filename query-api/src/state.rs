@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::CityProfile;
-use service::Readiness;
+use service::{Readiness, code::CodeSigner};
 use tokio::sync::Semaphore;
 
-use crate::{Config, QueryConfig, metrics, store::Store, tables};
+use crate::{Config, QueryConfig, metrics, poster::PrintShop, store::Store, tables};
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     store: Store,
     city: CityProfile,
+    signer: CodeSigner,
+    posters: PrintShop,
     limits: QueryConfig,
     readiness: Readiness,
     slots: Semaphore,
@@ -26,7 +28,7 @@ impl AppState {
     /// State that is not ready until the tables have been seen.
     ///
     /// # Errors
-    /// When the city is not known or another metrics recorder is installed.
+    /// When the city is not known, the keys cannot be read or another metrics recorder is installed.
     pub fn try_new(config: &Config) -> anyhow::Result<Self> {
         let city = CityProfile::try_built_in(&config.query.city)?;
         let metrics = service::telemetry::init_metrics()?;
@@ -34,6 +36,8 @@ impl AppState {
         Ok(Self(Arc::new(Inner {
             store: Store::new(&config.clickhouse, &config.query),
             city,
+            signer: config.codes.load()?,
+            posters: PrintShop::new(&config.posters),
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
@@ -47,6 +51,14 @@ impl AppState {
 
     pub(crate) fn city(&self) -> &CityProfile {
         &self.0.city
+    }
+
+    pub(crate) fn signer(&self) -> &CodeSigner {
+        &self.0.signer
+    }
+
+    pub(crate) fn posters(&self) -> &PrintShop {
+        &self.0.posters
     }
 
     pub(crate) fn limits(&self) -> &QueryConfig {

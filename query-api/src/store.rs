@@ -22,7 +22,7 @@ pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use people::{VisitRow, VisitorRow};
 pub use stats::StatsRow;
-pub use venues::VenueNames;
+pub use venues::{VenueNames, VenueRow};
 
 /// How much longer than ClickHouse's own limit an answer may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -51,6 +51,7 @@ enum Kind {
     Visitors,
     Contacts,
     VenueNames,
+    Venue,
     Footfall,
     FootfallByHour,
     Stats,
@@ -63,6 +64,7 @@ impl Kind {
             Self::Visitors => "visitors",
             Self::Contacts => "contacts",
             Self::VenueNames => "venue_names",
+            Self::Venue => "venue",
             Self::Footfall => "footfall",
             Self::FootfallByHour => "footfall_by_hour",
             Self::Stats => "stats",

@@ -2,6 +2,7 @@
 //! and an orderly end. It knows nothing of scans.
 
 pub mod clickhouse;
+pub mod code;
 pub mod health;
 pub mod http;
 pub mod kafka;
@@ -13,6 +14,7 @@ pub mod telemetry;
 pub mod topic_reader;
 
 pub use clickhouse::ClickHouseConfig;
+pub use code::CodeConfig;
 pub use health::Readiness;
 pub use http::HttpConfig;
 pub use kafka::KafkaConfig;

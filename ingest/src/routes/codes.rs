@@ -52,7 +52,7 @@ pub async fn get(
     gateway.metrics.code_requests.increment(1);
     gateway.let_in(&client, 1)?;
     let city = &gateway.city;
-    let code = VenueCode::verify(&code, &city.code_keys)?;
+    let code = VenueCode::verify(&code, &city.codes.keys)?;
     let answer = gateway.tables.with_venue(code.venue, |venue| {
         let venue = venue.ok_or(IngestError::UnknownVenue { field: "code" })?;
         if !venue.active || venue.serial != code.serial {
@@ -65,7 +65,7 @@ pub async fn get(
             district: venue.district,
             address: &venue.address,
             door: venue.door.as_deref(),
-            url: format!("{}{}", city.base_url, code.sign(&city.code_keys)),
+            url: city.codes.url(code),
         };
         serde_json::to_vec(&answer).map_err(|_| IngestError::Internal)
     })?;

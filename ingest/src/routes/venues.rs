@@ -141,8 +141,8 @@ pub async fn post(
     feed::take_batch(gateway, &client, request, Table::Venues, |line, messages| {
         let event = read::<VenueLine<'_>>(line)?.check(&city.profile)?;
         messages.push(event.venue.to_string().as_bytes(), &event)?;
-        let code = VenueCode { venue: event.venue, serial: event.serial }.sign(&city.code_keys).to_string();
-        let url = format!("{}{code}", city.base_url);
+        let code = VenueCode { venue: event.venue, serial: event.serial }.sign(&city.codes.keys).to_string();
+        let url = format!("{}{code}", city.codes.base_url);
         Ok(VenueReceipt { venue: event.venue, code, url })
     })
     .await

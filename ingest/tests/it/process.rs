@@ -26,7 +26,7 @@ impl Process {
             .args(["--listen", &format!("127.0.0.1:{port}"), "--kafka", kafka])
             .args(["--topic-prefix", &config.kafka.topic_prefix, "--partitions", "2"])
             .arg("--code-keys-file")
-            .arg(&config.city.code_keys_file)
+            .arg(&config.city.codes.code_keys_file)
             .arg("--person-keys-file")
             .arg(&config.city.person_keys_file)
             .arg("--spool")

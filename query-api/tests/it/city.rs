@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 /// 2022-05-22 16:00:00 UTC, midnight in Shanghai.
 pub const MIDNIGHT: i64 = 1_653_235_200;
 
+/// Keys that sign codes in tests.
+pub const CODE_KEYS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/code.keys");
+
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
@@ -140,7 +143,8 @@ impl Drop for City {
 pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
     let (user, password) = (env("VENUECODE_QUERY_USER"), env("VENUECODE_QUERY_PASSWORD"));
     let own = ["query-api", "--clickhouse", url, "--database", database, "--clickhouse-user", &user];
-    let own = own.into_iter().chain(["--clickhouse-password", &password]);
+    let keys = ["--clickhouse-password", &password, "--code-keys-file", CODE_KEYS_FILE];
+    let own = own.into_iter().chain(keys);
     let config = Cli::parse_from(own.chain(flags.iter().copied())).config;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
@@ -152,6 +156,13 @@ pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
 impl Api {
     pub async fn get(&self, path: &str) -> Response {
         self.http.get(format!("{}{path}", self.base)).send().await.expect("an answer")
+    }
+
+    /// Asks with one header, or none.
+    pub async fn send(&self, method: Method, path: &str, header: Option<(&str, &str)>) -> Response {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        let request = header.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        request.send().await.expect("an answer")
     }
 
     pub async fn ok(&self, path: &str) -> Value {

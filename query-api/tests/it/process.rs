@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::city::{City, env};
+use crate::city::{CODE_KEYS_FILE, City, env};
 
 fn process(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venuecode-query-api"));
     command.args(flags).env("VENUECODE_LOG", "info").stdin(Stdio::null()).stderr(Stdio::piped());
+    command.env("VENUECODE_CODE_KEYS_FILE", CODE_KEYS_FILE);
     command.env("VENUECODE_CLICKHOUSE_USER", env("VENUECODE_QUERY_USER"));
     command.env("VENUECODE_CLICKHOUSE_PASSWORD", env("VENUECODE_QUERY_PASSWORD"));
     command
