@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use anyhow::Context;
 use criterion::Criterion;
-use schemas::admission::{Arrival, Health, decide};
+use schemas::admission::{Arrival, Health, Policy, decide};
 use schemas::{
     CityProfile, Colour, Direction, Document, DocumentType, Exemption, KeyRing, Method, PersonKey, Reasons, ScanEvent,
     TestResult, VenueCode, Verdict,
@@ -61,7 +61,8 @@ fn hot_path(criterion: &mut Criterion) -> anyhow::Result<()> {
     ScanEvent::try_parse(&message).context("the message that is parsed must be valid")?;
     criterion.bench_function("scan_event_parse", |b| b.iter(|| ScanEvent::try_parse(black_box(&message))));
 
-    let city = CityProfile::try_built_in("shanghai")?;
+    let policy = Policy::new(&CityProfile::try_built_in("shanghai")?);
+    let class = policy.class("public").context("a class of the city")?;
     let health = Health {
         colour: Colour::Green,
         since: AT - 86_400,
@@ -71,8 +72,8 @@ fn hot_path(criterion: &mut Criterion) -> anyhow::Result<()> {
     };
     criterion.bench_function("admission_decide", |b| {
         b.iter(|| {
-            let arrival = Arrival { class: "public", at: black_box(AT), exemption: Exemption::None, symptoms: false };
-            decide(&city, &arrival, &health)
+            let arrival = Arrival { class, at: black_box(AT), claim: None, symptoms: false };
+            decide(&policy, &arrival, &health)
         });
     });
     Ok(())

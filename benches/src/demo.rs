@@ -167,6 +167,7 @@ impl Doors<'_> {
             method: Method::VenueCode,
             direction: schemas::Direction::Entry,
             scanned_at: Some(http_time(at)),
+            offline_reason: None,
         };
         Ok((key_of(self.feeder, person)?, self.gateway.scan(&scan).await?))
     }

@@ -38,6 +38,9 @@ pub struct ImportArgs {
     /// How the scans were made: venue_code, sentinel_health_code, sentinel_id_card, reverse_scan or manual
     #[arg(long, default_value = "venue_code", value_parser = method, value_name = "METHOD")]
     pub method: Method,
+    /// Why others registered these people, an id of the city profile; needed with reverse_scan and manual
+    #[arg(long, value_name = "ID")]
+    pub offline_reason: Option<String>,
     /// Rows per request
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_LINES as i64))]
     pub batch: u16,

@@ -3,10 +3,10 @@
 use std::{num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context;
-use schemas::{CityProfile, KeyRing};
-use service::{CodeConfig, HttpConfig, KafkaConfig, code::CodeSigner, secret::read_key_ring};
+use schemas::{CityProfile, KeyRing, admission::Policy};
+use service::{CodeConfig, HttpConfig, KafkaConfig, city::read_city, code::CodeSigner, secret::read_key_ring};
 
-use crate::spool::Spool;
+use crate::{spool::Spool, wording::Sentences};
 
 /// Settings of the gateway.
 #[derive(Debug, Clone, clap::Args)]
@@ -79,8 +79,8 @@ pub struct ShutdownConfig {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "City")]
 pub struct CityConfig {
-    /// City profile
-    #[arg(long = "city", env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME")]
+    /// City profile: the name of a built-in one, or the path of a .toml file
+    #[arg(long = "city", env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     pub name: String,
     /// How venue codes are signed.
     #[command(flatten)]
@@ -125,6 +125,10 @@ pub struct LimitConfig {
 pub struct City {
     /// The profile.
     pub profile: CityProfile,
+    /// Its rules.
+    pub policy: Policy,
+    /// Its sentences.
+    pub sentences: Sentences,
     /// Signs and verifies venue codes.
     pub codes: CodeSigner,
     /// Turns documents into person keys.
@@ -154,8 +158,11 @@ impl CityConfig {
     /// # Errors
     /// When there is no such profile, a key file cannot be read, or the URL cannot stand before a code.
     pub fn load(&self) -> anyhow::Result<City> {
+        let profile = read_city(&self.name).context("--city")?;
         Ok(City {
-            profile: CityProfile::try_built_in(&self.name).context("--city")?,
+            policy: Policy::new(&profile),
+            sentences: Sentences::new(&profile),
+            profile,
             codes: self.codes.load()?,
             person_keys: read_key_ring(&self.person_keys_file)?,
         })

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use schemas::{code::CodeError, document::DocumentError};
+use schemas::{code::CodeError, document::DocumentError, eligibility::Ineligible};
 use service::Problem;
 
 use crate::{limit::Quota, metrics, state::now_ms};
@@ -67,6 +67,9 @@ pub enum IngestError {
     /// The number of a document does not have the form of its type, or a wrong check character.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// The city does not register this person in this way.
+    #[error(transparent)]
+    Ineligible(#[from] Ineligible),
     /// A venue code that nobody with a key wrote.
     #[error(transparent)]
     Code(#[from] CodeError),
@@ -177,6 +180,7 @@ impl IngestError {
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
             Self::Document(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-document"),
+            Self::Ineligible(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-eligible"),
             Self::Code(_) => (StatusCode::UNPROCESSABLE_ENTITY, "mistyped-code"),
             Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
             Self::TooManyAtOnce => (StatusCode::TOO_MANY_REQUESTS, "too-many-at-once"),
@@ -195,6 +199,8 @@ impl IngestError {
             Self::MissingField { field, .. } | Self::InvalidField { field, .. } => Some(field),
             Self::UnknownVenue { field } | Self::RevokedCode { field } => Some(field),
             Self::Document(_) => Some("document.number"),
+            Self::Ineligible(Ineligible::Method(_)) => Some("method"),
+            Self::Ineligible(_) => Some("offline_reason"),
             Self::Code(_) => Some("code"),
             _ => None,
         }
@@ -272,6 +278,8 @@ mod tests {
             (IngestError::missing("a", "b"), 422, Some("a"), None),
             (IngestError::invalid("a", "b"), 422, Some("a"), None),
             (IngestError::Document(DocumentError::IdCardCheck), 422, Some("document.number"), None),
+            (IngestError::Ineligible(Ineligible::Method(String::new())), 422, Some("method"), None),
+            (IngestError::Ineligible(Ineligible::Age), 422, Some("offline_reason"), None),
             (IngestError::Code(CodeError::Signature), 422, Some("code"), None),
             (IngestError::TooManyRequests { retry_after_s: 7, quota }, 429, None, Some("7")),
             (IngestError::TooManyAtOnce, 429, None, Some("1")),

@@ -53,9 +53,24 @@ pub fn resolve(
     document: Option<&DocumentRequest<'_>>,
     keys: &KeyRing,
 ) -> Result<PersonKey, IngestError> {
+    identify(person, document, keys).map(|(person, _)| person)
+}
+
+/// The person that a key or a document names, and the document if there is one.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn identify(
+    person: Option<PersonKey>,
+    document: Option<&DocumentRequest<'_>>,
+    keys: &KeyRing,
+) -> Result<(PersonKey, Option<Document>), IngestError> {
     match (person, document) {
-        (Some(person), None) => Ok(person),
-        (None, Some(document)) => Ok(PersonKey::derive(keys, &Document::try_new(document.kind, &document.number)?)),
+        (Some(person), None) => Ok((person, None)),
+        (None, Some(document)) => {
+            let document = Document::try_new(document.kind, &document.number)?;
+            Ok((PersonKey::derive(keys, &document), Some(document)))
+        }
         (None, None) => Err(IngestError::missing("person", "expected `person` or `document`")),
         (Some(_), Some(_)) => Err(IngestError::invalid("document", "expected `person` or `document`, not both")),
     }

@@ -1,8 +1,9 @@
 //! One scan: what a client sends, what is checked and what is decided. Pure; time is an argument.
 
 use schemas::{
-    Colour, Direction, Exemption, Method, PersonKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
-    admission::{Arrival, Health, decide},
+    Colour, Direction, Method, PersonKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
+    admission::{Arrival, Claim, Health, decide},
+    eligibility,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -52,9 +53,15 @@ pub struct ScanRequest<'a> {
     /// Whether the person declares fever, cough or contact with a case.
     #[serde(default)]
     symptoms: bool,
-    /// Exemption that is claimed.
-    #[serde(default = "no_exemption")]
-    exemption: Exemption,
+    /// Exemption that is claimed: an id of the city profile.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "urgent_medical")]
+    exemption: Option<Text<'a>>,
+    /// Why others register the person, with `reverse_scan` and `manual`: an id of the city profile. May be left out
+    /// when an identity card's number tells by the age.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "senior")]
+    offline_reason: Option<Text<'a>>,
 }
 
 const fn venue_code() -> Method {
@@ -63,10 +70,6 @@ const fn venue_code() -> Method {
 
 const fn entry() -> Direction {
     Direction::Entry
-}
-
-const fn no_exemption() -> Exemption {
-    Exemption::None
 }
 
 impl<'a> Object<'a> for ScanRequest<'a> {
@@ -80,7 +83,8 @@ impl<'a> Object<'a> for ScanRequest<'a> {
         Field::optional::<Option<String>>("scanned_at", || time::EXPECTED.to_owned()),
         Field::optional::<Option<Uuid>>("event_id", || "expected a UUID".to_owned()),
         Field::optional::<bool>("symptoms", || "expected true or false".to_owned()),
-        Field::optional::<Exemption>("exemption", || one_of(Exemption::ALL.iter().map(|e| e.as_str()))),
+        Field::optional::<Option<String>>("exemption", || "expected an id of the city profile, or none".to_owned()),
+        Field::optional::<Option<String>>("offline_reason", || "expected an id of the city profile".to_owned()),
     ];
 }
 
@@ -98,7 +102,7 @@ pub struct Scan {
     at: UnixSeconds,
     event_id: Option<Uuid>,
     symptoms: bool,
-    exemption: Exemption,
+    claim: Option<Claim>,
 }
 
 /// A scan that is accepted once Kafka has it.
@@ -128,16 +132,30 @@ impl ScanRequest<'_> {
             (None, None) => return Err(IngestError::missing("code", "expected `code` or `venue`")),
             (Some(_), Some(_)) => return Err(IngestError::invalid("venue", "expected `code` or `venue`, not both")),
         };
+        let (person, document) = person::identify(self.person, self.document.as_ref(), &city.person_keys)?;
+        let at = self.scanned_at(limits, now_ms / 1000)?;
+        if let Some(today) = city.profile.day_of(at) {
+            let born = document.and_then(|document| document.birth_date());
+            eligibility::check(&city.profile, self.method, self.offline_reason.as_deref(), born, today)?;
+        }
         Ok(Scan {
             venue,
-            person: person::resolve(self.person, self.document.as_ref(), &city.person_keys)?,
+            person,
             serial,
             method: self.method,
             direction: self.direction,
-            at: self.scanned_at(limits, now_ms / 1000)?,
+            at,
             event_id: self.event_id,
             symptoms: self.symptoms,
-            exemption: self.exemption,
+            claim: self.claim(city)?,
+        })
+    }
+
+    fn claim(&self, city: &City) -> Result<Option<Claim>, IngestError> {
+        let Some(id) = self.exemption.as_deref().filter(|id| *id != "none") else { return Ok(None) };
+        city.policy.claim(id).map(Some).ok_or_else(|| {
+            let ids: Vec<_> = ["none"].into_iter().chain(city.policy.claims()).collect();
+            IngestError::invalid("exemption", format!("expected one of {}", ids.join(", ")))
         })
     }
 
@@ -179,13 +197,10 @@ impl Scan {
         let (verdict, reasons, colour, health, test_within_hours) = if late {
             (Verdict::Recorded, Reasons::NONE, Colour::Unknown, Health::UNKNOWN, None)
         } else {
-            let class = venue.class(&city.profile);
-            let arrival = Arrival { class, at: self.at, exemption: self.exemption, symptoms: self.symptoms };
-            let decision = decide(&city.profile, &arrival, &health);
-            // Only a refusal names the hours, so only a refusal looks the rule up again.
-            let rule = (decision.verdict == Verdict::Refuse).then(|| city.profile.rule_at(class, self.at)).flatten();
-            let hours = rule.and_then(|rule| rule.test_within_hours);
-            (decision.verdict, decision.reasons, decision.colour, health, hours)
+            let class = venue.class(&city.policy).ok_or(IngestError::Internal)?;
+            let arrival = Arrival { class, at: self.at, claim: self.claim, symptoms: self.symptoms };
+            let decision = decide(&city.policy, &arrival, &health);
+            (decision.verdict, decision.reasons, decision.colour, health, decision.test_within_hours)
         };
         let event_id = self
             .event_id
@@ -202,7 +217,7 @@ impl Scan {
             verdict,
             reasons,
             colour,
-            exemption: self.exemption,
+            exemption: city.policy.stored(self.claim),
         };
         Ok(Accepted { event, health, test_within_hours })
     }
@@ -212,11 +227,13 @@ impl Scan {
 mod tests {
     use std::num::NonZeroU32;
 
-    use schemas::{CityProfile, KeyRing, Reason, TestResult, VenueEvent, events::VenueStatus};
+    use schemas::{
+        CityProfile, Exemption, KeyRing, Reason, TestResult, VenueEvent, admission::Policy, events::VenueStatus,
+    };
     use service::code::CodeSigner;
 
     use super::*;
-    use crate::fields::read;
+    use crate::{fields::read, wording::Sentences};
 
     /// 2022-06-01 12:00:00 in Shanghai.
     const NOW: i64 = 1_654_056_000;
@@ -224,8 +241,11 @@ mod tests {
 
     fn city() -> City {
         let ring = |byte: &str| KeyRing::try_parse(&format!("1:{}", byte.repeat(32))).expect("valid");
+        let profile = CityProfile::try_built_in("shanghai").expect("valid");
         City {
-            profile: CityProfile::try_built_in("shanghai").expect("valid"),
+            policy: Policy::new(&profile),
+            sentences: Sentences::new(&profile),
+            profile,
             codes: CodeSigner { keys: ring("ab"), base_url: "HTTPS://CODE.EXAMPLE/V/".to_owned() },
             person_keys: ring("cd"),
         }
@@ -347,6 +367,41 @@ mod tests {
         let accepted = accepted.expect("accepted");
         assert_eq!(accepted.event.reasons.iter().collect::<Vec<_>>(), [Reason::TestTooOld]);
         assert_eq!(accepted.test_within_hours, Some(48));
+    }
+
+    #[test]
+    fn an_exemption_is_one_of_the_city_and_stored_as_its_word() {
+        let scan = |id: &str| serde_json::json!({"venue": 7, "person": "1123456789abcdef", "exemption": id});
+        let venue = venue(0, VenueStatus::Active);
+        let stored = |id| accept(&scan(id), Some(&venue)).map(|accepted| accepted.event.exemption);
+        assert_eq!(stored("urgent_medical"), Ok(Exemption::UrgentMedical));
+        assert_eq!(stored("none"), Ok(Exemption::None));
+        let problem = stored("vip").unwrap_err().problem();
+        assert_eq!((problem.status, problem.field.as_deref()), (422, Some("exemption")));
+        assert_eq!(problem.detail.as_deref(), Some("expected one of none, urgent_medical, other"));
+    }
+
+    #[test]
+    fn an_age_in_the_document_speaks_for_a_reverse_scan() {
+        let reverse = |person: serde_json::Value, reason: Option<&str>| {
+            let mut scan = serde_json::json!({"venue": 7, "method": "reverse_scan"});
+            scan.as_object_mut().expect("an object").extend(person.as_object().expect("an object").clone());
+            if let Some(reason) = reason {
+                scan["offline_reason"] = reason.into();
+            }
+            check(&scan).map(|_| ()).map_err(|error| error.problem().field.unwrap_or_default())
+        };
+        let card = |number: &str| serde_json::json!({"document": {"type": "id_card", "number": number}});
+        // Born in 1980, 1950 and 2010.
+        let (adult, senior, minor) = (card(ID_CARD), card("340524195001010016"), card("340524201001010014"));
+        let key = serde_json::json!({"person": "1123456789abcdef"});
+        let refused = Err("offline_reason".to_owned());
+        assert_eq!([reverse(senior, None), reverse(minor, None)], [Ok(()), Ok(())]);
+        assert_eq!(reverse(adult.clone(), None), refused);
+        assert_eq!(reverse(adult.clone(), Some("senior")), refused);
+        assert_eq!(reverse(adult, Some("disabled")), Ok(()));
+        assert_eq!(reverse(key.clone(), None), refused);
+        assert_eq!(reverse(key, Some("minor")), Ok(()));
     }
 
     #[test]

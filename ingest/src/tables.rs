@@ -18,6 +18,15 @@ use schemas::{CityProfile, PersonKey, VenueId};
 
 use crate::error::IngestError;
 
+/// What the feeds have told so far: without a message of theirs, nobody's value is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Feeds {
+    /// How old the newest message of the health feed is; `None` without one.
+    pub health_age_s: Option<i64>,
+    /// Whether the test feed ever sent one.
+    pub has_tests: bool,
+}
+
 /// Venue directory and health of the whole city.
 #[derive(Debug, Default)]
 pub struct Tables {
@@ -26,6 +35,8 @@ pub struct Tables {
     caught_up: AtomicBool,
     /// When the newest message of the health feed was sent, in milliseconds since 1970; 0 without one.
     health_fed_at_ms: AtomicI64,
+    /// Whether the test feed ever sent one.
+    has_tests: AtomicBool,
     /// How far the topics were read.
     pub seen: Seen,
 }
@@ -50,10 +61,13 @@ impl Tables {
         self.health.with(person.to_u64(), |record| record.copied().unwrap_or_default())
     }
 
-    /// How old the newest message of the health feed is; `None` without one.
-    pub fn health_age_s(&self, now_ms: i64) -> Option<i64> {
+    /// What the feeds have told so far.
+    pub fn feeds(&self, now_ms: i64) -> Feeds {
         let fed_at_ms = self.health_fed_at_ms.load(Ordering::Relaxed);
-        (fed_at_ms > 0).then(|| (now_ms - fed_at_ms).max(0) / 1000)
+        Feeds {
+            health_age_s: (fed_at_ms > 0).then(|| (now_ms - fed_at_ms).max(0) / 1000),
+            has_tests: self.has_tests.load(Ordering::Relaxed),
+        }
     }
 
     fn set_venue(&self, city: &CityProfile, message: &[u8]) -> bool {

@@ -28,8 +28,8 @@ pub struct Config {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Queries")]
 pub struct QueryConfig {
-    /// City profile; its clock sets where hours and days begin
-    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "CITY")]
+    /// City profile: the name of a built-in one, or the path of a .toml file; its clock sets where hours and days begin
+    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     pub city: String,
     /// Seconds after which ClickHouse gives a query up
     #[arg(long, env = "VENUECODE_MAX_EXECUTION_TIME_S", default_value_t = 30, value_name = "SECONDS",

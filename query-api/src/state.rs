@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::CityProfile;
-use service::{Readiness, code::CodeSigner};
+use service::{Readiness, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
 use crate::{Config, QueryConfig, metrics, poster::PrintShop, store::Store, tables};
@@ -28,9 +29,9 @@ impl AppState {
     /// State that is not ready until the tables have been seen.
     ///
     /// # Errors
-    /// When the city is not known, the keys cannot be read or another metrics recorder is installed.
+    /// When the city profile cannot be used, the keys cannot be read or another metrics recorder is installed.
     pub fn try_new(config: &Config) -> anyhow::Result<Self> {
-        let city = CityProfile::try_built_in(&config.query.city)?;
+        let city = read_city(&config.query.city).context("--city")?;
         let metrics = service::telemetry::init_metrics()?;
         metrics::describe();
         Ok(Self(Arc::new(Inner {

@@ -1,11 +1,35 @@
 //! City profiles: what differs from city to city, as data.
+//!
+//! A profile is a TOML file. It is read once at start, and every contradiction in it is told with its line. Nothing
+//! here reads files: whoever has the text hands it in.
 
-use std::collections::HashSet;
+mod application;
+mod bilingual;
+mod check;
+mod forms;
+mod people;
+mod place;
+mod poster;
+mod rules;
+mod scanning;
+mod venues;
+mod wording;
+
+pub use application::{Applicant, Application, Channel, ChannelKind, CodePer, OrganisationKind, Review};
+pub use bilingual::Bilingual;
+pub use forms::{Declares, FieldType, Form, FormField};
+pub use people::{PeopleGroup, age_on};
+pub use place::{Contradiction, Contradictions};
+pub use poster::{Poster, PosterColours, PosterSize, PosterWords};
+pub use rules::{AdmissionRule, ExemptionKind, Lifts};
+pub use scanning::{LastFour, Scanning};
+pub use venues::{Category, Group, OpeningHours, VenueClass, VenueKind};
+pub use wording::{Sentence, Wording};
 
 use chrono::{FixedOffset, NaiveDate};
 use serde::Deserialize;
 
-use crate::{Colour, Exemption, UnixSeconds};
+use crate::UnixSeconds;
 
 /// A city's rules, read from a TOML file and checked once at start.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,63 +37,40 @@ use crate::{Colour, Exemption, UnixSeconds};
 pub struct CityProfile {
     /// Short name, as in the file's name.
     pub city: String,
-    /// Name in Chinese.
-    pub name_zh: String,
-    /// Name in English.
-    pub name_en: String,
+    /// Name as shown.
+    pub name: Bilingual,
     /// Offset of the city's clock from UTC, in minutes east.
     pub utc_offset_minutes: i32,
     /// Days that scans are kept.
     pub retention_days: u16,
     /// Classes of venues; admission rules are made for classes.
     pub classes: Vec<VenueClass>,
-    /// Categories that an applicant chooses from, each of one class.
+    /// Groups of categories, as the notice lists them.
+    pub groups: Vec<Group>,
+    /// Categories that an applicant chooses from, each of one group and one class.
     pub categories: Vec<Category>,
-    /// Admission rules; of one class, the rule with the latest `from` not after the scan is in force.
-    pub rules: Vec<AdmissionRule>,
-}
-
-/// A class of venues.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VenueClass {
-    /// Identifier, used by categories and rules.
-    pub id: String,
-    /// Name in Chinese.
-    pub name_zh: String,
-    /// Name in English.
-    pub name_en: String,
-}
-
-/// A category of venues.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Category {
-    /// Identifier, stored with each scan.
-    pub id: String,
-    /// Name in Chinese, as the city's notice gives it.
-    pub name_zh: String,
-    /// Name in English.
-    pub name_en: String,
-    /// Class it belongs to.
-    pub class: String,
-}
-
-/// What a class of venues asks of those who enter, from a date on.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdmissionRule {
-    /// Class of venues.
-    pub class: String,
-    /// First day, in the city's time, on which it is in force.
-    pub from: NaiveDate,
-    /// Colours that may enter.
-    pub colours: Vec<Colour>,
-    /// A negative test sampled at most so many hours ago is asked for; none, when absent.
-    pub test_within_hours: Option<u16>,
-    /// Exemptions that lift the rule, red and yellow excepted.
+    /// What may be claimed instead of a known colour or a test.
     #[serde(default)]
-    pub exemptions: Vec<Exemption>,
+    pub exemptions: Vec<ExemptionKind>,
+    /// Admission rules, with their dates of effect.
+    pub rules: Vec<AdmissionRule>,
+    /// Groups of people who may be registered by others.
+    #[serde(default)]
+    pub people: Vec<PeopleGroup>,
+    /// How people are registered.
+    pub scanning: Scanning,
+    /// Who gets a code, and how.
+    pub application: Application,
+    /// What a person is asked at the first scan of a code of ordinary venues.
+    pub venue_form: Form,
+    /// The same for codes of freight checkpoints and destinations.
+    #[serde(default)]
+    pub freight_form: Option<Form>,
+    /// What stands on the poster.
+    pub poster: Poster,
+    /// Sentences that differ from the default ones.
+    #[serde(default)]
+    pub wording: Wording,
 }
 
 /// Why a profile cannot be used.
@@ -80,9 +81,9 @@ pub enum CityError {
     Toml(#[from] toml::de::Error),
     /// Well-formed, but contradicting itself.
     #[error("{0}")]
-    Invalid(String),
+    Invalid(Contradictions),
     /// Not one of the built-in cities.
-    #[error("city `{name}` is not known: expected one of {known}")]
+    #[error("city `{name}` is not known: expected one of {known}, or the path of a .toml file")]
     Unknown {
         /// What was asked for.
         name: String,
@@ -91,15 +92,25 @@ pub enum CityError {
     },
 }
 
-const BUILT_IN: &[(&str, &str)] = &[("shanghai", include_str!("../cities/shanghai.toml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("shanghai", include_str!("../cities/shanghai.toml")),
+    ("shandong", include_str!("../cities/shandong.toml")),
+    ("fuyang", include_str!("../cities/fuyang.toml")),
+    ("kaifeng", include_str!("../cities/kaifeng.toml")),
+];
 
 impl CityProfile {
+    /// Names of the built-in cities.
+    pub fn built_in_names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
     /// The built-in profile of a city.
     ///
     /// # Errors
     /// When there is none of that name.
     pub fn try_built_in(name: &str) -> Result<Self, CityError> {
-        let known = || BUILT_IN.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ");
+        let known = || Self::built_in_names().collect::<Vec<_>>().join(", ");
         let unknown = || CityError::Unknown { name: name.to_owned(), known: known() };
         let (_, text) = BUILT_IN.iter().find(|(n, _)| *n == name).ok_or_else(unknown)?;
         Self::try_parse(text)
@@ -108,23 +119,34 @@ impl CityProfile {
     /// Reads and checks a profile.
     ///
     /// # Errors
-    /// When the text is not a profile, or names a class that it does not define, or defines one twice.
+    /// When the text is not a profile, or contradicts itself; every contradiction is told with its line.
     pub fn try_parse(text: &str) -> Result<Self, CityError> {
         let profile: Self = toml::from_str(text)?;
-        profile.check().map_err(CityError::Invalid)?;
-        Ok(profile)
+        let found = check::contradictions(&profile);
+        if found.is_empty() { Ok(profile) } else { Err(CityError::Invalid(Contradictions::locate(text, found))) }
+    }
+
+    /// A category by its id.
+    pub fn category(&self, id: &str) -> Option<&Category> {
+        self.categories.iter().find(|category| category.id == id)
     }
 
     /// The class of a category.
     pub fn class_of(&self, category: &str) -> Option<&VenueClass> {
-        let class = &self.categories.iter().find(|c| c.id == category)?.class;
+        let class = &self.category(category)?.class;
         self.classes.iter().find(|c| c.id == *class)
     }
 
     /// The rule in force for a class at a time, if any is.
     pub fn rule_at(&self, class: &str, at: UnixSeconds) -> Option<&AdmissionRule> {
         let day = self.day_of(at)?;
-        self.rules.iter().filter(|r| r.class == class && r.from <= day).max_by_key(|r| r.from)
+        let of_class = self.rules.iter().filter(|rule| rule.classes.iter().any(|c| c == class));
+        of_class.filter(|rule| rule.is_in_force(day)).max_by_key(|rule| rule.from)
+    }
+
+    /// The form that a venue of this kind asks for.
+    pub const fn form(&self, kind: VenueKind) -> Option<&Form> {
+        if kind.is_freight() { self.freight_form.as_ref() } else { Some(&self.venue_form) }
     }
 
     /// The calendar day of a time in the city, whose days start at its own midnight.
@@ -133,71 +155,11 @@ impl CityProfile {
         Some(chrono::DateTime::from_timestamp(at, 0)?.with_timezone(&offset).date_naive())
     }
 
-    fn check(&self) -> Result<(), String> {
-        let mut classes = HashSet::new();
-        if let Some(twice) = self.classes.iter().find(|c| !classes.insert(c.id.as_str())) {
-            return Err(format!("class `{}` is defined twice", twice.id));
-        }
-        let mut categories = HashSet::new();
-        if let Some(twice) = self.categories.iter().find(|c| !categories.insert(c.id.as_str())) {
-            return Err(format!("category `{}` is defined twice", twice.id));
-        }
-        if let Some(lost) = self.categories.iter().find(|c| !classes.contains(c.class.as_str())) {
-            return Err(format!("category `{}` is of class `{}`, which is not defined", lost.id, lost.class));
-        }
-        if let Some(lost) = self.rules.iter().find(|r| !classes.contains(r.class.as_str())) {
-            return Err(format!("a rule is made for class `{}`, which is not defined", lost.class));
-        }
-        let mut dated = HashSet::new();
-        if let Some(twice) = self.rules.iter().find(|r| !dated.insert((r.class.as_str(), r.from))) {
-            return Err(format!("class `{}` has two rules from {}", twice.class, twice.from));
-        }
-        if let Some(open) = self.rules.iter().find(|r| r.colours.contains(&Colour::Red)) {
-            return Err(format!(
-                "the rule of class `{}` from {} admits red, which no notice does",
-                open.class, open.from
-            ));
-        }
-        if FixedOffset::east_opt(self.utc_offset_minutes.saturating_mul(60)).is_none() {
-            return Err("utc_offset_minutes is not an offset: expected -1439 to 1439".to_owned());
-        }
-        if self.retention_days == 0 { Err("retention_days is zero: expected at least 1".to_owned()) } else { Ok(()) }
+    /// The second in which a day of the city starts.
+    pub fn midnight(&self, day: NaiveDate) -> UnixSeconds {
+        day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp() - i64::from(self.utc_offset_minutes) * 60
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_built_in_city_is_valid_and_named_as_its_file() {
-        for (name, _) in BUILT_IN {
-            assert_eq!(CityProfile::try_built_in(name).expect("valid").city, *name);
-        }
-    }
-
-    #[test]
-    fn an_unknown_city_is_told_which_there_are() {
-        let error = CityProfile::try_built_in("atlantis").unwrap_err().to_string();
-        assert_eq!(error, "city `atlantis` is not known: expected one of shanghai");
-    }
-
-    #[test]
-    fn a_contradiction_names_its_place() {
-        let (_, text) = BUILT_IN[0];
-        let broken =
-            |from: &str, to: &str| CityProfile::try_parse(&text.replacen(from, to, 1)).unwrap_err().to_string();
-        assert!(broken("class = \"public\"", "class = \"nowhere\"").contains("class `nowhere`, which is not defined"));
-        assert!(broken("retention_days = 30", "retention_days = 0").starts_with("retention_days is zero"));
-        assert!(broken("retention_days", "retention_dayz").contains("line "), "a spelling mistake has its line");
-        assert!(broken("colours = [\"green\"]", "colours = [\"red\"]").contains("admits red"));
-    }
-
-    #[test]
-    fn a_rule_starts_at_midnight_of_the_city() {
-        let city = CityProfile::try_built_in("shanghai").expect("valid");
-        let before_midnight = 1_649_087_999; // 2022-04-04 23:59:59 in Shanghai
-        assert!(city.rule_at("public", before_midnight).is_none());
-        assert!(city.rule_at("public", before_midnight + 1).is_some());
-    }
-}
+mod tests;

@@ -81,6 +81,12 @@ impl Document {
         self.kind
     }
 
+    /// The birth date that an identity card's number holds (GB 11643); other documents hold none.
+    pub fn birth_date(&self) -> Option<NaiveDate> {
+        let digits = self.number.get(6..14).filter(|_| self.kind == DocumentType::IdCard)?;
+        NaiveDate::parse_from_str(digits, "%Y%m%d").ok()
+    }
+
     /// The normalised number. For hashing and encryption only: it goes to no log, message or answer.
     pub fn number(&self) -> &str {
         &self.number
@@ -169,6 +175,13 @@ mod tests {
         assert_eq!(other(""), Err(DocumentError::NumberForm));
         assert_eq!(other(&"A".repeat(33)), Err(DocumentError::NumberForm));
         assert_eq!(other("E 1234-567"), Ok(()));
+    }
+
+    #[test]
+    fn an_identity_card_holds_a_birth_date_and_a_passport_does_not() {
+        let born = |kind| Document::try_new(kind, "34052419800101001X").expect("valid").birth_date();
+        assert_eq!(born(DocumentType::IdCard), NaiveDate::from_ymd_opt(1980, 1, 1));
+        assert_eq!(born(DocumentType::Passport), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod city;
 pub mod code;
 pub mod ddl;
 pub mod document;
+pub mod eligibility;
 pub mod events;
 pub mod keys;
 pub mod organisation;

@@ -45,7 +45,8 @@ fn the_day_has_its_rhythm() {
 fn categories_and_districts_are_those_of_shanghai() {
     let city = city(plan(10, 2_000, 10, 1, 1));
     let categories: HashSet<&str> = city.venues().iter().map(|v| v.category.as_str()).collect();
-    assert_eq!(categories.len(), city.profile().categories.len());
+    let classes: HashSet<&str> = city.profile().groups.iter().map(|group| group.id.as_str()).collect();
+    assert_eq!(categories, classes);
     let districts: HashSet<u32> = city.venues().iter().map(|v| v.district.code).collect();
     assert_eq!(districts.len(), SHANGHAI.len());
     assert!(districts.iter().all(|d| schemas::events::is_district(*d)));

@@ -2,7 +2,7 @@
 
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use rand_distr::{Distribution, Normal, weighted::WeightedAliasIndex};
-use schemas::{CityProfile, VenueId};
+use schemas::{CityProfile, VenueId, city::Category};
 
 use super::districts::{District, SHANGHAI};
 
@@ -61,9 +61,11 @@ impl Purpose {
     }
 }
 
-/// How many venues in a thousand are of a category; those not named share the rest evenly.
-fn per_mille(category: &str) -> f64 {
-    match category {
+/// How many venues in a thousand are of a category. The city has the classes of S3, each named as its group; the kinds
+/// of S0 are among them.
+fn per_mille(category: &Category) -> f64 {
+    match category.id.as_str() {
+        id if id != category.group => 0.0,
         "residential_compound" => 170.0,
         "catering" => 220.0,
         "retail" => 210.0,
@@ -127,7 +129,7 @@ impl Pickers {
 /// Makes `count` venues, numbered from `first`.
 pub(super) fn generate(profile: &CityProfile, count: u32, first: VenueId, seed: u64) -> Vec<Venue> {
     let mut rng = StdRng::seed_from_u64(super::mix(seed, 0x0076_656e_7565, 0));
-    let shares: Vec<f64> = profile.categories.iter().map(|c| per_mille(&c.id)).collect();
+    let shares: Vec<f64> = profile.categories.iter().map(per_mille).collect();
     let mut categories: Vec<usize> = super::rhythm::apportion(u64::from(count), &shares)
         .into_iter()
         .enumerate()
@@ -152,7 +154,7 @@ pub(super) fn generate(profile: &CityProfile, count: u32, first: VenueId, seed: 
         let (latitude, longitude) = (nearby(district.latitude), nearby(district.longitude));
         venues.push(Venue {
             id: first.saturating_add(nth),
-            name: format!("{}{}{:04}号", district.name_zh, category.name_zh, nth + 1),
+            name: format!("{}{}{:04}号", district.name_zh, category.name.zh, nth + 1),
             category: category.id.clone(),
             district,
             address: format!("上海市{}模拟路{}号", district.name_zh, rng.random_range(1..2000)),

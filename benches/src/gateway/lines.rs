@@ -39,6 +39,9 @@ pub struct ScanLine<'a> {
     /// When; without it, now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scanned_at: Option<DateTime<Utc>>,
+    /// Why others register the person; needed where they do and no ID number tells the age.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline_reason: Option<&'a str>,
 }
 
 /// A health-code change.
@@ -142,8 +145,7 @@ pub struct ScanAnswer {
     /// The sentence shown.
     pub message: Sentence,
     /// The text to speak.
-    #[serde(default)]
-    pub speech: String,
+    pub speech: Sentence,
 }
 
 /// The venue in an answer.

@@ -110,6 +110,7 @@ impl Source {
                         method: args.method,
                         direction: Direction::Entry,
                         scanned_at: Some(http_time(row.at)),
+                        offline_reason: args.offline_reason.as_deref(),
                     };
                     chunk.batch.push(&scan, Tag { line, record: keep(&record) })?;
                 }

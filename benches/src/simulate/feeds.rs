@@ -242,6 +242,8 @@ impl Iterator for ScanBatches<'_> {
                 method,
                 direction,
                 scanned_at: Some(http_time(at)),
+                // Only old people are registered by others here.
+                offline_reason: matches!(method, Method::ReverseScan | Method::Manual).then_some("senior"),
             };
             // A struct of strings and numbers always serialises.
             let _ = batch.push(&line, ());

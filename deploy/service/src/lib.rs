@@ -1,6 +1,7 @@
 //! What makes a crate a process: configuration, telemetry, health endpoints, clients for Kafka and ClickHouse,
 //! and an orderly end. It knows nothing of scans.
 
+pub mod city;
 pub mod clickhouse;
 pub mod code;
 pub mod health;

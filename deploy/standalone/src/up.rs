@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use service::city::read_city;
 
 use crate::child::Child;
 use crate::data_dir::DataDir;
@@ -45,8 +46,8 @@ pub struct UpArgs {
     /// Use a ClickHouse that runs elsewhere; users and passwords as for `venuecode exec`.
     #[arg(long, value_name = "URL")]
     clickhouse: Option<String>,
-    /// City profile.
-    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai")]
+    /// City profile: the name of a built-in one, or the path of a .toml file.
+    #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     city: String,
     /// Keep ClickHouse's system.query_log, for two days or until the next start.
     #[arg(long, env = "VENUECODE_QUERY_LOG", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
@@ -92,6 +93,7 @@ impl System {
     /// # Errors
     /// The directory or a port is in use, or a part did not become ready; everything that had started is stopped.
     pub async fn start(args: &UpArgs, signals: &mut Signals) -> anyhow::Result<Option<Self>> {
+        read_city(&args.city).context("--city")?;
         let data = DataDir::open(&args.data)?;
         let engine = if args.clickhouse.is_none() { Some(libchdb::locate()?) } else { None };
         args.check_ports()?;

@@ -37,7 +37,7 @@ const ANSWER_BYTES: usize = 768;
         (status = 409, description = "`revoked-code`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body-too-large`: more than 64 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`mistyped-code`, `invalid-document`, `invalid-field`, `missing-field`, `unknown-field`, `not-an-object`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`mistyped-code`, `invalid-document`, `not-eligible`, `invalid-field`, `missing-field`, `unknown-field`, `not-an-object`", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`too-many-requests` or `too-many-at-once`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`kafka-unavailable`, `spool-full`, `queue-full`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -81,9 +81,9 @@ fn decide_and_send<'g>(
     let mut answer = Vec::with_capacity(ANSWER_BYTES);
     let event = gateway.tables.with_venue(scan.venue, |venue| {
         let accepted = scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms)?;
-        let age_s = gateway.tables.health_age_s(now_ms);
+        let feeds = gateway.tables.feeds(now_ms);
         let venue = venue.ok_or(IngestError::Internal)?;
-        serde_json::to_writer(&mut answer, &ScanAnswer::new(&accepted, venue, age_s))
+        serde_json::to_writer(&mut answer, &ScanAnswer::new(&accepted, venue, feeds, &gateway.city.sentences))
             .map_err(|_| IngestError::Internal)?;
         Ok::<_, IngestError>(accepted.event)
     })?;

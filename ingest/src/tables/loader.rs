@@ -165,6 +165,7 @@ impl Loader {
         };
         let event = TestEvent::try_parse(payload).ok()?;
         self.tables.health.change(event.person.to_u64(), |record| Some(record.with_test(&event)));
+        self.tables.has_tests.store(true, Ordering::Relaxed);
         Some(())
     }
 }

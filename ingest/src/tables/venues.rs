@@ -1,6 +1,10 @@
 //! One row of the venue table, made small: two million of them are held.
 
-use schemas::{CityProfile, VenueEvent, VenueId, events::VenueStatus};
+use schemas::{
+    CityProfile, VenueEvent, VenueId,
+    admission::{Class, Policy},
+    events::VenueStatus,
+};
 
 /// What the gateway needs to know of a venue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +48,8 @@ impl Venue {
     }
 
     /// Its category's class.
-    pub fn class<'c>(&self, city: &'c CityProfile) -> &'c str {
-        city.categories.get(usize::from(self.category)).map_or("", |c| &c.class)
+    pub fn class(&self, policy: &Policy) -> Option<Class> {
+        policy.class_of(self.category)
     }
 }
 
@@ -60,7 +64,8 @@ mod tests {
             "category": "catering", "district": 310_101, "address": "福州路1号"});
         let (id, venue) = Venue::try_from_message(&city, message.to_string().as_bytes()).expect("reads");
         assert_eq!((id, venue.serial, venue.active), (7, 2, false));
-        assert_eq!((venue.category(&city), venue.class(&city)), ("catering", "public"));
+        let policy = Policy::new(&city);
+        assert_eq!((venue.category(&city), venue.class(&policy)), ("catering", policy.class("public")));
         message["category"] = "teahouse".into();
         assert_eq!(Venue::try_from_message(&city, message.to_string().as_bytes()), None);
     }

@@ -13,9 +13,10 @@ async fn a_healthy_person_is_let_in_and_the_scan_is_stored_as_it_was_answered() 
 
     let answer = gateway.scan(&json!({"code": code, "person": PERSON})).await.ok();
     assert_eq!((&answer["verdict"], &answer["colour"]), (&json!("admit"), &json!("green")), "{answer}");
-    assert_eq!(answer["venue"], json!({"id": 7, "name": "茶馆 7", "address": "福州路1号"}));
+    assert_eq!(answer["venue"], json!({"id": 7, "name": "茶馆 7", "address": "福州路1号", "door": null}));
     assert_eq!(answer["message"], json!({"zh": "绿码，请通行", "en": "Green code, please enter"}));
-    assert_eq!(answer["speech"], "绿码，请通行");
+    assert_eq!(answer["speech"], answer["message"]);
+    assert_eq!(answer["unavailable"], json!([]));
     assert_eq!(answer["last_test"]["result"], "negative");
     assert!(answer["health_age_s"].as_i64().is_some_and(|s| (0..30).contains(&s)), "{answer}");
     let time = |value: &Value| schema_time(value.as_str().expect("a time"));
@@ -192,6 +193,7 @@ async fn a_late_scan_is_recorded_without_a_verdict() {
         (&answer["reasons"], &answer["last_test"], &answer["health_since"]),
         (&json!([]), &Value::Null, &Value::Null)
     );
+    assert_eq!(answer["unavailable"], json!(["colour", "health_since", "last_test"]), "not looked up, so not denied");
     let stored = gateway.stored_scans().await;
     assert_eq!((stored[0].verdict, stored[0].colour), (Verdict::Recorded, Colour::Unknown));
     gateway.stop().await;
