@@ -93,8 +93,8 @@ pub enum QueryError {
     #[error("{0}: change the venue's data")]
     Unprintable(Unprintable),
     /// There are no fonts for posters.
-    #[error("posters are not available: {0}")]
-    NoPosters(ShopError),
+    #[error("posters are not available: run deploy/fonts/fetch.sh, and start the service with --fonts and its folder")]
+    NoPosters(#[source] ShopError),
     /// Our own mistake in printing a poster.
     #[error("an error on our side")]
     Unprinted(#[source] ShopError),
@@ -237,11 +237,11 @@ mod tests {
             ),
             (QueryError::UnknownVenue { field: "id" }, 404, "unknown-venue", Some("id"), None),
             (QueryError::RevokedVenue { field: "id" }, 410, "revoked-venue", Some("id"), None),
-            (ShopError::Press(unprintable.into()).into(), 422, "unprintable-character", Some("name"), None),
+            (QueryError::from(ShopError::Press(unprintable.into())), 422, "unprintable-character", Some("name"), None),
             (QueryError::IssueUnknown, 503, "issue-unknown", None, Some(5)),
-            (ShopError::NoFonts.into(), 503, "posters-unavailable", None, Some(30)),
-            (ShopError::Full.into(), 503, "overloaded", None, Some(1)),
-            (ShopError::Aborted.into(), 500, "internal-error", None, None),
+            (QueryError::from(ShopError::NoFonts), 503, "posters-unavailable", None, Some(30)),
+            (QueryError::from(ShopError::Full), 503, "overloaded", None, Some(1)),
+            (QueryError::from(ShopError::Aborted), 500, "internal-error", None, None),
             (QueryError::NotReady, 503, "not-ready", None, Some(5)),
             (QueryError::Overloaded, 503, "overloaded", None, Some(1)),
             (QueryError::Unavailable(StoreFailure::Silent), 503, "clickhouse-unavailable", None, Some(5)),

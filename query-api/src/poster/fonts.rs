@@ -17,7 +17,7 @@ const FAMILY: &str = "Noto Sans SC";
 #[derive(Debug, thiserror::Error)]
 pub enum FontsError {
     /// A file is missing.
-    #[error("cannot read {}: run deploy/fonts/fetch.sh, and name the folder that it prints with --fonts", path.display())]
+    #[error("cannot read {}", .path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -25,7 +25,7 @@ pub enum FontsError {
         source: std::io::Error,
     },
     /// A file is another font, or none.
-    #[error("{} is not {FAMILY}: run deploy/fonts/fetch.sh and try again", path.display())]
+    #[error("{} is not Noto Sans SC", .path.display())]
     Other {
         /// The file.
         path: PathBuf,

@@ -4,7 +4,6 @@ use typst::{
     Library, LibraryExt,
     diag::{SourceDiagnostic, Warned},
     foundations::{Bytes, Smart},
-    layout::Abs,
     syntax::{FileId, RootedPath, Source, VirtualPath, VirtualRoot},
     utils::{LazyHash, Scalar},
 };
@@ -18,6 +17,7 @@ use super::{Fonts, Format, Order, Poster, Unprintable, page::Sheet, world::Poste
 const TEMPLATE: &str = include_str!("poster.typ");
 /// How many posters typst may remember what it laid out for; most of it is the same for all of them.
 const REMEMBERED: usize = 4;
+const POINTS_PER_INCH: f64 = 72.0;
 const INCHES_PER_METRE: f64 = 1000.0 / 25.4;
 
 /// Why a poster was not printed.
@@ -112,7 +112,7 @@ fn pdf(document: &PagedDocument) -> Result<Vec<u8>, PressError> {
 }
 
 fn png(page: &Page, dpi: u16) -> Result<Vec<u8>, PressError> {
-    let pixel_per_pt = Scalar::new(f64::from(dpi) / Abs::inches(1.0).to_pt());
+    let pixel_per_pt = Scalar::new(f64::from(dpi) / POINTS_PER_INCH);
     let pixmap = typst_render::render(page, &RenderOptions { pixel_per_pt, render_bleed: false });
     let png = pixmap.encode_png().map_err(|error| PressError::Unset(error.to_string()))?;
     Ok(with_resolution(png, dpi))

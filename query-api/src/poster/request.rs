@@ -3,11 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use schemas::PosterSize;
-use serde::Serialize;
 
 /// A file format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// PDF/A-2b, for printing.
     Pdf,
@@ -55,7 +53,7 @@ impl fmt::Display for Format {
 }
 
 /// Size, format and resolution of a poster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Order {
     /// Its size.
     pub size: PosterSize,

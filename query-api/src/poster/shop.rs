@@ -27,7 +27,7 @@ pub struct PosterConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ShopError {
     /// No folder of fonts is set.
-    #[error("this service has no fonts: run deploy/fonts/fetch.sh, and start it with --fonts")]
+    #[error("no folder of fonts is set")]
     NoFonts,
     /// The fonts cannot be used; they are looked for again with the next poster.
     #[error(transparent)]
@@ -72,7 +72,7 @@ impl PrintShop {
         let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| ShopError::Full)?;
         let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(|_| ShopError::Aborted)?;
         // Both are given back when the printing ends, also if nobody waits for it any more.
-        let work = move || {
+        let work = move || -> Result<Vec<u8>, ShopError> {
             let started = Instant::now();
             let bytes = press.print(&poster, order)?;
             metrics::printed(order.format.as_str(), started.elapsed());

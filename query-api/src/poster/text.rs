@@ -4,7 +4,7 @@ use super::Fonts;
 
 /// A character that cannot be printed. It is left out by no format: the poster is refused instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} has {}, which cannot be printed", shown(*.character))]
+#[error("the {what} has {}, which cannot be printed", shown(.character))]
 pub struct Unprintable {
     /// Which text has it.
     pub what: &'static str,
@@ -33,9 +33,9 @@ const fn is_format(c: char) -> bool {
 }
 
 /// The character itself where it can be shown, and its number.
-fn shown(c: char) -> String {
-    let number = u32::from(c);
-    if c.is_control() || is_format(c) { format!("U+{number:04X}") } else { format!("`{c}` (U+{number:04X})") }
+fn shown(c: &char) -> String {
+    let number = u32::from(*c);
+    if c.is_control() || is_format(*c) { format!("U+{number:04X}") } else { format!("`{c}` (U+{number:04X})") }
 }
 
 /// Where a run of letters may be broken although no language does so.

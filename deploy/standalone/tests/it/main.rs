@@ -7,6 +7,7 @@ mod agreement;
 mod dead_letters;
 mod exec;
 mod nyc;
+mod posters;
 mod simulated_city;
 mod stack;
 mod support;
