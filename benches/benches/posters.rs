@@ -4,7 +4,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use query_api::poster::{Fonts, Format, Order, Poster, Press, Venue, default_dpi, size_word};
-use schemas::{CityProfile, KeyRing, PosterSize, VenueCode};
+use schemas::{CityProfile, KeyRing, VenueCode, city::PosterSize};
 use service::code::CodeSigner;
 
 fn posters(c: &mut Criterion) {

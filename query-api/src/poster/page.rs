@@ -1,6 +1,9 @@
 //! What stands on a poster: the city's words and the venue's, and the code.
 
-use schemas::{Bilingual, CityProfile, PosterColours, PosterSize, PosterWords, VenueCode, VenueKind};
+use schemas::{
+    CityProfile, VenueCode,
+    city::{Bilingual, PosterColours, PosterSize, PosterWords, VenueKind},
+};
 use serde::Serialize;
 use service::code::CodeSigner;
 

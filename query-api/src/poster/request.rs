@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use schemas::PosterSize;
+use schemas::city::PosterSize;
 
 /// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

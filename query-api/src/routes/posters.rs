@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schemas::{PosterSize, VenueCode, VenueId};
+use schemas::{VenueCode, VenueId, city::PosterSize};
 use service::Problem;
 
 use super::visitors::venue;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use query_api::poster::{Fonts, Format, Order, Poster, Press, PressError, Unprintable, Venue, default_dpi};
-use schemas::{CityProfile, KeyRing, PosterSize, VenueCode};
+use schemas::{CityProfile, KeyRing, VenueCode, city::PosterSize};
 use service::code::CodeSigner;
 
 use crate::{
