@@ -41,7 +41,7 @@ fn shown(c: &char) -> String {
 /// Where a run of letters may be broken although no language does so.
 const BREAK: char = '\u{200b}';
 /// Longest run that is kept in one piece, in characters.
-const MAX_PIECE: usize = 20;
+const MAX_PIECE: usize = 32;
 
 /// A text that can be set into any width: runs too long for a line may be broken.
 pub fn breakable(text: &str) -> String {

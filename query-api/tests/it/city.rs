@@ -159,7 +159,7 @@ impl Api {
     }
 
     /// Asks with one header, or none.
-    pub async fn send(&self, method: Method, path: &str, header: Option<(&str, &str)>) -> Response {
+    pub async fn send(&self, method: reqwest::Method, path: &str, header: Option<(&str, &str)>) -> Response {
         let request = self.http.request(method, format!("{}{path}", self.base));
         let request = header.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         request.send().await.expect("an answer")

@@ -28,7 +28,7 @@ fn qr_code(png: &[u8]) -> anyhow::Result<String> {
 
 /// Waits until the poster carries this URL.
 async fn printed(stack: &Stack, url: &str) -> anyhow::Result<()> {
-    let poster = format!("http://{}/v1/venues/77/poster?format=png&dpi=75", stack.ports.address(2));
+    let poster = format!("http://{}/v1/venues/77/poster?format=png&dpi=100", stack.ports.address(2));
     let started = Instant::now();
     let mut last = String::new();
     while started.elapsed() < Duration::from_secs(30) {
