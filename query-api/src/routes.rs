@@ -3,6 +3,7 @@
 mod applications;
 mod footfall;
 mod openapi;
+mod posters;
 mod stats;
 mod traces;
 mod visitors;
@@ -56,6 +57,8 @@ pub const TABLE: Table = Table(&[
         &[Role::Operator, Role::Reviewer, Role::District, Role::Regulator, Role::Admin],
     )
     .honouring(&[Organisation, District, Person]),
+    Rule::of("GET", "/v1/venues/{id}/poster", &[Role::Operator, Role::Reviewer, Role::District, Role::Admin])
+        .honouring(&[Organisation, District, Venues]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -72,6 +75,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(stats::stats))
         .routes(routes!(applications::application))
         .routes(routes!(applications::applications))
+        .routes(routes!(posters::poster))
         .split_for_parts();
     openapi::sort_paths(&mut openapi);
     let gate = from_fn_with_state(state.clone(), gate);

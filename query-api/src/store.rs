@@ -24,7 +24,7 @@ pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use people::{VisitRow, VisitorRow};
 pub use stats::StatsRow;
-pub use venues::VenueNames;
+pub use venues::{VenueNames, VenueRow};
 
 /// How much longer than ClickHouse's own limit an answer may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -54,6 +54,7 @@ enum Kind {
     Contacts,
     VenueNames,
     VenueOwner,
+    Venue,
     Footfall,
     FootfallByHour,
     Stats,
@@ -69,6 +70,7 @@ impl Kind {
             Self::Contacts => "contacts",
             Self::VenueNames => "venue_names",
             Self::VenueOwner => "venue_owner",
+            Self::Venue => "venue",
             Self::Footfall => "footfall",
             Self::FootfallByHour => "footfall_by_hour",
             Self::Stats => "stats",
