@@ -3,7 +3,10 @@
 use std::sync::LazyLock;
 
 use query_api::poster::{Fonts, Format, Order, Poster, Press, PressError, Unprintable, Venue, default_dpi};
-use schemas::{CityProfile, KeyRing, VenueCode, city::PosterSize};
+use schemas::{
+    CityProfile, KeyRing, VenueCode,
+    city::{PosterSize, VenueKind},
+};
 use service::code::CodeSigner;
 
 use crate::{
@@ -111,6 +114,19 @@ fn the_pdf_is_found_by_what_it_says_and_the_code_can_be_typed() {
     for words in [&city.poster.venue.title, &city.poster.venue.sentence] {
         assert!(text.contains(&words.zh) && text.contains(&words.en), "{words:?} is not in {text}");
     }
+}
+
+#[test]
+fn a_freight_code_has_the_words_for_lorries() {
+    let city = CityProfile::try_built_in("kaifeng").expect("a city");
+    let freight = city.categories.iter().find(|category| category.kind == VenueKind::FreightCheckpoint);
+    let category = freight.expect("a checkpoint").id.clone();
+    let code = VenueCode { venue: 9, serial: 0 };
+    let venue = Venue { code, name: "连霍高速开封西站".to_owned(), category, district: 410_202, door: None };
+    let text = text_of(&print(&Poster::new(&city, &signer(), venue), PosterSize::A4, Format::Pdf));
+    let words = city.poster.freight.as_ref().expect("words for lorries");
+    assert!(text.contains(&words.title.zh) && text.contains(&words.sentence.zh), "{text}");
+    assert!(!text.contains(&city.poster.venue.sentence.zh), "{text}");
 }
 
 #[test]
