@@ -1,8 +1,9 @@
 //! Everything that drives VenueCode from outside: a simulated city, an importer, a demonstration, a load generator,
 //! and the oracle that says what a trace must find.
 //!
-//! It speaks to the services over HTTP only, as any client does. [`import`], [`simulate`] and [`demo`] are commands of
-//! the `venuecode` binary; [`load`] and [`chaos`] are binaries of their own.
+//! It speaks to the services over HTTP only, as any client does; [`tables`] fills topics besides. [`import`],
+//! [`simulate`] and [`demo`] are commands of the `venuecode` binary; [`load`], [`tables`] and [`chaos`] are binaries of
+//! their own.
 
 pub mod chaos;
 pub mod city;
@@ -15,6 +16,7 @@ pub mod load;
 pub mod oracle;
 pub mod query;
 pub mod simulate;
+pub mod tables;
 pub mod terminal;
 pub mod tokens;
 pub mod verify;

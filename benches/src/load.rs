@@ -11,7 +11,8 @@ mod overload;
 mod report;
 mod stack;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -23,6 +24,7 @@ use crate::city::{City, CityPlan};
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::query::{QueryApi, QueryConfig};
 use crate::simulate::CityFeeder;
+use crate::tables::TablesReport;
 use crate::terminal::{grouped, print};
 use crate::tokens::TokenConfig;
 use bodies::Bodies;
@@ -79,6 +81,13 @@ pub struct LoadArgs {
     /// Venues
     #[arg(long, default_value_t = 2_000, value_name = "N")]
     pub venues: u32,
+    /// People in the gateway's tables when their memory and the time to be ready are measured, only with --venuecode; 0
+    /// leaves that out
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    pub table_people: u32,
+    /// Venues in them
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    pub table_venues: u32,
 }
 
 /// Runs all measurements and prints them.
@@ -89,13 +98,17 @@ pub async fn run(args: LoadArgs) -> anyhow::Result<()> {
     let Some(binary) = &args.venuecode else {
         let processes = Processes::find(args.pids.as_deref())?;
         let versions = machine::versions(None).await;
-        return measure(&args, (&args.gateway, &args.query), &args.tokens, processes, versions).await;
+        return measure(&args, (&args.gateway, &args.query), &args.tokens, processes, versions, None).await;
     };
     let versions = machine::versions(Some(binary)).await;
+    let tables = match args.table_people {
+        0 => None,
+        people => Some(whole_city(binary, people, args.table_venues).await?),
+    };
     let mut stack = Stack::start(binary, args.data_in.as_deref()).await?;
     let measured = async {
         let processes = Processes::find(Some(&stack.pids))?;
-        measure(&args, (&stack.gateway, &stack.query), &stack.tokens, processes, versions).await
+        measure(&args, (&stack.gateway, &stack.query), &stack.tokens, processes, versions, tables).await
     };
     let outcome = measured.await;
     let stopped = stack.stop().await;
@@ -108,6 +121,7 @@ async fn measure(
     tokens: &TokenConfig,
     processes: Processes,
     versions: machine::Versions,
+    tables: Option<TablesReport>,
 ) -> anyhow::Result<()> {
     let config = GatewayConfig { gateway: gateway.clone(), connections: 4, patience: 60, tokens: tokens.clone() };
     let gateway = Gateway::try_new(&config)?;
@@ -146,6 +160,7 @@ async fn measure(
         processor_cpu_us_per_scan: processor_us,
         query_cpu_us_per_request: fresh.query_cpu_us,
         freshness_ms: fresh.report,
+        tables,
         machine: machine::describe(),
         versions,
     };
@@ -201,6 +216,19 @@ impl Load<'_> {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
+}
+
+/// Runs the measurement of [`crate::tables`] on a Kafka of its own.
+async fn whole_city(binary: &Path, people: u32, venues: u32) -> anyhow::Result<TablesReport> {
+    eprintln!("tables: {} people, {} venues", grouped(people.into()), grouped(venues.into()));
+    let own = std::env::current_exe().context("cannot find our own executable")?;
+    let mut command = tokio::process::Command::new(binary);
+    command.args(["exec", "--"]).arg(own.with_file_name("tables")).arg("--venuecode").arg(binary);
+    command.args(["--people", &people.to_string(), "--venues", &venues.to_string()]);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
+    ensure!(output.status.success(), "the measurement of the tables ended with {}", output.status);
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(text.lines().last().unwrap_or_default()).context("the measurement of the tables says nothing")
 }
 
 /// The people who send scans, and one more for each probe.

@@ -126,12 +126,7 @@ impl<'a> ScanAnswer<'a> {
             verdict: event.verdict,
             reasons: event.reasons,
             colour: event.colour,
-            venue: ScanVenue {
-                id: event.venue,
-                name: &venue.name,
-                address: &venue.address,
-                door: venue.door.as_deref(),
-            },
+            venue: ScanVenue { id: event.venue, name: venue.name(), address: venue.address(), door: venue.door() },
             scanned_at: Rfc3339(event.scanned_at),
             last_test: (health.test_result != TestResult::None)
                 .then_some(LastTest { sampled_at: Rfc3339(health.test_sampled_at), result: health.test_result }),

@@ -1,6 +1,6 @@
 //! Settings of the gateway: each one a flag and an environment variable.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use schemas::{CityProfile, KeyRing, admission::Policy};
@@ -8,7 +8,7 @@ use service::{
     AccessConfig, CodeConfig, HttpConfig, KafkaConfig, city::read_city, code::CodeSigner, secret::read_key_ring,
 };
 
-use crate::{spool::Spool, wording::Sentences};
+use crate::{spool::Spool, tables::Snapshots, wording::Sentences};
 
 /// Settings of the gateway.
 #[derive(Debug, Clone, clap::Args)]
@@ -28,6 +28,9 @@ pub struct Config {
     /// Where scans go while Kafka is out of reach.
     #[command(flatten)]
     pub spool: SpoolConfig,
+    /// How it is ready soon after a restart.
+    #[command(flatten)]
+    pub tables: TablesConfig,
     /// How it ends.
     #[command(flatten)]
     pub shutdown: ShutdownConfig,
@@ -68,6 +71,23 @@ pub struct SpoolConfig {
     /// How long Kafka may leave a scan unacknowledged before it counts as out of reach, in milliseconds
     #[arg(long, env = "VENUECODE_SPOOL_AFTER_MS", default_value_t = 2_000, value_name = "MS", value_parser = clap::value_parser!(u32).range(100..=10_000))]
     pub spool_after_ms: u32,
+}
+
+/// Where the gateway keeps a snapshot of its tables.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Tables")]
+pub struct TablesConfig {
+    /// Directory for a snapshot of the tables, so that only what came since is read from Kafka after a restart; each
+    /// gateway needs one of its own. Without it the topics are read whole
+    #[arg(long = "tables", env = "VENUECODE_TABLES", value_name = "DIR")]
+    pub tables_directory: Option<PathBuf>,
+    /// How often a snapshot is written, in seconds; one more is written at the end
+    #[arg(long = "tables-every", env = "VENUECODE_TABLES_EVERY", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub tables_every_s: u32,
+    /// Snapshots older than so many hours are not used: Kafka must still have the deletions since
+    /// (`delete.retention.ms`, 24 h unless set otherwise)
+    #[arg(long, env = "VENUECODE_TABLES_MAX_AGE_HOURS", default_value_t = 12, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=8_760))]
+    pub tables_max_age_hours: u32,
 }
 
 /// How the gateway ends.
@@ -152,6 +172,17 @@ impl SpoolConfig {
     /// When another gateway uses it, or it cannot be read or written.
     pub fn open(&self) -> anyhow::Result<Option<Spool>> {
         self.directory.as_deref().map(|directory| Spool::open(directory, self.spool_max_bytes)).transpose()
+    }
+}
+
+impl TablesConfig {
+    /// Takes the directory over; `None` when there is to be no snapshot.
+    ///
+    /// # Errors
+    /// When another gateway uses it, or it cannot be made.
+    pub fn open(&self) -> anyhow::Result<Option<Arc<Snapshots>>> {
+        let open = |directory: &PathBuf| Snapshots::open(directory, self.tables_max_age_hours).map(Arc::new);
+        self.tables_directory.as_ref().map(open).transpose()
     }
 }
 

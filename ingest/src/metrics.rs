@@ -19,6 +19,8 @@ const UNDELIVERED_TOTAL: &str = "ingest_undelivered_messages_total";
 const SKIPPED_TOTAL: &str = "ingest_skipped_messages_total";
 /// Rows of the tables in memory, by table.
 const TABLE_ROWS: &str = "ingest_table_rows";
+/// Whether the tables were read from a snapshot, and from the topics only what came since: 1 or 0.
+const SNAPSHOT_USED: &str = "ingest_snapshot_used";
 /// Time from a scan request's arrival to its answer, in seconds.
 const ANSWER_SECONDS: &str = "ingest_answer_seconds";
 /// Whether scans go to the spool because Kafka is out of reach: 1 or 0.
@@ -206,6 +208,12 @@ pub fn undelivered() -> Counter {
 /// The counter of messages that a table skipped.
 pub fn skipped(table: &'static str) -> Counter {
     counter!(SKIPPED_TOTAL, "table" => table)
+}
+
+/// Shows whether the tables were read from a snapshot.
+pub fn snapshot_used(is_so: bool) {
+    describe_gauge!(SNAPSHOT_USED, "Whether the tables were read from a snapshot: 1 or 0");
+    gauge!(SNAPSHOT_USED).set(f64::from(u8::from(is_so)));
 }
 
 /// The gauge of a table's rows.

@@ -7,7 +7,12 @@ use service::shutdown;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Gateway, connections, route, routes::router, spool::drain, tables::Loader};
+use crate::{
+    Config, Gateway, connections, route,
+    routes::router,
+    spool::drain,
+    tables::{Keeper, Loader},
+};
 
 /// The condition of `/readyz` that is there at the end only.
 const STOPPING: &str = "stopping";
@@ -46,10 +51,15 @@ async fn serve_gateway(
 ) -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, city = config.city.name, "listening");
     let end = CancellationToken::new();
+    let every = Duration::from_secs(config.tables.tables_every_s.into());
+    let keeper =
+        gateway.snapshots.clone().map(|snapshots| Arc::new(Keeper::new(snapshots, Arc::clone(&gateway.tables))));
+    let keeping = keeper.as_ref().map(|keeper| keeper.spawn(every, end.clone())).transpose()?;
     let loader = Loader {
         kafka: config.kafka,
         city: gateway.city.profile.clone(),
         tables: Arc::clone(&gateway.tables),
+        keeper: keeper.clone(),
         readiness: gateway.readiness.clone(),
         shutdown: end.clone(),
     }
@@ -80,7 +90,12 @@ async fn serve_gateway(
             spool.close();
         }
         end.cancel();
-        loader.join().map_err(|_| anyhow!("the thread that keeps the tables has panicked"))
+        loader.join().map_err(|_| anyhow!("the thread that keeps the tables has panicked"))?;
+        if let (Some(keeper), Some(keeping)) = (keeper, keeping) {
+            keeping.join().map_err(|_| anyhow!("the thread that writes snapshots has panicked"))?;
+            keeper.write();
+        }
+        anyhow::Ok(())
     })
     .await??;
     if gateway.failed_for_good.is_cancelled() {

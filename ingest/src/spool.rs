@@ -11,9 +11,8 @@ mod writer;
 
 use std::{
     collections::VecDeque,
-    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    fs::{self, File},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -24,13 +23,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use parking_lot::Mutex;
 pub use record::{Messages, Records};
 use segment::Sealed;
 use tokio::sync::{Notify, oneshot};
 
-use crate::{metrics::SpoolMetrics, state::now_ms};
+use crate::{directory, metrics::SpoolMetrics, state::now_ms};
 use record::End;
 use writer::{Work, Writer};
 
@@ -94,9 +93,7 @@ impl Spool {
     /// When another gateway uses it, or it cannot be read or written.
     pub fn open(directory: &Path, max_bytes: u64) -> anyhow::Result<Self> {
         let shown = directory.display();
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(|| format!("--spool {shown}"))?;
-        fs::set_permissions(directory, Permissions::from_mode(0o700)).with_context(|| format!("--spool {shown}"))?;
-        let lock = lock(directory)?;
+        let lock = directory::take_over(directory, "--spool")?;
         let metrics = SpoolMetrics::new();
         let (sealed, next_number) = leftovers(directory, &metrics).with_context(|| format!("--spool {shown}"))?;
         let bytes = sealed.iter().map(|segment| segment.bytes).sum();
@@ -212,19 +209,6 @@ impl Spool {
     }
 }
 
-fn lock(directory: &Path) -> anyhow::Result<File> {
-    let path = directory.join("lock");
-    let options = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let lock = options.with_context(|| format!("cannot open {}", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            bail!("--spool {} is in use by another gateway: each needs one of its own", directory.display())
-        }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
-    }
-}
-
 /// The segments that are there, oldest first, and the number for the next one.
 fn leftovers(directory: &Path, metrics: &SpoolMetrics) -> io::Result<(VecDeque<Sealed>, u64)> {
     let mut found = Vec::new();
@@ -268,6 +252,8 @@ fn leftovers(directory: &Path, metrics: &SpoolMetrics) -> io::Result<(VecDeque<S
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn records(count: u32) -> Records {

@@ -24,7 +24,7 @@ use crate::{
     producer::Producer,
     route::{self, Route},
     spool::Spool,
-    tables::{self, Tables},
+    tables::{self, Snapshots, Tables},
 };
 
 /// The gateway's parts, shared by all requests.
@@ -39,6 +39,8 @@ pub struct Gateway {
     pub(crate) limiter: Limiter,
     /// What a scan is answered from.
     pub(crate) tables: Arc<Tables>,
+    /// Where a snapshot of them is kept.
+    pub(crate) snapshots: Option<Arc<Snapshots>>,
     /// Who gets in when more comes than can be kept.
     pub(crate) admission: Admission,
     /// Who is connected.
@@ -88,6 +90,7 @@ impl Gateway {
                 limits.limit_client_connections as usize,
             )),
             tables: Arc::default(),
+            snapshots: config.tables.open()?,
             producer: Producer::try_new(&config.kafka, &config.producer, Arc::clone(&route), failed_for_good.clone())?,
             spool,
             route,

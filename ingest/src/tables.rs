@@ -1,20 +1,30 @@
-//! The tables in memory that a scan is answered from, and the thread that keeps them.
+//! The tables in memory that a scan is answered from, and the threads that keep them.
 
 mod health;
+mod keeper;
 mod loader;
+mod ordered;
 mod seen;
 mod sharded;
+mod snapshot;
 mod venues;
 
 pub use health::HealthRecord;
-pub use loader::{CONDITION, Loader};
-pub use seen::{Seen, Table};
+use health::PersonRow;
+pub(crate) use keeper::Keeper;
+pub(crate) use loader::{CONDITION, Loader};
+pub(crate) use seen::{Mark, Seen, Table};
 use sharded::Sharded;
+pub use snapshot::Snapshots;
 pub use venues::Venue;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use schemas::{CityProfile, PersonKey, VenueId};
+use schemas::{
+    CityProfile, PersonKey, VenueId,
+    events::{ColourChange, TestOutcome},
+};
+use serde::{Deserialize, Serialize};
 
 use crate::error::IngestError;
 
@@ -27,18 +37,27 @@ pub struct Feeds {
     pub has_tests: bool,
 }
 
+/// What the feeds have sent so far, as a snapshot keeps it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Fed {
+    /// When the newest message of the health feed was sent, in milliseconds since 1970; 0 without one.
+    health_at_ms: i64,
+    /// Whether the test feed ever sent one.
+    tests: bool,
+}
+
 /// Venue directory and health of the whole city.
 #[derive(Debug, Default)]
 pub struct Tables {
     venues: Sharded<Venue>,
-    health: Sharded<HealthRecord>,
+    health: Sharded<PersonRow>,
     caught_up: AtomicBool,
     /// When the newest message of the health feed was sent, in milliseconds since 1970; 0 without one.
     health_fed_at_ms: AtomicI64,
     /// Whether the test feed ever sent one.
     has_tests: AtomicBool,
     /// How far the topics were read.
-    pub seen: Seen,
+    pub(crate) seen: Seen,
 }
 
 impl Tables {
@@ -47,7 +66,7 @@ impl Tables {
     ///
     /// # Errors
     /// [`IngestError::NotReady`].
-    pub fn ensure_caught_up(&self) -> Result<(), IngestError> {
+    pub(crate) fn ensure_caught_up(&self) -> Result<(), IngestError> {
         if self.caught_up.load(Ordering::Acquire) { Ok(()) } else { Err(IngestError::NotReady) }
     }
 
@@ -58,7 +77,7 @@ impl Tables {
 
     /// What is known of a person's health.
     pub fn health(&self, person: PersonKey) -> HealthRecord {
-        self.health.with(person.to_u64(), |record| record.copied().unwrap_or_default())
+        self.health.with(person.to_u64(), |row| row.map(PersonRow::record).unwrap_or_default())
     }
 
     /// What the feeds have told so far.
@@ -70,13 +89,73 @@ impl Tables {
         }
     }
 
-    fn set_venue(&self, city: &CityProfile, message: &[u8]) -> bool {
-        match Venue::try_from_message(city, message) {
-            Some((id, venue)) => {
+    /// Applies a message of the directory; `None` when it cannot be used.
+    pub fn apply_venue(&self, city: &CityProfile, key: Option<&[u8]>, payload: Option<&[u8]>) -> Option<()> {
+        match payload {
+            Some(payload) => {
+                let (id, venue) = Venue::try_from_message(city, payload)?;
                 self.venues.insert_if(u64::from(id), venue, Venue::replaces);
-                true
             }
-            None => false,
+            None => self.venues.remove(std::str::from_utf8(key?).ok()?.parse().ok()?),
         }
+        Some(())
     }
+
+    /// Applies a message of the health feed; `None` when it cannot be used.
+    pub fn apply_health(&self, key: Option<&[u8]>, payload: Option<&[u8]>, sent_at_ms: i64) -> Option<()> {
+        match payload {
+            Some(payload) => {
+                let change = ColourChange::try_parse(payload).ok()?;
+                self.change_health(change.person, |record| Some(record.with_colour(&change)));
+                self.health_fed_at_ms.fetch_max(sent_at_ms, Ordering::Relaxed);
+            }
+            None => self.change_health(person_of(key)?, HealthRecord::without_colour),
+        }
+        Some(())
+    }
+
+    /// Applies a message of the laboratories; `None` when it cannot be used.
+    pub fn apply_test(&self, key: Option<&[u8]>, payload: Option<&[u8]>) -> Option<()> {
+        match payload {
+            Some(payload) => {
+                let outcome = TestOutcome::try_parse(payload).ok()?;
+                self.change_health(outcome.person, |record| Some(record.with_test(&outcome)));
+                self.has_tests.store(true, Ordering::Relaxed);
+            }
+            None => self.change_health(person_of(key)?, HealthRecord::without_test),
+        }
+        Some(())
+    }
+
+    fn change_health(&self, person: PersonKey, change: impl FnOnce(HealthRecord) -> Option<HealthRecord>) {
+        self.health.change(person.to_u64(), |row| {
+            let record = row.map(PersonRow::record).unwrap_or_default();
+            change(record).map(|record| PersonRow::new(person, record))
+        });
+    }
+
+    /// What of the feeds outlasts a restart.
+    fn fed(&self) -> Fed {
+        let (health_at_ms, tests) =
+            (self.health_fed_at_ms.load(Ordering::Relaxed), self.has_tests.load(Ordering::Relaxed));
+        Fed { health_at_ms, tests }
+    }
+
+    /// Goes on from a snapshot.
+    fn resume(&self, marks: &[Mark], fed: Fed) {
+        self.seen.resume(marks);
+        self.health_fed_at_ms.store(fed.health_at_ms, Ordering::Relaxed);
+        self.has_tests.store(fed.tests, Ordering::Relaxed);
+    }
+
+    /// Forgets everything.
+    fn clear(&self) {
+        self.venues.clear();
+        self.health.clear();
+        self.resume(&[], Fed::default());
+    }
+}
+
+fn person_of(key: Option<&[u8]>) -> Option<PersonKey> {
+    std::str::from_utf8(key?).ok()?.parse().ok()
 }

@@ -11,7 +11,7 @@ mod venue;
 
 pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
-pub use health::{HealthEvent, TestEvent};
+pub use health::{ColourChange, HealthEvent, TestEvent, TestOutcome};
 pub use scan::ScanEvent;
 pub use venue::{VenueEvent, VenueStatus, is_district};
 

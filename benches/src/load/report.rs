@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::drive::{Outcome, Shape};
 use super::machine::{Machine, Versions};
 use super::overload::OverloadReport;
+use crate::tables::TablesReport;
 use crate::terminal::{Table, grouped};
 
 /// All figures of a run.
@@ -17,6 +18,8 @@ pub(super) struct Report {
     pub(super) processor_cpu_us_per_scan: Option<f64>,
     pub(super) query_cpu_us_per_request: Option<f64>,
     pub(super) freshness_ms: Percentiles,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tables: Option<TablesReport>,
     pub(super) machine: Machine,
     pub(super) versions: Versions,
 }
@@ -78,13 +81,14 @@ impl Report {
             ]);
         }
         format!(
-            "{}{}\n  processor CPU {} us/scan; query API CPU {} us/look-up; visible after p50 {} ms, p99 {} ms",
+            "{}{}\n  processor CPU {} us/scan; query API CPU {} us/look-up; visible after p50 {} ms, p99 {} ms{}",
             table.render(),
             self.overload.line(),
             shown(self.processor_cpu_us_per_scan),
             shown(self.query_cpu_us_per_request),
             self.freshness_ms.p50,
-            self.freshness_ms.p99
+            self.freshness_ms.p99,
+            self.tables.as_ref().map(|tables| format!("\n{}", tables.lines())).unwrap_or_default()
         )
     }
 }

@@ -15,6 +15,11 @@ use crate::{KafkaConfig, kafka::METADATA_TIMEOUT};
 /// Most messages handled in one [`TopicReader::poll`].
 const MAX_MESSAGES_PER_POLL: usize = 10_000;
 
+/// Most that librdkafka fetches ahead; 64 MiB unless set.
+const READ_AHEAD_KIB: &str = "8192";
+/// Most that Kafka is asked for at once, of all partitions; 50 MiB unless set.
+const FETCH_BYTES: &str = "4194304";
+
 /// A consumer of whole partitions, which knows when it has read all that was there at a given moment.
 pub struct TopicReader {
     consumer: BaseConsumer,
@@ -36,15 +41,33 @@ impl TopicReader {
     /// # Errors
     /// When Kafka does not answer.
     pub fn try_new(kafka: &KafkaConfig, partitions: &[(&str, i32)]) -> anyhow::Result<Self> {
-        let consumer: BaseConsumer = kafka.reader().create().context("cannot set up a Kafka consumer")?;
+        let starts: Vec<_> = partitions.iter().map(|(topic, partition)| (*topic, *partition, None)).collect();
+        Self::try_new_at(kafka, &starts)
+    }
+
+    /// Starts reading `(topic, partition, offset)`s there, or from their first messages; the goal is where they end now.
+    /// If an offset is not there any more, that partition is read from its first message.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub fn try_new_at(kafka: &KafkaConfig, partitions: &[(&str, i32, Option<i64>)]) -> anyhow::Result<Self> {
+        let mut config = kafka.reader();
+        // Rows are applied as fast as they come: what waits here only takes the memory that the tables are to have.
+        config.set("queued.max.messages.kbytes", READ_AHEAD_KIB).set("fetch.max.bytes", FETCH_BYTES);
+        let consumer: BaseConsumer = config.create().context("cannot set up a Kafka consumer")?;
         let mut list = TopicPartitionList::new();
-        for (topic, partition) in partitions {
-            list.add_partition_offset(topic, *partition, Offset::Beginning)?;
+        for (topic, partition, start) in partitions {
+            list.add_partition_offset(topic, *partition, start.map_or(Offset::Beginning, Offset::Offset))?;
         }
         consumer.assign(&list)?;
         let partitions = partitions
             .iter()
-            .map(|(topic, partition)| Progress { topic: (*topic).to_owned(), partition: *partition, next: 0, goal: 0 })
+            .map(|(topic, partition, start)| Progress {
+                topic: (*topic).to_owned(),
+                partition: *partition,
+                next: start.unwrap_or_default(),
+                goal: 0,
+            })
             .collect();
         let mut reader = Self { consumer, partitions };
         reader.aim_at_end()?;

@@ -5,6 +5,7 @@
 //! DIR/secrets/    generated passwords and keys (secrets.rs)
 //! DIR/clickhouse/ DIR/kafka/   what the engines store
 //! DIR/spool/      scans that the gateway took while Kafka was out of reach
+//! DIR/tables/     a snapshot of the gateway's tables
 //! DIR/conf/       configuration written anew at every start
 //! DIR/logs/       NAME.log of every child
 //! DIR/run/        NAME.pid of every child that runs

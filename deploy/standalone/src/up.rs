@@ -184,7 +184,10 @@ async fn start_services(
     for (name, listen, credentials) in services {
         let mut environment = service_environment(args, secrets, engines, credentials);
         match name {
-            "ingest" => environment.push(("VENUECODE_SPOOL", data.join("spool").into())),
+            "ingest" => {
+                environment.push(("VENUECODE_SPOOL", data.join("spool").into()));
+                environment.push(("VENUECODE_TABLES", data.join("tables").into()));
+            }
             "query-api" => environment.push((fonts::FONTS_VARIABLE, fonts::folder()?.into())),
             _ => {}
         }

@@ -68,11 +68,11 @@ pub async fn get(
         }
         let answer = CodeAnswer {
             venue: code.venue,
-            name: &venue.name,
+            name: venue.name(),
             category: venue.category(&city.profile),
             district: venue.district,
-            address: &venue.address,
-            door: venue.door.as_deref(),
+            address: venue.address(),
+            door: venue.door(),
             url: city.codes.url(code),
         };
         serde_json::to_vec(&answer).map_err(|_| IngestError::Internal)

@@ -1,12 +1,23 @@
-//! What is known of one person's health, in 16 bytes, and how messages change it.
+//! What is known of one person's health, in 16 bytes, and how messages change it; with the person, in a row of 20.
 //!
 //! The rules are pure: the newest colour and the newest test win, in whatever order messages of the two topics
 //! come; of two with the same time, the later one in its topic.
 
-use schemas::{Colour, HealthEvent, TestEvent, TestResult, UnixSeconds, admission::Health};
+use std::num::NonZeroU32;
+
+use schemas::{
+    Colour, PersonKey, TestResult, UnixSeconds,
+    admission::Health,
+    events::{ColourChange, TestOutcome},
+};
+
+use super::{ordered::Row, sharded::order_of};
 
 /// No end, as `expires_at`.
 const NEVER: u32 = u32::MAX;
+
+/// Bytes of a row, in memory and in a snapshot.
+pub const ROW_BYTES: usize = 20;
 
 /// One person's last colour and last test. Seconds since 1970 fit 32 bits until the year 2106.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +37,7 @@ impl Default for HealthRecord {
 
 impl HealthRecord {
     /// The record after a health-code change.
-    pub fn with_colour(self, event: &HealthEvent) -> Self {
+    pub fn with_colour(self, event: &ColourChange) -> Self {
         let since = seconds(event.since);
         if since < self.since {
             return self;
@@ -35,7 +46,7 @@ impl HealthRecord {
     }
 
     /// The record after a test result.
-    pub fn with_test(self, event: &TestEvent) -> Self {
+    pub fn with_test(self, event: &TestOutcome) -> Self {
         let sampled_at = seconds(event.sampled_at);
         if sampled_at < self.sampled_at { self } else { Self { sampled_at, result: event.result, ..self } }
     }
@@ -66,6 +77,66 @@ impl HealthRecord {
     }
 }
 
+/// A record with the person it is of. Of the person's hash it holds the 56 bits that the shard does not stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PersonRow {
+    low: u32,
+    /// 24 bits of the hash, then [`TAKEN`], colour and result. Never zero, so that an empty slot needs no byte more.
+    high: NonZeroU32,
+    since: u32,
+    expires_at: u32,
+    sampled_at: u32,
+}
+
+const TAKEN: u32 = 0x80;
+
+impl Row for PersonRow {
+    fn order(&self) -> u64 {
+        u64::from(self.high.get() & 0xffff_ff00) << 32 | u64::from(self.low) << 8
+    }
+}
+
+impl PersonRow {
+    /// The row of a person.
+    pub const fn new(person: PersonKey, record: HealthRecord) -> Self {
+        let order = order_of(person.to_u64());
+        let words = TAKEN | (record.colour as u32) << 4 | record.result as u32;
+        let high = NonZeroU32::MIN.saturating_add(((order >> 32) as u32 & 0xffff_ff00 | words) - 1);
+        let HealthRecord { since, expires_at, sampled_at, .. } = record;
+        Self { low: (order >> 8) as u32, high, since, expires_at, sampled_at }
+    }
+
+    /// What is known.
+    pub fn record(&self) -> HealthRecord {
+        let Self { since, expires_at, sampled_at, .. } = *self;
+        let words = self.high.get() as u8 & !(TAKEN as u8);
+        HealthRecord {
+            since,
+            expires_at,
+            sampled_at,
+            colour: Colour::from_number(words >> 4).unwrap_or(Colour::Unknown),
+            result: TestResult::from_number(words & 15).unwrap_or(TestResult::None),
+        }
+    }
+
+    /// As it stands in a snapshot.
+    pub fn to_bytes(self) -> [u8; ROW_BYTES] {
+        let mut bytes = [0; ROW_BYTES];
+        let words = [self.low, self.high.get(), self.since, self.expires_at, self.sampled_at];
+        for (four, word) in bytes.chunks_exact_mut(4).zip(words) {
+            four.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// From a snapshot; `None` when it is no row.
+    pub fn from_bytes(bytes: &[u8; ROW_BYTES]) -> Option<Self> {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let high = NonZeroU32::new(word(4))?;
+        Some(Self { low: word(0), high, since: word(8), expires_at: word(12), sampled_at: word(16) })
+    }
+}
+
 /// Events lie between 2000 and 2100; anything else was refused before it came here.
 fn seconds(at: UnixSeconds) -> u32 {
     u32::try_from(at).unwrap_or(if at < 0 { 0 } else { NEVER - 1 })
@@ -74,39 +145,28 @@ fn seconds(at: UnixSeconds) -> u32 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use schemas::PersonKey;
 
     use super::*;
 
     const START: i64 = 1_650_000_000;
 
-    fn colour(at: i64, colour: u8) -> HealthEvent {
-        HealthEvent {
-            v: 1,
-            person: PersonKey::from_u64(1 << 60).expect("valid"),
-            colour: Colour::from_number(colour).expect("in range"),
-            since: START + at,
-            expires_at: None,
-            issuer: "CDC".to_owned(),
-            evidence: "E".to_owned(),
-            reason: "R".to_owned(),
-        }
+    fn person() -> PersonKey {
+        PersonKey::from_u64(1 << 60).expect("valid")
     }
 
-    fn test(at: i64, result: u8) -> TestEvent {
-        TestEvent {
-            v: 1,
-            person: PersonKey::from_u64(1 << 60).expect("valid"),
-            sampled_at: START + at,
-            resulted_at: START + at,
-            result: TestResult::from_number(result).expect("in range"),
-            laboratory: "L".to_owned(),
-        }
+    fn colour(at: i64, colour: u8) -> ColourChange {
+        let colour = Colour::from_number(colour).expect("in range");
+        ColourChange { person: person(), colour, since: START + at, expires_at: None }
+    }
+
+    fn test(at: i64, result: u8) -> TestOutcome {
+        let result = TestResult::from_number(result).expect("in range");
+        TestOutcome { person: person(), sampled_at: START + at, result }
     }
 
     #[test]
-    fn a_person_takes_16_bytes() {
-        assert_eq!(size_of::<HealthRecord>(), 16);
+    fn a_person_takes_20_bytes_and_an_empty_slot_no_more() {
+        assert_eq!(size_of::<Option<PersonRow>>(), ROW_BYTES);
     }
 
     #[test]
@@ -125,6 +185,42 @@ mod tests {
     }
 
     proptest! {
+        /// Feeds repeat and arrive out of order: neither the colour in force nor its end may depend on it.
+        #[test]
+        fn neither_order_nor_repetition_of_a_feed_matters_at_any_time(
+            changes in prop::collection::btree_map(0i64..30, (1..4u8, prop::option::of(1i64..20)), 1..8),
+            picks in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+            at in 0i64..60,
+        ) {
+            let changes: Vec<_> = changes.into_iter().map(|(since, (number, lasts))| {
+                ColourChange { expires_at: lasts.map(|lasts| START + since + lasts), ..colour(since, number) }
+            }).collect();
+            // Some in any order and repeatedly, then all of them backwards.
+            let first = picks.iter().map(|pick| pick.get(&changes));
+            let all = first.chain(changes.iter().rev());
+            let fed = all.fold(HealthRecord::default(), |record, change| record.with_colour(change));
+            let newest = changes.last().expect("not empty");
+            let in_force = newest.since <= START + at && newest.expires_at.is_none_or(|end| START + at < end);
+            let expected = if in_force { newest.colour } else { Colour::Unknown };
+            prop_assert_eq!(fed.to_health().colour_at(START + at), expected);
+        }
+
+        #[test]
+        fn a_row_gives_back_what_was_put_in(
+            key in 1u64 << 60..,
+            (colour, result) in (0..4u8, 0..3u8),
+            (since, expires_at, sampled_at) in any::<(u32, u32, u32)>(),
+        ) {
+            let record = HealthRecord {
+                since, expires_at, sampled_at,
+                colour: Colour::from_number(colour).expect("in range"),
+                result: TestResult::from_number(result).expect("in range"),
+            };
+            let row = PersonRow::new(PersonKey::from_u64(key).expect("valid"), record);
+            prop_assert_eq!((row.record(), row.order()), (record, order_of(key)));
+            prop_assert_eq!(PersonRow::from_bytes(&row.to_bytes()), Some(row));
+        }
+
         #[test]
         fn the_order_of_messages_does_not_matter(order in Just((0..20usize).collect::<Vec<_>>()).prop_shuffle()) {
             let apply = |record: HealthRecord, at: &usize| {

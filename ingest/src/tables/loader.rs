@@ -10,15 +10,27 @@ use std::{
 
 use anyhow::Context;
 use metrics::{Counter, Gauge};
-use rdkafka::{Message, consumer::BaseConsumer, message::BorrowedMessage};
-use schemas::{CityProfile, HealthEvent, PersonKey, TestEvent, Topics};
-use service::{KafkaConfig, Readiness, TopicReader, kafka::partition_count};
+use rdkafka::{
+    Message,
+    consumer::{BaseConsumer, Consumer},
+    message::BorrowedMessage,
+};
+use schemas::{CityProfile, Topics};
+use service::{
+    KafkaConfig, Readiness, TopicReader,
+    kafka::{METADATA_TIMEOUT, partition_count},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Table, Tables};
+use super::{
+    Mark, Table, Tables,
+    keeper::Keeper,
+    snapshot::{Ends, Origin},
+};
 use crate::{
-    metrics::{skipped, table_rows},
+    metrics::{skipped, snapshot_used, table_rows},
     producer::Position,
+    state::now_ms,
 };
 
 /// The condition of `/readyz` that the loader meets.
@@ -27,6 +39,8 @@ const POLL: Duration = Duration::from_millis(100);
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long nothing may come while messages that the snapshot knows are still to be compared.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads the topics into the tables.
 pub struct Loader {
@@ -36,10 +50,22 @@ pub struct Loader {
     pub city: CityProfile,
     /// What is filled.
     pub tables: Arc<Tables>,
+    /// Keeps snapshots of them, when there are to be any.
+    pub keeper: Option<Arc<Keeper>>,
     /// Told when the tables are caught up.
     pub readiness: Readiness,
     /// Ends the thread.
     pub shutdown: CancellationToken,
+}
+
+/// Where reading starts.
+enum Start {
+    /// Where the snapshot ends, which is still to be read.
+    Snapshot,
+    /// At the last messages that the snapshot knows, which are still to be compared with those on Kafka.
+    Marks(Vec<Mark>),
+    /// At the beginning.
+    Beginning,
 }
 
 struct Counts {
@@ -63,19 +89,14 @@ impl Loader {
 
     fn run(self, runtime: &tokio::runtime::Handle) {
         let topics = self.kafka.topics();
-        let counts = Counts {
-            skipped_venues: skipped("venues"),
-            skipped_health: skipped("health"),
-            skipped_tests: skipped("tests"),
-            venues: table_rows("venues"),
-            persons: table_rows("health"),
-        };
         let mut pause = FIRST_PAUSE;
+        let mut start = Start::Snapshot;
+        snapshot_used(false);
         while !self.shutdown.is_cancelled() {
-            match runtime.block_on(self.kafka.ensure_topics()).and_then(|_| open(&self.kafka, &topics)) {
+            match runtime.block_on(self.kafka.ensure_topics()).and_then(|_| self.open(&topics, &mut start)) {
                 Ok(reader) => {
                     pause = FIRST_PAUSE;
-                    self.follow(reader, &topics, &counts);
+                    self.follow(reader, &topics, &mut start);
                 }
                 Err(error) => {
                     let error = format!("{error:#}");
@@ -93,14 +114,80 @@ impl Loader {
         }
     }
 
-    /// Applies messages until the end, or until the reader fails for good and must be opened anew.
-    fn follow(&self, mut reader: TopicReader, topics: &Topics, counts: &Counts) {
-        let started = Instant::now();
-        let mut reported = started - REPORT_EVERY;
+    /// Opens a reader where the tables are, with the snapshot read into them if that is still to be done.
+    fn open(&self, topics: &Topics, start: &mut Start) -> anyhow::Result<TopicReader> {
+        let consumer: BaseConsumer = self.kafka.reader().create().context("cannot set up a Kafka consumer")?;
+        let mut partitions = Vec::new();
+        for (table, topic) in Table::ALL.into_iter().zip([&topics.venues, &topics.health, &topics.tests]) {
+            let count = partition_count(&consumer, topic)?;
+            partitions.extend((0..count).map(|partition| (table, topic.as_str(), partition)));
+        }
+        if let (Some(keeper), Start::Snapshot) = (&self.keeper, &start) {
+            let mut ends = Ends::new();
+            for (table, topic, partition) in &partitions {
+                ends.insert((*table, *partition), consumer.fetch_watermarks(topic, *partition, METADATA_TIMEOUT)?);
+            }
+            let origin = self.origin(consumer.client().fetch_cluster_id(METADATA_TIMEOUT), topics);
+            *start = match keeper.snapshots.read(&self.tables, &origin, &ends, now_ms()) {
+                Ok(marks) => Start::Marks(marks),
+                Err(misfit) => {
+                    tracing::warn!(%misfit, "no snapshot of the tables is used: the topics are read whole");
+                    Start::Beginning
+                }
+            };
+            keeper.write_from(origin);
+        }
+        let first = |table, partition| match &*start {
+            Start::Marks(marks) => marks.iter().find(|m| (m.table, m.partition) == (table, partition)).map(|m| m.last),
+            Start::Snapshot | Start::Beginning => None,
+        };
+        let starts: Vec<_> = partitions.iter().map(|(table, topic, p)| (*topic, *p, first(*table, *p))).collect();
+        TopicReader::try_new_at(&self.kafka, &starts)
+    }
+
+    fn origin(&self, cluster: Option<String>, topics: &Topics) -> Origin {
+        Origin {
+            cluster,
+            topics: [&topics.venues, &topics.health, &topics.tests].map(Clone::clone).to_vec(),
+            city: self.city.city.clone(),
+            categories: self.city.categories.iter().map(|category| category.id.clone()).collect(),
+        }
+    }
+
+    /// Applies messages until the end, or until the reader is to be opened anew.
+    fn follow(&self, mut reader: TopicReader, topics: &Topics, start: &mut Start) {
+        let counts = Counts::new();
+        let (started, mut reported) = (Instant::now(), Instant::now() - REPORT_EVERY);
+        let mut quiet_since = Instant::now();
+        let mut to_verify = start.marks();
         while !self.shutdown.is_cancelled() {
-            if let Err(error) = reader.poll(POLL, |message| self.apply(message, topics, counts)) {
-                tracing::error!(%error, "the reader of the tables failed and is opened anew");
+            let mut misfit = false;
+            let polled = reader.poll(POLL, |message| {
+                let (table, print) = (table_of(message, topics), print_of(message));
+                if let Some(at) = to_verify.iter().position(|m| (m.table, m.partition) == (table, message.partition()))
+                {
+                    let mark = to_verify.swap_remove(at);
+                    misfit |= (mark.last, mark.print) != (message.offset(), print);
+                }
+                self.apply(message, table, print, &counts);
+            });
+            match polled {
+                Err(error) => {
+                    tracing::error!(%error, "the reader of the tables failed and is opened anew");
+                    return;
+                }
+                Ok(0) => {}
+                Ok(_) => quiet_since = Instant::now(),
+            }
+            if misfit || (!to_verify.is_empty() && quiet_since.elapsed() > VERIFY_PATIENCE) {
+                tracing::warn!("the topics are not those that the snapshot was made of: they are read whole");
+                self.tables.clear();
+                *start = Start::Beginning;
                 return;
+            }
+            if to_verify.is_empty() && matches!(start, Start::Marks(_)) {
+                snapshot_used(true);
+                *start = Start::Beginning;
             }
             self.tables.seen.announce();
             if reported.elapsed() >= REPORT_EVERY {
@@ -111,7 +198,7 @@ impl Loader {
                     self.readiness.unmet(CONDITION, format!("{} messages to read", reader.behind()));
                 }
             }
-            if self.tables.ensure_caught_up().is_err() && reader.is_caught_up() {
+            if self.tables.ensure_caught_up().is_err() && to_verify.is_empty() && reader.is_caught_up() {
                 self.tables.caught_up.store(true, Ordering::Release);
                 self.readiness.met(CONDITION);
                 let (venues, persons) = (self.tables.venues.len(), self.tables.health.len());
@@ -120,65 +207,60 @@ impl Loader {
         }
     }
 
-    fn apply(&self, message: &BorrowedMessage<'_>, topics: &Topics, counts: &Counts) {
-        let topic = message.topic();
-        let (table, done, skipped) = if topic == topics.venues {
-            (Table::Venues, self.apply_venue(message), &counts.skipped_venues)
-        } else if topic == topics.health {
-            (Table::Health, self.apply_health(message), &counts.skipped_health)
-        } else {
-            (Table::Tests, self.apply_test(message), &counts.skipped_tests)
+    fn apply(&self, message: &BorrowedMessage<'_>, table: Table, print: u32, counts: &Counts) {
+        let (key, payload) = (message.key(), message.payload());
+        let (done, skipped) = match table {
+            Table::Venues => (self.tables.apply_venue(&self.city, key, payload), &counts.skipped_venues),
+            Table::Health => {
+                let sent_at_ms = message.timestamp().to_millis().unwrap_or_default();
+                (self.tables.apply_health(key, payload, sent_at_ms), &counts.skipped_health)
+            }
+            Table::Tests => (self.tables.apply_test(key, payload), &counts.skipped_tests),
         };
         if done.is_none() {
             skipped.increment(1);
         }
-        self.tables.seen.note(table, Position { partition: message.partition(), offset: message.offset() });
+        let at = Position { partition: message.partition(), offset: message.offset() };
+        self.tables.seen.note(table, at, print);
     }
+}
 
-    fn apply_venue(&self, message: &BorrowedMessage<'_>) -> Option<()> {
-        match message.payload() {
-            Some(payload) => self.tables.set_venue(&self.city, payload).then_some(()),
-            None => {
-                let id: u64 = std::str::from_utf8(message.key()?).ok()?.parse().ok()?;
-                self.tables.venues.remove(id);
-                Some(())
-            }
+impl Start {
+    fn marks(&self) -> Vec<Mark> {
+        if let Self::Marks(marks) = self { marks.clone() } else { Vec::new() }
+    }
+}
+
+impl Counts {
+    fn new() -> Self {
+        Self {
+            skipped_venues: skipped("venues"),
+            skipped_health: skipped("health"),
+            skipped_tests: skipped("tests"),
+            venues: table_rows("venues"),
+            persons: table_rows("health"),
         }
     }
+}
 
-    fn apply_health(&self, message: &BorrowedMessage<'_>) -> Option<()> {
-        let Some(payload) = message.payload() else {
-            self.tables.health.change(person_of(message)?.to_u64(), |record| record.without_colour());
-            return Some(());
-        };
-        let event = HealthEvent::try_parse(payload).ok()?;
-        self.tables.health.change(event.person.to_u64(), |record| Some(record.with_colour(&event)));
-        let sent_at_ms = message.timestamp().to_millis().unwrap_or_default();
-        self.tables.health_fed_at_ms.fetch_max(sent_at_ms, Ordering::Relaxed);
-        Some(())
-    }
-
-    fn apply_test(&self, message: &BorrowedMessage<'_>) -> Option<()> {
-        let Some(payload) = message.payload() else {
-            self.tables.health.change(person_of(message)?.to_u64(), |record| record.without_test());
-            return Some(());
-        };
-        let event = TestEvent::try_parse(payload).ok()?;
-        self.tables.health.change(event.person.to_u64(), |record| Some(record.with_test(&event)));
-        self.tables.has_tests.store(true, Ordering::Relaxed);
-        Some(())
+fn table_of(message: &BorrowedMessage<'_>, topics: &Topics) -> Table {
+    let topic = message.topic();
+    if topic == topics.venues {
+        Table::Venues
+    } else if topic == topics.health {
+        Table::Health
+    } else {
+        Table::Tests
     }
 }
 
-fn person_of(message: &BorrowedMessage<'_>) -> Option<PersonKey> {
-    std::str::from_utf8(message.key()?).ok()?.parse().ok()
-}
-
-fn open(kafka: &KafkaConfig, topics: &Topics) -> anyhow::Result<TopicReader> {
-    let consumer: BaseConsumer = kafka.reader().create().context("cannot set up a Kafka consumer")?;
-    let mut partitions = Vec::new();
-    for topic in [&topics.venues, &topics.health, &topics.tests] {
-        partitions.extend((0..partition_count(&consumer, topic)?).map(|partition| (topic.as_str(), partition)));
+/// CRC-32 of time, key and payload: tells a message from another one at the same offset of another topic.
+fn print_of(message: &BorrowedMessage<'_>) -> u32 {
+    let mut print = crc32fast::Hasher::new();
+    print.update(&message.timestamp().to_millis().unwrap_or_default().to_le_bytes());
+    for part in [message.key(), message.payload()] {
+        print.update(&[u8::from(part.is_some())]);
+        print.update(part.unwrap_or_default());
     }
-    TopicReader::try_new(kafka, &partitions)
+    print.finalize()
 }

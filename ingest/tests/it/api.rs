@@ -1,5 +1,9 @@
 //! What holds for all routes.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::gateway::Gateway;
 
 #[tokio::test]
@@ -37,6 +41,49 @@ async fn the_api_document_has_every_route() {
         let name = reference.split('"').next().expect("a name");
         assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
     }
+    gateway.stop().await;
+}
+
+/// The names of all fields that a schema has, however deep.
+fn fields(schema: &Value, schemas: &Value, found: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+                fields(&schemas[name], schemas, found);
+            }
+            found.extend(schema["properties"].as_object().into_iter().flat_map(|all| all.keys().cloned()));
+            object.values().for_each(|inner| fields(inner, schemas, found));
+        }
+        Value::Array(all) => all.iter().for_each(|inner| fields(inner, schemas, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn only_the_feed_of_health_codes_takes_a_colour() {
+    let gateway = Gateway::start().await;
+    let document = gateway.get("/openapi.json").await.ok();
+    let mut takers = Vec::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let (mut found, schemas) = (BTreeSet::new(), &document["components"]["schemas"]);
+            fields(&operation["requestBody"], schemas, &mut found);
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            found.extend(parameters.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)));
+            if found.contains("colour") {
+                takers.push(format!("{method} {path}"));
+            }
+            // What the document does not name is refused, not overlooked.
+            if method == "post" && !found.contains("colour") {
+                let (kind, body) = ("application/x-ndjson", "{\"colour\":\"green\"}");
+                let single = operation["requestBody"]["content"].get(kind).is_none();
+                let path = &path.replace("{id}", &uuid::Uuid::now_v7().to_string()).replace("{venue}", "7");
+                let answer = gateway.post(path, if single { "application/json" } else { kind }, body).await;
+                assert!(answer.text.contains("unknown-field"), "{path}: {}", answer.text);
+            }
+        }
+    }
+    assert_eq!(takers, ["post /v1/health-codes:batch"]);
     gateway.stop().await;
 }
 

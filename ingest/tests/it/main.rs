@@ -21,4 +21,5 @@ mod restart;
 mod scans;
 mod scans_batch;
 mod shutdown;
+mod snapshots;
 mod spool;
