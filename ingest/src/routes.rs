@@ -1,7 +1,9 @@
 //! All routes in view.
 
+mod alerts;
 mod applications;
 mod codes;
+mod commands;
 mod health_codes;
 mod scans;
 mod scans_batch;
@@ -19,7 +21,7 @@ use axum::{
 };
 use schemas::access::{
     Limit::{District, Organisation, Person, Venues},
-    Role::{Admin, Citizen, Device, Feed, Operator, Reviewer},
+    Role::{self, Admin, Citizen, Device, Feed, Operator, Reviewer, Supervisor},
     Rule, Table,
 };
 use service::access::GuardedRouter;
@@ -56,6 +58,9 @@ pub const TABLE: Table = Table(&[
         District,
         Person,
     ]),
+    // Whose district it is the alert's identity says.
+    Rule::of("POST", "/v1/alerts/{id}/acknowledgement", &[Role::District, Supervisor]).honouring(&[District]),
+    Rule::of("POST", "/v1/alerts/{id}/disposition", &[Role::District, Supervisor]).honouring(&[District]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -77,6 +82,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(applications::withdraw))
         .routes(routes!(venue_codes::revoke))
         .routes(routes!(venue_codes::reissue))
+        .routes(routes!(alerts::acknowledge))
+        .routes(routes!(alerts::dispose))
         .split_for_parts();
     // A document of strings and numbers always serialises.
     let api = api.to_json().unwrap_or_default();

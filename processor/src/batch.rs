@@ -3,7 +3,7 @@
 //! Pure: venue and health are looked up through what is passed in. The same messages with the same knowledge
 //! give the same batch, byte for byte.
 
-use schemas::{ScanEvent, ScanRow, VenueId};
+use schemas::{AlertEvent, ScanEvent, ScanRow, VenueId};
 use uuid::Uuid;
 
 use crate::{history::HealthHistory, recent::RecentIds};
@@ -59,6 +59,8 @@ pub struct Batch {
     pub invalid: Vec<(u64, String)>,
     /// Messages that repeat an earlier scan.
     pub repetitions: Vec<Repetition>,
+    /// Alerts that the scans raise. Not of a part: they leave before the first part is stored.
+    pub alerts: Vec<AlertEvent>,
 }
 
 impl Batch {
@@ -80,6 +82,7 @@ impl Batch {
             rows: rows.into_iter().map(moved).collect(),
             invalid: self.invalid.iter().filter(|(offset, _)| offsets.contains(offset)).cloned().collect(),
             repetitions: self.repetitions.iter().filter(|r| offsets.contains(&r.offset)).copied().collect(),
+            alerts: Vec::new(),
         }
     }
 
@@ -115,7 +118,9 @@ pub fn build(
             continue;
         }
         let (event_id, accepted_at_ms, start) = (event.event_id, event.accepted_at_ms, batch.bytes.len());
-        enrich(event, facts, stream, offset, history).encode(&mut batch.bytes);
+        let row = enrich(event, facts, stream, offset, history);
+        row.encode(&mut batch.bytes);
+        batch.alerts.extend(AlertEvent::of_scan(&row, accepted_at_ms));
         batch.rows.push(StoredRow { offset, event_id, accepted_at_ms, bytes: start..batch.bytes.len() });
     }
     batch

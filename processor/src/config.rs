@@ -24,6 +24,9 @@ pub struct Config {
     /// City profile, by which applications are decided: the name of a built-in one, or the path of a .toml file
     #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     pub city: String,
+    /// After how many minutes without acknowledgement an alert is escalated
+    #[arg(long, env = "VENUECODE_ESCALATE_MINUTES", default_value_t = 15, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1_440))]
+    pub escalate_minutes: u64,
     /// Which partitions this instance holds
     #[arg(long, env = "VENUECODE_HOLD", default_value = "group", value_enum)]
     pub hold: Hold,
@@ -32,7 +35,7 @@ pub struct Config {
     pub fault: Option<Fault>,
 }
 
-/// Which partitions of `scans` and `applications` an instance holds.
+/// Which partitions of `scans`, `applications` and `alerts` an instance holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Hold {
     /// Those that the consumer group gives it, shared with the other instances.
@@ -57,6 +60,13 @@ pub struct BatchConfig {
     /// How long ClickHouse may take to store a batch before it is sent again, in seconds
     #[arg(long, env = "VENUECODE_INSERT_TIMEOUT_S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub insert_timeout_s: u64,
+}
+
+impl Config {
+    /// [`Config::escalate_minutes`] as a duration.
+    pub const fn escalate_after(&self) -> Duration {
+        Duration::from_secs(self.escalate_minutes * 60)
+    }
 }
 
 impl BatchConfig {

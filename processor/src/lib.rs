@@ -5,8 +5,10 @@
 //! [`batch`] (enrich, pure) → [`ledger`] (write the range down) → [`sink`] (store it). What ClickHouse refuses is
 //! narrowed down to the row at fault (`worker/storing.rs`).
 //!
-//! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes.
+//! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
+//! book of [`alerts`] knows what became of each abnormal scan.
 
+pub mod alerts;
 pub mod backoff;
 pub mod batch;
 mod beginning;
@@ -42,7 +44,7 @@ use crate::{
     backoff::Backoff,
     dead_letters::DeadLetters,
     directory::Directory,
-    machine::{outlet::Outlet, runner},
+    machine::{log, outlet::Outlet, runner},
     progress::Progress,
     registry::rules::Rules,
     sink::Sink,
@@ -118,16 +120,18 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let producer: FutureProducer = producer_config.create().context("cannot set up a Kafka producer")?;
         let dead_letters = open(&stop, || DeadLetters::open(&config.kafka, producer.clone()));
         let directory = open(&stop, || Directory::open(&config.kafka));
-        let registry_partitions = open(&stop, || registry::partitions(&config.kafka));
-        let (Some(dead_letters), Some(directory), Some(registry_partitions)) =
-            (dead_letters, directory, registry_partitions)
+        let topics = config.kafka.topics();
+        let registry_partitions = open(&stop, || log::partitions(&config.kafka, &topics.applications));
+        let alert_partitions = open(&stop, || log::partitions(&config.kafka, &topics.alerts));
+        let (Some(dead_letters), Some(directory), Some(registry_partitions), Some(alert_partitions)) =
+            (dead_letters, directory, registry_partitions, alert_partitions)
         else {
             return Ok(());
         };
         ensure!(
             *registry_partitions <= registry::MAX_PARTITIONS,
             "topic {} has {registry_partitions} partitions: {} are the most",
-            config.kafka.topics().applications,
+            topics.applications,
             registry::MAX_PARTITIONS
         );
         let follower = Arc::clone(&directory).follow(
@@ -141,18 +145,16 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let watch = Arc::clone(&progress).watch(&config.kafka, stop.clone())?;
 
         let (kafka, hold) = (config.kafka.clone(), config.hold);
-        let registry = registry::job(
-            runner::Shared {
-                name: "registry",
-                kafka: kafka.clone(),
-                topic: kafka.topics().applications,
-                outlet: Outlet::new(producer.clone(), &config.clickhouse),
-                dead_letters: Arc::clone(&dead_letters),
-                runtime: runtime.clone(),
-            },
-            rules,
-            Arc::clone(&directory),
-        );
+        let machine = |name, topic: &str| runner::Shared {
+            name,
+            kafka: kafka.clone(),
+            topic: topic.to_owned(),
+            outlet: Outlet::new(producer.clone(), &config.clickhouse),
+            dead_letters: Arc::clone(&dead_letters),
+            runtime: runtime.clone(),
+        };
+        let registry = registry::job(machine("registry", &topics.applications), rules, Arc::clone(&directory));
+        let alerts = alerts::job(machine("alerts", &topics.alerts), config.escalate_after());
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
             progress,
@@ -164,13 +166,12 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
             dead_letters,
             runtime: runtime.clone(),
         });
-        let (scan_count, registry_count) =
-            (gauge!(metrics::PARTITIONS), gauge!(metrics::MACHINE_PARTITIONS, "machine" => "registry"));
-        let scans = Workers::new("scans", scans, scan_count, stop.clone());
-        let registry = Workers::new("registry", registry, registry_count, stop.clone());
+        let machine_count = |machine: &'static str| gauge!(metrics::MACHINE_PARTITIONS, "machine" => machine);
+        let scans = Workers::new("scans", scans, gauge!(metrics::PARTITIONS), stop.clone());
+        let registry = Workers::new("registry", registry, machine_count("registry"), stop.clone());
+        let alerts = Workers::new("alerts", alerts, machine_count("alerts"), stop.clone());
         let result = match hold {
             Hold::Group => {
-                let topics = kafka.topics();
                 let take_part = |group: &str, topic: &str, workers| {
                     let group = format!("{}{group}", kafka.topic_prefix);
                     let result = group::take_part(&kafka, (&group, topic), workers, &stop);
@@ -179,14 +180,19 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                     result
                 };
                 std::thread::scope(|scope| {
-                    let registry = scope.spawn(|| take_part("registry", &topics.applications, registry));
+                    let machines = [
+                        scope.spawn(|| take_part("registry", &topics.applications, registry)),
+                        scope.spawn(|| take_part("alerts", &topics.alerts, alerts)),
+                    ];
                     let scans = take_part("processor", &topics.scans, scans);
-                    let registry = registry.join().unwrap_or_else(|_| Err(anyhow!("the registry's thread panicked")));
-                    scans.and(registry)
+                    let ended =
+                        machines.map(|machine| machine.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked"))));
+                    ended.into_iter().fold(scans, Result::and)
                 })
             }
             Hold::All => {
-                workers::hold_all([(scans, partitions), (registry, *registry_partitions)], &runtime, &stop);
+                let workers = [(scans, partitions), (registry, *registry_partitions), (alerts, *alert_partitions)];
+                workers::hold_all(workers, &runtime, &stop);
                 Ok(())
             }
         };

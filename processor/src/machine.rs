@@ -13,6 +13,10 @@ pub mod runner;
 
 /// What a partition is folded into.
 pub trait Machine {
+    /// Whether records of its log expire. Then what has expired is as if it had never been; else a log without its
+    /// beginning is not folded.
+    const LOG_EXPIRES: bool = false;
+
     /// Applies the next record of the log and says what is to go out because of it.
     ///
     /// # Errors
@@ -28,6 +32,13 @@ pub trait Machine {
     fn amends(&self, from_start: bool) -> anyhow::Result<Vec<Message>> {
         let _ = from_start;
         Ok(Vec::new())
+    }
+
+    /// Messages to send because of the time, asked every second; the clock is the caller's. What follows from time must
+    /// be a record of the log as well, so that folding it again tells the same.
+    fn due(&self, now_ms: i64) -> Vec<Message> {
+        let _ = now_ms;
+        Vec::new()
     }
 }
 

@@ -36,6 +36,11 @@ pub const HELD_UP: &str = "processor_held_up";
 /// Partitions of a state machine held by this instance, per machine.
 pub const MACHINE_PARTITIONS: &str = "processor_machine_partitions";
 
+/// Alerts about scans sent to the districts' books; one that is sent again counts again.
+pub const ALERTS_RAISED: &str = "processor_alerts_raised_total";
+/// Alerts that are not disposed of, by state (raised, escalated, acknowledged) and age, per partition.
+pub const ALERTS_OPEN: &str = "processor_alerts_open";
+
 /// Every counter with its help text.
 const COUNTERS: &[(&str, &str)] = &[
     (STORED, "Scans stored in ClickHouse"),
@@ -45,6 +50,7 @@ const COUNTERS: &[(&str, &str)] = &[
     (REPAIRED, "Rows found missing after an unclear insert and stored again, per table"),
     (DOUBLED, "Rows found stored more than once, per table; always 0 unless something is wrong"),
     (RETRIES, "Requests to ClickHouse that failed or whose outcome was unclear, and were tried again"),
+    (ALERTS_RAISED, "Alerts about scans sent to the districts' books; one that is sent again counts again"),
     (FOLDED, "Records of commands that a state machine has applied, with all that follows from them out, per machine"),
 ];
 
@@ -55,6 +61,7 @@ const GAUGES: &[(&str, &str)] = &[
     (CANNOT_STORE_SINCE, "Since when nothing can be stored, in seconds since 1970, per partition; 0 while it can"),
     (PARTITIONS, "Partitions of scans held by this instance"),
     (HELD_UP, "1 while what follows from records cannot leave, per machine and partition"),
+    (ALERTS_OPEN, "Alerts that are not disposed of, by state (raised, escalated, acknowledged) and age, per partition"),
     (MACHINE_PARTITIONS, "Partitions of a state machine held by this instance, per machine"),
 ];
 

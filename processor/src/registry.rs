@@ -12,13 +12,11 @@ pub mod rules;
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use hashbrown::HashMap;
 use schemas::{
     ApplicationEvent, VenueEvent, VenueId,
     events::{ApplicationState, VERSION, VenueStatus},
 };
-use service::{KafkaConfig, kafka::partition_count};
 use uuid::Uuid;
 
 use self::{
@@ -73,15 +71,6 @@ impl Registry {
         let value = serde_json::to_vec(event).unwrap_or_default();
         Message { topic: self.venues_topic.clone(), key: event.venue.to_string(), value }
     }
-}
-
-/// How many partitions the registry has.
-///
-/// # Errors
-/// When Kafka does not say.
-pub fn partitions(kafka: &KafkaConfig) -> anyhow::Result<i32> {
-    let consumer = kafka.reader().create().context("cannot set up a Kafka consumer")?;
-    partition_count(&consumer, &kafka.topics().applications)
 }
 
 /// What runs a partition of the registry.

@@ -1,7 +1,7 @@
 //! One partition of `scans`, from Kafka to ClickHouse: reading and joining here, storing in `storing.rs`.
 //!
-//! A thread of straight-line steps: gather, read health up to now, enrich, write the range down, store it, go
-//! on. Nothing is ever past a row that is neither stored nor dead-lettered, because nothing else moves.
+//! A thread of straight-line steps: gather, read health up to now, enrich, raise alerts, write the range down, store it,
+//! go on. Nothing is ever past a row that is neither stored nor dead-lettered, because nothing else moves.
 
 mod storing;
 

@@ -32,6 +32,16 @@ pub fn time(at: impl Into<i64>) -> DateTime<Utc> {
     DateTime::from_timestamp(at.into(), 0).unwrap_or_default()
 }
 
+/// A time in milliseconds since 1970 as an answer has it.
+pub fn time_of_ms(at_ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at_ms).unwrap_or_default()
+}
+
+/// A stored text as an answer has it: null instead of an empty one.
+pub fn said(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
 /// Visits with the names of their venues.
 pub fn visits(rows: &[VisitRow], names: &VenueNames) -> Vec<Visit> {
     let visit = |row: &VisitRow| Visit {

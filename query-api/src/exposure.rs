@@ -2,9 +2,11 @@
 //!
 //! Knows no clock and no store. A visit is a scan of the index person, a contact scan that of anyone else.
 
+pub mod either_or;
 pub mod matching;
 pub mod windows;
 
+pub use either_or::{Passage, without_repeats};
 pub use matching::{Caps, Contact, ContactScan, Contacts, Encounter, TooManyPairs, contacts};
 pub use windows::{Window, merged};
 

@@ -100,6 +100,22 @@ impl Fields {
         number.filter(|number| range.contains(number)).ok_or_else(|| invalid(field, &expected()))
     }
 
+    /// A district of GB/T 2260, or its first digits.
+    ///
+    /// # Errors
+    /// When it can be neither.
+    pub fn area(&mut self, field: &'static str) -> Result<Option<u32>, QueryError> {
+        Ok(Some(self.number(field, 11..=829_999, 0)?).filter(|area| *area > 0))
+    }
+
+    /// A time that may be left out, truncated to whole seconds.
+    ///
+    /// # Errors
+    /// When it is no time.
+    pub fn time(&mut self, field: &'static str) -> Result<Option<u32>, QueryError> {
+        self.text(field, TIME)?.map(|text| time(field, &text)).transpose()
+    }
+
     /// `from` and `to`, truncated to whole seconds.
     ///
     /// # Errors

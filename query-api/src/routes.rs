@@ -1,5 +1,6 @@
 //! All routes in view, and what every request passes.
 
+mod alerts;
 mod applications;
 mod footfall;
 mod openapi;
@@ -59,6 +60,8 @@ pub const TABLE: Table = Table(&[
     .honouring(&[Organisation, District, Person]),
     Rule::of("GET", "/v1/venues/{id}/poster", &[Role::Operator, Role::Reviewer, Role::District, Role::Admin])
         .honouring(&[Organisation, District, Venues]),
+    Rule::of("GET", "/v1/alerts", &[Role::District, Role::Supervisor]).honouring(&[District]),
+    Rule::of("GET", "/v1/alerts/{id}", &[Role::District, Role::Supervisor]).honouring(&[District]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -76,6 +79,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(applications::application))
         .routes(routes!(applications::applications))
         .routes(routes!(posters::poster))
+        .routes(routes!(alerts::alert))
+        .routes(routes!(alerts::alerts))
         .split_for_parts();
     openapi::sort_paths(&mut openapi);
     let gate = from_fn_with_state(state.clone(), gate);

@@ -57,6 +57,11 @@ impl AppState {
         &self.0.city
     }
 
+    /// Within how many seconds two methods at one point are one visit; 0 where the city says nothing of it.
+    pub(crate) fn either_or_s(&self) -> u32 {
+        u32::from(self.0.city.scanning.either_or_minutes.unwrap_or_default()) * 60
+    }
+
     pub(crate) fn signer(&self) -> &CodeSigner {
         &self.0.signer
     }

@@ -3,6 +3,7 @@
 //! Queries are files in `sql/`; values travel as typed parameters in the body of the request, so that no person
 //! is ever in a URL.
 
+mod alerts;
 mod applications;
 mod columns;
 mod contacts;
@@ -19,6 +20,7 @@ use service::ClickHouseConfig;
 
 use crate::{QueryConfig, error::QueryError, metrics};
 
+pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
@@ -60,6 +62,8 @@ enum Kind {
     Stats,
     Application,
     Applications,
+    Alert,
+    Alerts,
 }
 
 impl Kind {
@@ -76,6 +80,8 @@ impl Kind {
             Self::Stats => "stats",
             Self::Application => "application",
             Self::Applications => "applications",
+            Self::Alert => "alert",
+            Self::Alerts => "alerts",
         }
     }
 }

@@ -3,12 +3,17 @@
 //! Within a version fields are only ever added, and readers ignore fields they do not know, so an older and a
 //! newer service can run side by side.
 
+#[macro_use]
+mod words;
+
+mod alert;
 mod application;
 mod dead_letter;
 mod health;
 mod scan;
 mod venue;
 
+pub use alert::{AlertAction, AlertEvent, AlertKind, AlertRefusal, AlertState, Disposition, Raised};
 pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{ColourChange, HealthEvent, TestEvent, TestOutcome};
@@ -47,6 +52,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::HEALTH, schemars::schema_for!(HealthEvent)),
         (crate::topics::TESTS, schemars::schema_for!(TestEvent)),
         (crate::topics::APPLICATIONS, schemars::schema_for!(ApplicationEvent)),
+        (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
         (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
     ]
 }
@@ -94,7 +100,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 5] {
+    fn oldest() -> [(&'static str, Value); 6] {
         [
             (
                 "scans",
@@ -123,6 +129,14 @@ mod tests {
                     "organisation": "91310000MA1FL0000N", "at_ms": 1_653_000_000_123i64,
                     "action": {"type": "withdraw", "application": "00000000-0000-8000-8000-000000000002"}}),
             ),
+            (
+                "alerts",
+                json!({"v": 1, "district": 310_101, "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "raised", "alert": "00310101-0000-8000-8000-000000000001",
+                        "kind": "abnormal_colour", "source": "00000000-0000-8000-8000-000000000001", "venue": 7,
+                        "person": "1123456789abcdef", "scanned_at": 1_653_000_000, "method": "venue_code",
+                        "verdict": "refuse", "colour": "red"}}),
+            ),
         ]
     }
 
@@ -133,6 +147,7 @@ mod tests {
             "venues" => VenueEvent::try_parse(&bytes).map(|event| json!(event)),
             "health" => HealthEvent::try_parse(&bytes).map(|event| json!(event)),
             "applications" => ApplicationEvent::try_parse(&bytes).map(|event| json!(event)),
+            "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),
         };
         read.map_err(|error| error.to_string())

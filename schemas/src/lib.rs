@@ -21,7 +21,7 @@ pub mod vocabulary;
 pub use city::CityProfile;
 pub use code::VenueCode;
 pub use document::{Document, DocumentType};
-pub use events::{ApplicationEvent, HealthEvent, ScanEvent, TestEvent, VenueEvent};
+pub use events::{AlertEvent, ApplicationEvent, HealthEvent, ScanEvent, TestEvent, VenueEvent};
 pub use keys::KeyRing;
 pub use person::PersonKey;
 pub use row::ScanRow;

@@ -10,6 +10,8 @@ pub const TESTS: &str = "tests";
 pub const VENUES: &str = "venues";
 /// Commands about venue codes, keyed by organisation.
 pub const APPLICATIONS: &str = "applications";
+/// Abnormal scans and what was done about them, keyed by district.
+pub const ALERTS: &str = "alerts";
 /// What could not be processed, keyed by source topic.
 pub const DEAD_LETTERS: &str = "dead-letters";
 /// The sink's ledger: ranges of `scans` written down before they are stored. Partition n speaks of `scans`
@@ -20,8 +22,8 @@ pub const SCAN_RANGES: &str = "scan-ranges";
 const HISTORY_MS: &str = "2678400000";
 /// How long accepted scans stay on Kafka, in milliseconds: 14 days.
 const SCAN_RETENTION_MS: &str = "1209600000";
-/// How long dead letters stay, in milliseconds: 31 days.
-const DEAD_LETTER_RETENTION_MS: &str = HISTORY_MS;
+/// How long dead letters and alerts stay, in milliseconds: 31 days.
+const MONTH_MS: &str = HISTORY_MS;
 /// How long ledger records stay, in milliseconds: 31 days. Longer than scans: a partition whose last record has
 /// expired has no scan left that it speaks of, and begins anew. Not `-1`: the embedded broker takes that for a
 /// millisecond in the future and deletes everything.
@@ -55,6 +57,8 @@ pub struct Topics {
     pub venues: String,
     /// [`APPLICATIONS`] with the prefix.
     pub applications: String,
+    /// [`ALERTS`] with the prefix.
+    pub alerts: String,
     /// [`DEAD_LETTERS`] with the prefix.
     pub dead_letters: String,
     /// [`SCAN_RANGES`] with the prefix.
@@ -71,6 +75,7 @@ impl Topics {
             tests: name(TESTS),
             venues: name(VENUES),
             applications: name(APPLICATIONS),
+            alerts: name(ALERTS),
             dead_letters: name(DEAD_LETTERS),
             scan_ranges: name(SCAN_RANGES),
         }
@@ -85,7 +90,7 @@ impl Topics {
         const HISTORY: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("min.compaction.lag.ms", HISTORY_MS)];
         const KEPT: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", FOR_EVER_MS)];
         const SCAN: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", SCAN_RETENTION_MS)];
-        const DEAD: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", DEAD_LETTER_RETENTION_MS)];
+        const MONTH: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", MONTH_MS)];
         const LEDGER: &[(&str, &str)] = &[
             ("cleanup.policy", "delete"),
             ("retention.ms", LEDGER_RETENTION_MS),
@@ -100,7 +105,8 @@ impl Topics {
             spec(&self.venues, partitions, COMPACTED),
             // The registry is a fold over the whole log, so it is kept whole.
             spec(&self.applications, partitions, KEPT),
-            spec(&self.dead_letters, 1, DEAD),
+            spec(&self.alerts, partitions, MONTH),
+            spec(&self.dead_letters, 1, MONTH),
             spec(&self.scan_ranges, partitions, LEDGER),
         ]
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::Utc;
 use rand::{Rng, rngs::StdRng};
-use schemas::{Colour, Direction, Method, PersonKey, ScanEvent, VenueId};
+use schemas::{AlertEvent, Colour, Direction, Method, PersonKey, ScanEvent, VenueId, events::AlertKind};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -64,6 +64,12 @@ pub(super) fn place(venue: VenueId) -> (u32, &'static str) {
     const DISTRICTS: [u32; 3] = [310_101, 310_104, 310_115];
     const CATEGORIES: [&str; 2] = ["lodging", "transport"];
     (DISTRICTS[venue as usize % DISTRICTS.len()], CATEGORIES[venue as usize % CATEGORIES.len()])
+}
+
+/// The alert that a scan raises, if its person's colour is abnormal.
+pub(super) fn alert(id: Uuid, sighting: Sighting) -> Option<Uuid> {
+    let is_abnormal = matches!(colour(sighting.person), Colour::Yellow | Colour::Red);
+    is_abnormal.then(|| AlertEvent::derive_id(place(sighting.venue).0, id, AlertKind::AbnormalColour))
 }
 
 /// What became of a scan, as its sender knows it.

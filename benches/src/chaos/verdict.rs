@@ -26,20 +26,32 @@ pub(super) struct Verdict {
     pub(super) lost: u64,
     /// Rows that are there too often, or that nobody sent, over all tables.
     pub(super) doubled: u64,
+    /// Abnormal scans without an alert.
+    pub(super) alerts_lost: u64,
+    /// Alerts that were raised more than once, or of no abnormal scan.
+    pub(super) alerts_doubled: u64,
     /// Counts that are not what the rows say, and rows that do not have the colour in force.
     pub(super) wrong_aggregates: u64,
 }
 
 impl Verdict {
     pub(super) const fn is_clean(&self) -> bool {
-        self.lost == 0 && self.doubled == 0 && self.wrong_aggregates == 0
+        self.lost == 0
+            && self.doubled == 0
+            && self.alerts_lost == 0
+            && self.alerts_doubled == 0
+            && self.wrong_aggregates == 0
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { accepted, lost, doubled, wrong_aggregates } = self;
-        write!(f, "accepted={accepted} lost={lost} doubled={doubled} wrong_aggregates={wrong_aggregates}")
+        let Self { accepted, lost, doubled, alerts_lost, alerts_doubled, wrong_aggregates } = self;
+        write!(
+            f,
+            "accepted={accepted} lost={lost} doubled={doubled} alerts_lost={alerts_lost} \
+             alerts_doubled={alerts_doubled} wrong_aggregates={wrong_aggregates}"
+        )
     }
 }
 
@@ -73,10 +85,12 @@ struct Expected {
     colours: Colours,
 }
 
-/// How many accepted scans are not stored yet.
+/// How many accepted scans and alerts about them are not stored yet.
 pub(super) async fn outstanding(stack: &Stack, entries: &HashMap<Uuid, Entry>) -> anyhow::Result<usize> {
-    let stored = stored_ids(stack).await?;
-    Ok(entries.iter().filter(|(id, entry)| entry.accepted && !stored.contains_key(*id)).count())
+    let (stored, raised) = (stored_ids(stack).await?, raised_alerts(stack).await?);
+    let is_raised = |id: Uuid, entry: &Entry| book::alert(id, entry.sighting).is_none_or(|a| raised.contains_key(&a));
+    let is_there = |id: &Uuid, entry: &Entry| stored.contains_key(id) && is_raised(*id, entry);
+    Ok(entries.iter().filter(|(id, entry)| entry.accepted && !is_there(id, entry)).count())
 }
 
 /// Compares every table and every aggregate.
@@ -98,13 +112,29 @@ pub(super) async fn reach(stack: &Stack, entries: &HashMap<Uuid, Entry>) -> anyh
             verdict.wrong_aggregates += u64::from(colour != book::colour(sighting.person).as_str());
         }
     }
+    let kept_ids = entries.iter().filter(|(id, e)| e.accepted || stored.contains_key(*id));
+    let expected: HashSet<Uuid> = kept_ids.filter_map(|(id, entry)| book::alert(*id, entry.sighting)).collect();
+    let raised = raised_alerts(stack).await?;
+    verdict.alerts_lost += expected.iter().filter(|alert| !raised.contains_key(*alert)).count() as u64;
+    verdict.alerts_doubled +=
+        raised.iter().map(|(alert, count)| count - u64::from(expected.contains(alert))).sum::<u64>();
     verdict.wrong_aggregates += wrong_footfall(&stack.query()?, &stack.tokens()?, &kept).await?;
     Ok(verdict)
 }
 
 /// How often each identity is stored.
 async fn stored_ids(stack: &Stack) -> anyhow::Result<HashMap<Uuid, u64>> {
-    let text = stack.sql("SELECT event_id, count() FROM scan_ids GROUP BY event_id FORMAT TSV").await?;
+    counts(stack, "SELECT event_id, count() FROM scan_ids GROUP BY event_id FORMAT TSV").await
+}
+
+/// How often each alert was raised. A record that was written again is one row of the table, a second record is another.
+async fn raised_alerts(stack: &Stack) -> anyhow::Result<HashMap<Uuid, u64>> {
+    let raised = "SELECT alert_id, count() FROM alerts FINAL WHERE action = 'raised' GROUP BY alert_id FORMAT TSV";
+    counts(stack, raised).await
+}
+
+async fn counts(stack: &Stack, sql: &str) -> anyhow::Result<HashMap<Uuid, u64>> {
+    let text = stack.sql(sql).await?;
     text.lines()
         .map(|line| {
             let (id, count) = line.split_once('\t').context("two columns")?;

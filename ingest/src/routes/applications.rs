@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, Request, State},
-    http::StatusCode,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use schemas::{
     ApplicationEvent,
@@ -13,18 +12,16 @@ use schemas::{
     events::{ApplicationAction, Rejection, VERSION},
     organisation::is_credit_code,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use service::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::json;
+use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
 use crate::{
     application::ApplicationRequest,
-    body::{SINGLE_LIMIT_BYTES, read_json},
     error::IngestError,
     fields::{Field, Object, Text, check_text, one_of, read},
-    keep::Keeping,
     state::{Gateway, now_ms},
     venue_fields::ORGANISATION,
 };
@@ -35,16 +32,6 @@ const MAX_NOTE_CHARS: usize = 500;
 /// What a reviewer may reject for; the registry's own reasons are not among them.
 const REASONS: [Rejection; 5] =
     [Rejection::VagueAddress, Rejection::WrongData, Rejection::NotInThisCity, Rejection::Duplicate, Rejection::Other];
-
-/// A command that is kept; the registry decides it within a second or two.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CommandAnswer {
-    /// Identity of the command; of an application also the application's.
-    pub command: Uuid,
-    /// Path on the query API where it can be followed.
-    #[schema(example = "/v1/applications/8f3c1a52-7d6b-8e21-9c4f-0a1b2c3d4e5f")]
-    pub follow: String,
-}
 
 /// A command about something that is there.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -63,7 +50,6 @@ impl<'a> Object<'a> for CommandRequest<'a> {
     const FIELDS: &'static [Field] = &[REQUEST_ID, OF_ORGANISATION];
 }
 
-const REQUEST_ID: Field = Field::optional::<Option<Uuid>>("request_id", || "expected a UUID".to_owned());
 const OF_ORGANISATION: Field = Field::required::<String>("organisation", || ORGANISATION.to_owned());
 
 /// The outcome of a review.
@@ -210,7 +196,7 @@ pub async fn withdraw(
     .await
 }
 
-/// Reads a command, keeps it, and says where it can be followed.
+/// Reads a command about venue codes, keeps it, and says where it can be followed.
 ///
 /// # Errors
 /// When it cannot be read, is not for whoever sends it, or Kafka does not take it.
@@ -220,25 +206,12 @@ pub async fn take(
     request: Request,
     read: impl FnOnce(&[u8]) -> Result<(ApplicationEvent, String), IngestError>,
 ) -> Result<Response, IngestError> {
-    gateway.let_in(caller.subject(), 1)?;
-    // As with feeds: a command that is decided hours later would be worse than one that is to be sent again.
-    if gateway.route.is_spooling() {
-        return Err(IngestError::KafkaUnavailable);
-    }
-    let _room = gateway.admission.room_for_body(&request, SINGLE_LIMIT_BYTES)?;
-    let body = read_json(request).await?;
-    let (event, follow) = read(&body)?;
-    let event = event.limited(caller.scope()).map_err(out_of)?;
-    let mut keeping = Keeping::feed(gateway, &gateway.topics.applications);
-    keeping.blank().push(event.organisation.as_bytes(), &event)?;
-    keeping.send()?;
-    if let Some((_, error)) = keeping.kept().await.failed {
-        return Err(error);
-    }
-    tracing::debug!(command = %event.command, action = event.action.as_str(), "took a command about venue codes");
-    let answer = CommandAnswer { command: event.command, follow };
-    let answer = serde_json::to_vec(&answer).map_err(|_| IngestError::Internal)?;
-    Ok((StatusCode::ACCEPTED, json(answer)).into_response())
+    commands::take(gateway, caller, request, &gateway.topics.applications, |body| {
+        let (event, follow) = read(body)?;
+        let event = event.limited(caller.scope()).map_err(out_of)?;
+        Ok(Command { key: event.organisation.clone(), answer: CommandAnswer { command: event.command, follow }, event })
+    })
+    .await
 }
 
 /// The command of an action on what an organisation has.

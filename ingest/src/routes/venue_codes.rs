@@ -9,7 +9,10 @@ use axum::{
 use schemas::{VenueId, events::ApplicationAction};
 use service::{Caller, Problem};
 
-use super::applications::{CommandAnswer, CommandRequest, event, take};
+use super::{
+    applications::{CommandRequest, event, take},
+    commands::CommandAnswer,
+};
 use crate::{error::IngestError, fields::read, state::Gateway};
 
 /// Revokes a venue's code

@@ -7,7 +7,7 @@ use reqwest::Method;
 use schemas::{
     KeyRing, PersonKey,
     access::{
-        Role::{self, Admin, Citizen, Device, Feed, Operator, Reviewer},
+        Role::{self, Admin, Citizen, Device, Feed, Operator, Reviewer, Supervisor},
         Scope,
     },
     document::{Document, DocumentType},
@@ -30,6 +30,8 @@ const DOORS: &[Door] = &[
     ("POST", "/v1/applications/{id}/reviews", Some(&[Reviewer])),
     ("POST", "/v1/venues/{venue}/revocation", Some(&[Operator, Reviewer, Admin])),
     ("POST", "/v1/venues/{venue}/reissue", Some(&[Operator, Reviewer, Admin])),
+    ("POST", "/v1/alerts/{id}/acknowledgement", Some(&[Role::District, Supervisor])),
+    ("POST", "/v1/alerts/{id}/disposition", Some(&[Role::District, Supervisor])),
     ("GET", "/healthz", None),
     ("GET", "/readyz", None),
     ("GET", "/metrics", None),

@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod access;
+mod alerts;
 mod api;
 mod applications;
 mod cities;

@@ -14,11 +14,20 @@ use rdkafka::{
 };
 use service::{
     KafkaConfig,
-    kafka::{METADATA_TIMEOUT, reader_at},
+    kafka::{METADATA_TIMEOUT, partition_count, reader_at},
 };
 
 /// Most records that are gathered at once.
 const MAX_RECORDS: usize = 2_000;
+
+/// How many partitions a log has.
+///
+/// # Errors
+/// When Kafka does not say.
+pub fn partitions(kafka: &KafkaConfig, topic: &str) -> anyhow::Result<i32> {
+    let consumer = kafka.reader().create().context("cannot set up a Kafka consumer")?;
+    partition_count(&consumer, topic)
+}
 
 /// One partition of a log.
 pub struct Log {
@@ -33,20 +42,20 @@ impl Log {
     /// Opens a partition at its first record; also says up to which offset outputs are out.
     ///
     /// # Errors
-    /// When Kafka does not answer, or the log has lost its beginning: what it would be folded into is not known then.
-    pub fn open(kafka: &KafkaConfig, topic: &str, partition: i32) -> anyhow::Result<(Self, i64)> {
+    /// When Kafka does not answer, or the log has lost its beginning although its records do not expire: what it would
+    /// be folded into is not known then.
+    pub fn open(kafka: &KafkaConfig, topic: &str, partition: i32, expires: bool) -> anyhow::Result<(Self, i64)> {
         let mut config = kafka.reader();
         config.set("group.id", format!("{topic}-done"));
-        let consumer = reader_at(&config, topic, partition, 0)?;
+        let asking: BaseConsumer = config.create().context("cannot set up a Kafka consumer")?;
         let (low, high) =
-            consumer.fetch_watermarks(topic, partition, METADATA_TIMEOUT).context("cannot read the end of the log")?;
-        if low > 0 {
+            asking.fetch_watermarks(topic, partition, METADATA_TIMEOUT).context("cannot read the end of the log")?;
+        if low > 0 && !expires {
             bail!("{topic}[{partition}] begins at offset {low}: its first records are gone, restore them");
         }
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, partition);
-        let committed =
-            consumer.committed_offsets(list, METADATA_TIMEOUT).context("cannot read how far outputs are")?;
+        let committed = asking.committed_offsets(list, METADATA_TIMEOUT).context("cannot read how far outputs are")?;
         let done = match committed.find_partition(topic, partition).map(|entry| entry.offset()) {
             Some(Offset::Offset(offset)) => offset,
             _ => 0,
@@ -56,7 +65,8 @@ impl Log {
                 "{topic}[{partition}] ends at offset {high}, and outputs are out up to {done}: its last records are gone"
             );
         }
-        Ok((Self { consumer, topic: topic.to_owned(), partition, next: 0 }, done))
+        let consumer = reader_at(&config, topic, partition, low)?;
+        Ok((Self { consumer, topic: topic.to_owned(), partition, next: low }, done))
     }
 
     /// Offset of the next record.

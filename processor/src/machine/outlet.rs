@@ -35,7 +35,7 @@ impl Outlet {
     /// # Errors
     /// When Kafka or ClickHouse does not acknowledge.
     pub async fn put(&self, outputs: &Outputs) -> anyhow::Result<()> {
-        self.send(&outputs.messages).await?;
+        send(&self.producer, &outputs.messages).await?;
         let mut tables: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
         for Row { table, json } in &outputs.rows {
             let lines = tables.entry(table).or_default();
@@ -44,30 +44,6 @@ impl Outlet {
         }
         for (table, lines) in tables {
             self.insert(table, lines).await.with_context(|| format!("cannot store rows of {table}"))?;
-        }
-        Ok(())
-    }
-
-    /// Sends messages and waits until Kafka has them all.
-    ///
-    /// # Errors
-    /// When Kafka does not acknowledge one.
-    pub async fn send(&self, messages: &[Message]) -> anyhow::Result<()> {
-        // All are handed over before the first is waited for, so that they travel together and in their order.
-        let sent: Vec<_> = messages
-            .iter()
-            .map(|message| {
-                let record = FutureRecord::to(&message.topic).key(&message.key).payload(&message.value);
-                self.producer.send_result(record).map_err(|(error, _)| error)
-            })
-            .collect();
-        for delivery in sent {
-            let delivery = delivery.context("cannot hand a message over")?;
-            let delivered = tokio::time::timeout(SEND_TIMEOUT, delivery).await.context("Kafka does not answer")?;
-            delivered
-                .map_err(|_| anyhow!("the producer has ended"))?
-                .map_err(|(error, _)| error)
-                .context("Kafka did not take a message")?;
         }
         Ok(())
     }
@@ -83,4 +59,28 @@ impl Outlet {
         // ClickHouse's own words may repeat values of a row.
         stored.await.map_err(|error| anyhow!(told(error)))
     }
+}
+
+/// Sends messages and waits until Kafka has them all.
+///
+/// # Errors
+/// When Kafka does not acknowledge one.
+pub async fn send(producer: &FutureProducer, messages: &[Message]) -> anyhow::Result<()> {
+    // All are handed over before the first is waited for, so that they travel together and in their order.
+    let sent: Vec<_> = messages
+        .iter()
+        .map(|message| {
+            let record = FutureRecord::to(&message.topic).key(&message.key).payload(&message.value);
+            producer.send_result(record).map_err(|(error, _)| error)
+        })
+        .collect();
+    for delivery in sent {
+        let delivery = delivery.context("cannot hand a message over")?;
+        let delivered = tokio::time::timeout(SEND_TIMEOUT, delivery).await.context("Kafka does not answer")?;
+        delivered
+            .map_err(|_| anyhow!("the producer has ended"))?
+            .map_err(|(error, _)| error)
+            .context("Kafka did not take a message")?;
+    }
+    Ok(())
 }

@@ -3,9 +3,9 @@
 //! A thread of straight-line steps: gather, fold, put out, note. Outputs that cannot leave are kept and tried again, and
 //! nothing else moves, so no record is ever passed over.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use rdkafka::{Message as _, message::OwnedMessage};
 use service::KafkaConfig;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use crate::{
 
 /// How long a gathering waits for a record.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How often a machine is asked for amends.
+/// How often a machine is asked for amends, and for what is due.
 const AMENDS_EVERY: Duration = Duration::from_secs(1);
 
 /// What the partitions of a machine share.
@@ -76,13 +76,14 @@ impl<'a, M: Machine> Runner<'a, M> {
         stop: &'a CancellationToken,
     ) -> anyhow::Result<Option<Self>> {
         let started = Instant::now();
-        let (log, done) = Log::open(&shared.kafka, &shared.topic, partition)?;
+        let (log, done) = Log::open(&shared.kafka, &shared.topic, partition, M::LOG_EXPIRES)?;
         let mut runner = Self { shared, partition, machine, log, stop };
         while runner.log.next() < done {
             if stop.is_cancelled() {
                 return Ok(None);
             }
             for record in &runner.log.gather(PATIENCE, Some(done)) {
+                ensure!(record.offset() < done, "records of the log expired while it was read");
                 // What could not be applied had its letter before this was noted as done.
                 let _ = runner.apply(record)?;
             }
@@ -107,6 +108,7 @@ impl<'a, M: Machine> Runner<'a, M> {
                         tracing::warn!(machine, error, "cannot look for what to amend yet");
                     }
                 }
+                self.put(&Outputs { messages: self.machine.due(now_ms()), rows: Vec::new() });
                 amended = Instant::now();
             }
         }
@@ -174,4 +176,9 @@ impl<'a, M: Machine> Runner<'a, M> {
         self.shared.dead_letters.catch_up()?;
         self.shared.runtime.block_on(self.shared.dead_letters.send(&rejected))
     }
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

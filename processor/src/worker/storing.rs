@@ -13,7 +13,8 @@ use std::{
 
 use anyhow::{Context, bail};
 use clickhouse::error::Error;
-use rdkafka::{Message, message::OwnedMessage};
+use rdkafka::{Message as _, message::OwnedMessage};
+use schemas::AlertEvent;
 
 use super::Worker;
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     batch::Batch,
     fault::Fault,
     ledger::{Appended, Claim, Entry},
+    machine::{Message, outlet},
     metrics,
     refusal::{Failure, Refusal, told},
     sink::Missing,
@@ -48,6 +50,9 @@ impl Worker<'_> {
         let first = messages.first().and_then(|message| message.timestamp().to_millis());
         self.shared.progress.reached(self.partition, self.next, first);
         let whole = self.build(messages)?;
+        // Before anything is stored, so that no trouble with ClickHouse keeps an alert back. Until a later range is in the
+        // ledger, whoever reads this one again raises them again.
+        self.raise(&whole.alerts)?;
         // How many rows the next attempt takes: halved by a refusal, doubled by a success.
         let mut width = whole.rows.len().max(1);
         while self.next < end {
@@ -89,6 +94,22 @@ impl Worker<'_> {
             self.next,
             messages.last().and_then(|m| m.timestamp().to_millis()),
         );
+        Ok(())
+    }
+
+    /// Sends alerts and waits until Kafka has them.
+    fn raise(&self, alerts: &[AlertEvent]) -> anyhow::Result<()> {
+        if alerts.is_empty() {
+            return Ok(());
+        }
+        let topic = self.shared.kafka.topics().alerts;
+        let message = |alert: &AlertEvent| -> anyhow::Result<Message> {
+            let value = serde_json::to_vec(alert)?;
+            Ok(Message { topic: topic.clone(), key: alert.district.to_string(), value })
+        };
+        let messages = alerts.iter().map(message).collect::<anyhow::Result<Vec<_>>>()?;
+        self.shared.runtime.block_on(outlet::send(&self.shared.producer, &messages)).context("cannot raise alerts")?;
+        ::metrics::counter!(metrics::ALERTS_RAISED).increment(messages.len() as u64);
         Ok(())
     }
 

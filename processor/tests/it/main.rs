@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod alerts;
 mod enriched_as_of_the_scan;
 mod faults;
 mod fixture;

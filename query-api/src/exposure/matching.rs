@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, ops::ControlFlow};
 
-use schemas::{Colour, Method, PersonKey, VenueId};
+use schemas::{Colour, Direction, Method, PersonKey, VenueId};
 
 use super::{IndexVisit, StoredSeconds};
 
@@ -17,6 +17,8 @@ pub struct ContactScan {
     pub at: StoredSeconds,
     /// How.
     pub method: Method,
+    /// In or out.
+    pub direction: Direction,
     /// Colour in force at the scan.
     pub colour: Colour,
 }
@@ -186,7 +188,8 @@ mod tests {
     }
 
     fn scan(number: u64, venue: VenueId, at: u32) -> ContactScan {
-        ContactScan { person: person(number), venue, at, method: Method::VenueCode, colour: Colour::Green }
+        let (method, direction) = (Method::VenueCode, Direction::Entry);
+        ContactScan { person: person(number), venue, at, method, direction, colour: Colour::Green }
     }
 
     /// Every pair, tried.

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::{
     AppState, QueryError,
+    answer::{self, said},
     input::{self, Fields, Segment},
     store::{ApplicationFilter, ApplicationRow, lies_within},
 };
@@ -188,7 +189,7 @@ fn filter(fields: &mut Fields, scope: &Scope) -> Result<ApplicationFilter, Query
         Some(_) => return Err(input::invalid("applicant", APPLICANT)),
     };
     filter.venue = Some(fields.number("venue", 0..=u32::MAX, 0)?).filter(|venue| *venue > 0);
-    let district = Some(fields.number("district", 11..=829_999, 0)?).filter(|district| *district > 0);
+    let district = fields.area("district")?;
     if let (Some(asked), Some(own)) = (district, scope.district)
         && !lies_within(asked, own)
     {
@@ -209,7 +210,7 @@ impl Application {
         Self {
             application: row.application_id,
             state: row.state.clone(),
-            changed_at: at(row.at_ms),
+            changed_at: answer::time_of_ms(row.at_ms),
             organisation: row.organisation.clone(),
             organisation_name: row.organisation_name.clone(),
             organisation_kind: row.organisation_kind.clone(),
@@ -223,8 +224,8 @@ impl Application {
             door: said(row.door.clone()),
             latitude: row.latitude,
             longitude: row.longitude,
-            starts_at: row.starts_at.map(|seconds| at(seconds * 1000)),
-            ends_at: row.ends_at.map(|seconds| at(seconds * 1000)),
+            starts_at: row.starts_at.map(|seconds| answer::time_of_ms(seconds * 1000)),
+            ends_at: row.ends_at.map(|seconds| answer::time_of_ms(seconds * 1000)),
             venue: (row.venue_id > 0).then_some(row.venue_id),
             code: code.map(|code| code.sign(&signer.keys).to_string()),
             url: code.map(|code| signer.url(code)),
@@ -237,7 +238,7 @@ impl From<ApplicationRow> for Entry {
         Self {
             command: row.command_id,
             action: row.action,
-            at: at(row.at_ms),
+            at: answer::time_of_ms(row.at_ms),
             state: row.state,
             refused: said(row.refused),
             reason: said(row.reason),
@@ -246,12 +247,4 @@ impl From<ApplicationRow> for Entry {
             serial: (row.venue_id > 0).then_some(row.serial),
         }
     }
-}
-
-fn at(ms: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(ms).unwrap_or_default()
-}
-
-fn said(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::{
     AppState, QueryError,
     answer::{self, Visit},
-    exposure::{self, Caps, Contact, Encounter, IndexVisit},
+    exposure::{self, Caps, Contact, ContactScan, Encounter, IndexVisit, Passage},
     input::{self, Fields, PERSON},
     store::{TimeRange, VenueNames},
 };
@@ -67,7 +67,7 @@ pub struct TraceResponse {
     to: DateTime<Utc>,
     /// As requested, or the default.
     window_minutes: u32,
-    /// Scans of the person, oldest first.
+    /// Scans of the person, oldest first; one by another method at the same point within minutes is the same visit (S3).
     visits: Vec<Visit>,
     /// People who were near, the longest overlap first, then by key. Each has all encounters with these visits.
     contacts: Vec<ContactAnswer>,
@@ -145,11 +145,13 @@ pub async fn trace(
     let params = TraceParams::try_from_fields(Fields::try_from_json(&headers, body)?)?;
     let limits = state.limits();
     let time = TimeRange { from: params.from, to: params.to };
-    let (rows, more_visits) = state.store().visits(params.person, time, limits.max_visits as usize).await?;
+    let either_or_s = state.either_or_s();
+    let (rows, more_visits) =
+        state.store().visits(params.person, time, limits.max_visits as usize, either_or_s).await?;
     let visits: Vec<_> = rows.iter().map(|row| IndexVisit { venue: row.venue_id, at: row.scanned_at }).collect();
 
     let reach_s = params.window_minutes * 60;
-    let windows = exposure::merged(&visits, reach_s);
+    let windows = exposure::merged(&visits, reach_s, either_or_s);
     // Contacts are met at the person's own venues only, so the names need not wait for the contacts.
     let (scans, names) = tokio::try_join!(
         state.store().scans_in_windows(params.person, &windows, limits.max_contact_scans as usize),
@@ -163,6 +165,10 @@ pub async fn trace(
         max_encounters: limits.max_encounters,
     };
     let answer = move || {
+        let scans = exposure::without_repeats(scans, either_or_s, |scan| {
+            let ContactScan { person, venue, at, method, direction, .. } = *scan;
+            Passage { person, venue, direction, at, method }
+        });
         let contacts = exposure::contacts(visits, scans, reach_s, caps)
             .map_err(|_| QueryError::TraceTooLarge { what: "encounters", limit: MAX_PAIRS })?;
         Ok(TraceResponse {

@@ -23,7 +23,7 @@ pub struct VisitsResponse {
     /// Who.
     #[schema(value_type = String, pattern = "^[1-9a-f][0-9a-f]{15}$")]
     person: PersonKey,
-    /// Scans, oldest first.
+    /// Scans, oldest first; one by another method at the same point within minutes is the same visit (S3), and left out.
     visits: Vec<Visit>,
     /// Whether there are more than the limit let through.
     truncated: bool,
@@ -52,7 +52,7 @@ pub async fn visits(
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
 
-    let (rows, truncated) = state.store().visits(person, time, limit as usize).await?;
+    let (rows, truncated) = state.store().visits(person, time, limit as usize, state.either_or_s()).await?;
     let names = state.store().venue_names(rows.iter().map(|row| row.venue_id)).await?;
     Ok(Json(VisitsResponse { person, visits: answer::visits(&rows, &names), truncated }))
 }

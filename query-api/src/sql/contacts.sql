@@ -6,7 +6,7 @@
 -- The windows of a venue do not overlap, so the newest one that opened before a scan is the only one it can be in.
 -- Sorting key: scans_by_venue (venue_id, scanned_at), and its partitions by time.
 SELECT scan.person_id AS person_id, scan.venue_id AS venue_id, scan.scanned_at AS scanned_at,
-       scan.method AS method, scan.colour AS colour
+       scan.method AS method, scan.direction AS direction, scan.colour AS colour
 FROM scans_by_venue AS scan
 ASOF JOIN
 (

@@ -127,7 +127,7 @@ pub fn lies_within(area: u32, whole: u32) -> bool {
 }
 
 /// The six-digit codes that begin with the digits of an area.
-fn districts(area: Option<u32>) -> (u32, u32) {
+pub(super) fn districts(area: Option<u32>) -> (u32, u32) {
     let Some(mut from) = area else { return (0, u32::MAX) };
     let mut width = 1;
     while from > 0 && from < 100_000 {

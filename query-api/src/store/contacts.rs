@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use clickhouse::{Row, query::Query};
-use schemas::{Colour, Method, PersonKey, VenueId};
+use schemas::{Colour, Direction, Method, PersonKey, VenueId};
 use serde::Deserialize;
 
 use super::{Kind, Store, columns};
@@ -25,14 +25,16 @@ struct ContactRow {
     scanned_at: u32,
     #[serde(deserialize_with = "columns::method")]
     method: Method,
+    #[serde(deserialize_with = "columns::direction")]
+    direction: Direction,
     #[serde(deserialize_with = "columns::colour")]
     colour: Colour,
 }
 
 impl From<ContactRow> for ContactScan {
     fn from(row: ContactRow) -> Self {
-        let ContactRow { person_id, venue_id, scanned_at, method, colour } = row;
-        Self { person: person_id, venue: venue_id, at: scanned_at, method, colour }
+        let ContactRow { person_id, venue_id, scanned_at, method, direction, colour } = row;
+        Self { person: person_id, venue: venue_id, at: scanned_at, method, direction, colour }
     }
 }
 

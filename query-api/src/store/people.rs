@@ -5,7 +5,10 @@ use schemas::{Colour, Direction, Method, PersonKey, VenueId, Verdict};
 use serde::Deserialize;
 
 use super::{Kind, Store, TimeRange, columns};
-use crate::QueryError;
+use crate::{
+    QueryError,
+    exposure::{Passage, without_repeats},
+};
 
 /// A scan of a known person.
 #[derive(Debug, Clone, Row, Deserialize)]
@@ -51,7 +54,8 @@ pub struct VisitorRow {
 }
 
 impl Store {
-    /// The first `limit` scans of a person in a time, oldest first, and whether there are more.
+    /// The visits of a person in a time, oldest first, and whether there are more than those of the first `limit` scans. A
+    /// scan by another method at the same point within `either_or_s` seconds is the same visit (S3).
     ///
     /// # Errors
     /// When ClickHouse does not answer.
@@ -60,14 +64,24 @@ impl Store {
         person: PersonKey,
         time: TimeRange,
         limit: usize,
+        either_or_s: u32,
     ) -> Result<(Vec<VisitRow>, bool), QueryError> {
         let query = self
             .query(include_str!("../sql/visits.sql"))
             .param("person", person.to_u64())
+            .param("lead", time.from.saturating_sub(either_or_s))
             .param("since", time.from)
             .param("until", time.to)
             .param("limit", limit + 1);
-        Ok(cut(self.rows(Kind::Visits, query).await?, limit))
+        let rows: Vec<VisitRow> = self.rows(Kind::Visits, query).await?;
+        let before = rows.partition_point(|row| row.scanned_at < time.from);
+        let (rows, more) = cut(rows, before + limit);
+        let mut visits = without_repeats(rows, either_or_s, |row| {
+            let VisitRow { venue_id: venue, scanned_at: at, method, direction, .. } = *row;
+            Passage { person, venue, direction, at, method }
+        });
+        visits.retain(|row| row.scanned_at >= time.from);
+        Ok((visits, more))
     }
 
     /// The first `limit` scans at a venue in a time, oldest first, and whether there are more.

@@ -16,6 +16,8 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/metrics",
             "/openapi.json",
             "/readyz",
+            "/v1/alerts",
+            "/v1/alerts/{id}",
             "/v1/applications",
             "/v1/applications/{id}",
             "/v1/footfall",

@@ -13,6 +13,8 @@ const PERSONS: u64 = 25;
 const VENUES: u32 = 12;
 const SPAN_S: i64 = 10 * 86_400;
 const OFFSET_S: i64 = 8 * 3_600;
+/// Shanghai's `either_or_minutes` in seconds.
+const EITHER_OR_S: i64 = 600;
 
 fn pick<T: Copy>(random: &mut StdRng, all: &[T]) -> T {
     all[random.random_range(0..all.len())]
@@ -61,8 +63,19 @@ impl Oracle {
         self.rows.iter().filter(move |row| (from..to).contains(&(row.scanned_at - MIDNIGHT)))
     }
 
+    /// Whether somebody was scanned by another method at the same point shortly before.
+    fn is_repeat(&self, row: &ScanRow) -> bool {
+        self.rows.iter().any(|other| {
+            (other.person, other.venue, other.direction) == (row.person, row.venue, row.direction)
+                && other.method != row.method
+                && (other.scanned_at, other.method) < (row.scanned_at, row.method)
+                && row.scanned_at - other.scanned_at <= EITHER_OR_S
+        })
+    }
+
     fn visits_of(&self, number: u64, from: i64, to: i64) -> Vec<&ScanRow> {
-        let mut rows: Vec<_> = self.within(from, to).filter(|row| row.person == person(number)).collect();
+        let of_person = self.within(from, to).filter(|row| row.person == person(number));
+        let mut rows: Vec<_> = of_person.filter(|row| !self.is_repeat(row)).collect();
         rows.sort_by_key(|row| (row.scanned_at, row.venue, row.kafka_offset));
         rows
     }
@@ -107,7 +120,7 @@ impl Oracle {
         for index in &visits {
             for row in self.rows.iter().filter(|row| row.person != person(number) && row.venue == index.venue) {
                 let gap = (row.scanned_at - index.scanned_at).abs();
-                if gap > minutes * 60 {
+                if gap > minutes * 60 || self.is_repeat(row) {
                     continue;
                 }
                 let overlap = minutes * 60 - gap;

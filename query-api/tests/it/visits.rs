@@ -1,6 +1,6 @@
 //! `GET /v1/persons/{person}/visits`.
 
-use schemas::{Colour, Direction, Method, Verdict};
+use schemas::{Colour, Direction, Method, ScanRow, Verdict};
 use serde_json::json;
 
 use crate::city::{City, MIDNIGHT, at, person, range, scan};
@@ -58,4 +58,36 @@ async fn a_limit_keeps_the_oldest_and_says_that_there_are_more() {
         assert_eq!(answer["truncated"], truncated);
     }
     assert_eq!(api.ok(&format!("{path}1")).await["visits"][0]["venue"], 0);
+}
+
+#[tokio::test]
+async fn code_and_sentinel_within_minutes_are_one_visit_where_the_city_says_so() {
+    let city = City::new().await;
+    let by = |method, venue, after_s| ScanRow { method, ..scan(1, venue, after_s) };
+    let (code, sentinel) = (Method::VenueCode, Method::SentinelIdCard);
+    let rows = [
+        by(code, 7, -60),
+        by(sentinel, 7, 0),     // repeats a scan before the range
+        by(sentinel, 8, 600),   // another door
+        by(sentinel, 7, 1_200), // ten minutes and more after the code
+        by(code, 7, 1_800),     // ten minutes after the sentinel
+        by(code, 7, 1_900),
+        by(code, 7, 2_000), // by the same method: a visit of its own
+        by(code, 9, 3_000),
+        by(code, 9, 3_060),
+    ];
+    city.store(&rows).await;
+    let path = format!("/v1/persons/{}/visits?{}", person(1), range(0, 3_600));
+    let times = |answer: &serde_json::Value| -> Vec<String> {
+        let visits = answer["visits"].as_array().expect("a list").iter();
+        visits.map(|visit| visit["scanned_at"].as_str().expect("a time").to_owned()).collect()
+    };
+    let after = |seconds: &[i64]| seconds.iter().map(|after_s| at(MIDNIGHT + after_s)).collect::<Vec<_>>();
+    let shanghai = city.api().await.ok(&path).await;
+    assert_eq!(times(&shanghai), after(&[600, 1_200, 1_900, 2_000, 3_000, 3_060]));
+    assert_eq!(shanghai["truncated"], false);
+    let kaifeng = city.api_with(&["--city", "kaifeng"]).await.ok(&path).await;
+    assert_eq!(times(&kaifeng), after(&[0, 600, 1_200, 1_800, 1_900, 2_000, 3_000, 3_060]), "both scans are kept");
+    let limited = city.api().await.ok(&format!("{path}&limit=2")).await;
+    assert_eq!((times(&limited), &limited["truncated"]), (after(&[600]), &json!(true)));
 }

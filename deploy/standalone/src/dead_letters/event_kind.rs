@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use schemas::events::{EventError, json_schemas};
-use schemas::{ApplicationEvent, HealthEvent, ScanEvent, TestEvent, Topics, VenueEvent, topics};
+use schemas::{AlertEvent, ApplicationEvent, HealthEvent, ScanEvent, TestEvent, Topics, VenueEvent, topics};
 use serde::de::DeserializeOwned;
 
 /// The kind of message that a topic holds.
@@ -19,6 +19,8 @@ pub enum EventKind {
     Venue,
     /// Commands about venue codes: each is decided once, in the order of the log.
     Application,
+    /// Alerts and what offices do about them.
+    Alert,
 }
 
 impl EventKind {
@@ -31,6 +33,7 @@ impl EventKind {
             (&names.tests, Self::Test),
             (&names.venues, Self::Venue),
             (&names.applications, Self::Application),
+            (&names.alerts, Self::Alert),
         ]
         .into_iter()
         .find_map(|(name, kind)| (name == topic).then_some(kind))
@@ -47,6 +50,7 @@ impl EventKind {
             Self::Test => read(value, TestEvent::try_parse).map(|event| event.person.to_string()),
             Self::Venue => read(value, VenueEvent::try_parse).map(|event| event.venue.to_string()),
             Self::Application => read(value, ApplicationEvent::try_parse).map(|event| event.organisation),
+            Self::Alert => read(value, AlertEvent::try_parse).map(|event| event.district.to_string()),
         }
     }
 
@@ -59,6 +63,7 @@ impl EventKind {
             Self::Test => topics::TESTS,
             Self::Venue => topics::VENUES,
             Self::Application => topics::APPLICATIONS,
+            Self::Alert => topics::ALERTS,
         };
         let schema = json_schemas().into_iter().find(|(topic, _)| *topic == name).map(|(_, schema)| schema);
         let properties = schema.and_then(|schema| schema.get("properties")?.as_object().cloned());

@@ -4,6 +4,7 @@
 //! `VENUECODE_KAFKA_ENGINE` says otherwise; `three_brokers` needs Apache Kafka (`make test-kafka`).
 
 mod agreement;
+mod alerts;
 mod applications;
 mod dead_letters;
 mod exec;

@@ -151,7 +151,7 @@ pub fn http_get(address: &str, target: &str) -> anyhow::Result<String> {
     Ok(answer)
 }
 
-/// Sends one request with a token and a JSON body and gives the status and the answer's body.
+/// Sends one request with a token and a JSON body, or lines of it to a batch route, and gives the status and the answer's body.
 pub fn http_send(
     address: &str,
     token: &str,
@@ -159,9 +159,10 @@ pub fn http_send(
     body: &str,
 ) -> anyhow::Result<(String, String)> {
     let mut stream = TcpStream::connect(address)?;
+    let media_type = if target.ends_with(":batch") { "application/x-ndjson" } else { "application/json" };
     write!(
         stream,
-        "{method} {target} HTTP/1.0\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+        "{method} {target} HTTP/1.0\r\nAuthorization: Bearer {token}\r\nContent-Type: {media_type}\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     )?;

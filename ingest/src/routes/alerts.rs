@@ -1,0 +1,146 @@
+//! `POST /v1/alerts/{id}/acknowledgement` and `/disposition`: what a district's office does about an alert (S0 四, S4 二.3).
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, Request, State},
+    response::Response,
+};
+use schemas::{
+    AlertEvent,
+    access::{Limit, covers},
+    events::{AlertAction, Disposition, VERSION},
+};
+use serde::Deserialize;
+use service::{Caller, Problem};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
+use crate::{
+    error::IngestError,
+    fields::{Field, Object, Text, check_text, one_of, read},
+    sealing::{self, Place},
+    state::{Gateway, now_ms},
+};
+
+/// Longest note, in characters.
+const MAX_NOTE_CHARS: usize = 500;
+
+/// An acknowledgement of an alert.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgementRequest {
+    /// Identity of the command: sent again with the same one, it is still one.
+    #[serde(default)]
+    request_id: Option<Uuid>,
+}
+
+impl Object<'_> for AcknowledgementRequest {
+    const FIELDS: &'static [Field] = &[REQUEST_ID];
+}
+
+/// What became of the person of an alert.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DispositionRequest<'a> {
+    /// Identity of the command: sent again with the same one, it is still one.
+    #[serde(default)]
+    request_id: Option<Uuid>,
+    /// What became of the person.
+    disposition: Disposition,
+    /// What is to be noted, up to 500 characters; encrypted before it is kept.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>)]
+    note: Option<Text<'a>>,
+}
+
+impl<'a> Object<'a> for DispositionRequest<'a> {
+    const FIELDS: &'static [Field] = &[
+        REQUEST_ID,
+        Field::required::<Disposition>("disposition", || one_of(Disposition::ALL.iter().map(|word| word.as_str()))),
+        Field::optional::<Option<String>>("note", || "expected a text".to_owned()),
+    ];
+}
+
+/// Acknowledges an alert
+///
+/// Says that the office of the district looks after it. The first acknowledgement counts: a further one changes nothing,
+/// and is noted as refused.
+#[utoipa::path(post, path = "/v1/alerts/{id}/acknowledgement", tag = "alerts",
+    params(("id" = Uuid, Path, description = "The alert")),
+    request_body(content = AcknowledgementRequest, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Kept, to be decided", body = CommandAnswer),
+        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn acknowledge(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, IngestError> {
+    take(&gateway, &caller, &id, request, |alert, body| {
+        let command = identity(read::<AcknowledgementRequest>(body)?.request_id);
+        Ok((command, AlertAction::Acknowledge { alert, command, by: caller.claims().sub.clone() }))
+    })
+    .await
+}
+
+/// Says what became of the person of an alert
+///
+/// Only of an alert that was acknowledged, and once: a further one changes nothing, and is noted as refused. The note is
+/// encrypted before it is kept, and shown by no route.
+#[utoipa::path(post, path = "/v1/alerts/{id}/disposition", tag = "alerts",
+    params(("id" = Uuid, Path, description = "The alert")),
+    request_body(content = DispositionRequest<'static>, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Kept, to be decided", body = CommandAnswer),
+        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn dispose(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, IngestError> {
+    take(&gateway, &caller, &id, request, |alert, body| {
+        let DispositionRequest { request_id, disposition, note } = read(body)?;
+        let command = identity(request_id);
+        let place = Place { record: command, field: "note" };
+        let seal = |note: Text<'_>| {
+            check_text("note", &note, MAX_NOTE_CHARS)?;
+            sealing::seal(&gateway.city.identity_keys, place, note.as_bytes())
+        };
+        let (by, sealed_note) = (caller.claims().sub.clone(), note.map(seal).transpose()?);
+        Ok((command, AlertAction::Dispose { alert, command, by, disposition, sealed_note }))
+    })
+    .await
+}
+
+async fn take(
+    gateway: &Gateway,
+    caller: &Caller,
+    id: &str,
+    request: Request,
+    read: impl FnOnce(Uuid, &[u8]) -> Result<(Uuid, AlertAction), IngestError>,
+) -> Result<Response, IngestError> {
+    commands::take(gateway, caller, request, &gateway.topics.alerts, |body| {
+        let alert = id.parse().ok().and_then(|alert| Some((alert, AlertEvent::district_of(alert)?)));
+        let (alert, district) = alert.ok_or_else(|| IngestError::invalid("id", "expected an alert's identity"))?;
+        if caller.scope().district.is_some_and(|area| !covers(area, district)) {
+            return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });
+        }
+        let (command, action) = read(alert, body)?;
+        let event = AlertEvent { v: VERSION, district, at_ms: now_ms(), action };
+        let answer = CommandAnswer { command, follow: format!("/v1/alerts/{alert}") };
+        Ok(Command { key: district.to_string(), event, answer })
+    })
+    .await
+}
+
+fn identity(request: Option<Uuid>) -> Uuid {
+    request.unwrap_or_else(Uuid::now_v7)
+}

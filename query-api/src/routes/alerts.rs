@@ -1,0 +1,233 @@
+//! `GET /v1/alerts` and `GET /v1/alerts/{id}`: abnormal scans, and what a district's office did about them (S0 四, S4 二.3).
+//!
+//! An office sees one scan at one venue of its own district. Whom it was of is shown masked, so that two people can be told
+//! apart and nobody be looked up: where else somebody was takes a release.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use schemas::{
+    AlertEvent, PersonKey, VenueId,
+    access::{Limit, Scope, covers},
+    city::Bilingual,
+    events::{AlertState, Disposition},
+};
+use serde::Serialize;
+use service::{Caller, Problem};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::{
+    AppState, QueryError,
+    answer::{self, said},
+    input::{self, Fields, Segment},
+    store::{AlertFilter, AlertRow, VenueNames, lies_within},
+};
+
+const ID: &str = "the identity of an alert";
+/// What `state` may ask for besides the states themselves.
+const ESCALATED: &str = "escalated";
+
+/// Alerts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AlertsResponse {
+    /// As they are now, the last raised first.
+    alerts: Vec<Alert>,
+    /// Whether there are more than the limit let through.
+    truncated: bool,
+}
+
+/// An alert with all that was said of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AlertResponse {
+    #[serde(flatten)]
+    alert: Alert,
+    /// What was done about it, oldest first.
+    history: Vec<Entry>,
+}
+
+/// An alert as it is now.
+#[derive(Debug, Serialize, ToSchema)]
+struct Alert {
+    /// Its identity.
+    alert: Uuid,
+    /// How far it is: raised, acknowledged or disposed.
+    state: String,
+    /// What is abnormal: positive_test, abnormal_colour or symptoms.
+    kind: String,
+    /// District of the venue.
+    district: u32,
+    /// Number of the venue.
+    venue: VenueId,
+    /// Name of the venue; null when the directory does not have it.
+    venue_name: Option<String>,
+    /// Last four digits of the person key, the rest masked.
+    #[schema(pattern = "^[*]{12}[0-9a-f]{4}$")]
+    person: String,
+    /// When the scan was made.
+    scanned_at: DateTime<Utc>,
+    /// How.
+    method: String,
+    /// What the person was told.
+    verdict: String,
+    /// The graver one of the colour that was shown and the colour in force at the scan.
+    colour: String,
+    /// Why the person was refused.
+    reasons: Vec<String>,
+    /// When the gateway took the scan.
+    raised_at: DateTime<Utc>,
+    /// When it was found that nobody had acknowledged it in time.
+    escalated_at: Option<DateTime<Utc>>,
+    /// When it was acknowledged.
+    acknowledged_at: Option<DateTime<Utc>>,
+    /// By which account.
+    acknowledged_by: Option<String>,
+    /// When it was said what became of the person.
+    disposed_at: Option<DateTime<Utc>>,
+    /// By which account.
+    disposed_by: Option<String>,
+    /// What became of the person.
+    disposition: Option<Disposition>,
+    /// The same in words.
+    disposition_name: Option<Bilingual>,
+}
+
+/// What was done about an alert.
+#[derive(Debug, Serialize, ToSchema)]
+struct Entry {
+    /// What it was: raised, acknowledge, dispose or escalate.
+    action: String,
+    /// When.
+    at: DateTime<Utc>,
+    /// The command's identity, if it was one.
+    command: Option<Uuid>,
+    /// Which account sent it.
+    by: Option<String>,
+    /// How far the alert was after it.
+    state: String,
+    /// Why it was not carried out: already_acknowledged, not_acknowledged or already_disposed.
+    refused: Option<String>,
+}
+
+/// What became of an alert
+///
+/// An alert is here within a second after the scan was accepted.
+#[utoipa::path(get, path = "/v1/alerts/{id}", tag = "alerts",
+    params(("id" = Uuid, Path, description = "The alert")),
+    responses(
+        (status = 200, description = "The alert with its history", body = AlertResponse),
+        (status = 404, description = "`unknown-alert`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn alert(
+    State(state): State<AppState>,
+    caller: Caller,
+    id: Segment,
+    fields: Fields,
+) -> Result<Json<AlertResponse>, QueryError> {
+    let id = input::segment(id, "id")?;
+    let known = id.parse().ok().and_then(|id| Some((id, AlertEvent::district_of(id)?)));
+    let (id, district) = known.ok_or_else(|| input::invalid("id", ID))?;
+    fields.finish()?;
+    if caller.scope().district.is_some_and(|own| !covers(own, district)) {
+        return Err(QueryError::OutOfScope { field: "id", limit: Limit::District });
+    }
+    let rows = state.store().alert(district, id).await?;
+    let last = rows.last().ok_or(QueryError::UnknownAlert)?;
+    let names = state.store().venue_names([last.venue_id]).await?;
+    let alert = Alert::new(last, &names);
+    Ok(Json(AlertResponse { alert, history: rows.into_iter().map(Entry::from).collect() }))
+}
+
+/// Alerts of a district, as they are now
+#[utoipa::path(get, path = "/v1/alerts", tag = "alerts",
+    params(
+        ("district" = Option<u32>, Query, description = "A district of GB/T 2260, or its first digits"),
+        ("state" = Option<String>, Query, description = "raised, acknowledged, disposed; or escalated: those that nobody has acknowledged in time"),
+        ("since" = Option<String>, Query, format = DateTime, description = "Those raised from this time on"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most of them; 1000 when left out"),
+    ),
+    responses(
+        (status = 200, description = "The alerts", body = AlertsResponse),
+        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn alerts(
+    State(state): State<AppState>,
+    caller: Caller,
+    mut fields: Fields,
+) -> Result<Json<AlertsResponse>, QueryError> {
+    let filter = filter(&mut fields, caller.scope())?;
+    let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
+    fields.finish()?;
+    let (rows, truncated) = state.store().alerts(&filter, limit as usize).await?;
+    let names = state.store().venue_names(rows.iter().map(|row| row.venue_id)).await?;
+    Ok(Json(AlertsResponse { alerts: rows.iter().map(|row| Alert::new(row, &names)).collect(), truncated }))
+}
+
+/// What is asked for, within what the token is limited to.
+fn filter(fields: &mut Fields, scope: &Scope) -> Result<AlertFilter, QueryError> {
+    const STATE: &str = "one of raised, acknowledged, disposed, escalated";
+    let asked = fields.area("district")?;
+    if let (Some(asked), Some(own)) = (asked, scope.district)
+        && !lies_within(asked, own)
+    {
+        return Err(QueryError::OutOfScope { field: "district", limit: Limit::District });
+    }
+    let state = match fields.text("state", STATE)? {
+        None => None,
+        Some(word) => {
+            let mut words = AlertState::ALL.iter().map(|state| state.as_str()).chain([ESCALATED]);
+            Some(words.find(|known| *known == word).ok_or_else(|| input::invalid("state", STATE))?)
+        }
+    };
+    let since_ms = i64::from(fields.time("since")?.unwrap_or_default()) * 1000;
+    Ok(AlertFilter { district: asked.or(scope.district), state, since_ms })
+}
+
+impl Alert {
+    fn new(row: &AlertRow, names: &VenueNames) -> Self {
+        let disposition = Disposition::ALL.iter().copied().find(|word| word.as_str() == row.disposition);
+        Self {
+            alert: row.alert_id,
+            state: row.state.clone(),
+            kind: row.kind.clone(),
+            district: row.district,
+            venue: row.venue_id,
+            venue_name: names.of(row.venue_id).map(str::to_owned),
+            person: masked(row.person_id),
+            scanned_at: answer::time(row.scanned_at),
+            method: row.method.clone(),
+            verdict: row.verdict.clone(),
+            colour: row.colour.clone(),
+            reasons: row.reasons.clone(),
+            raised_at: answer::time_of_ms(row.raised_at_ms),
+            escalated_at: row.escalated_at_ms.map(answer::time_of_ms),
+            acknowledged_at: row.acknowledged_at_ms.map(answer::time_of_ms),
+            acknowledged_by: said(row.acknowledged_by.clone()),
+            disposed_at: row.disposed_at_ms.map(answer::time_of_ms),
+            disposed_by: said(row.disposed_by.clone()),
+            disposition,
+            disposition_name: disposition.map(Disposition::name),
+        }
+    }
+}
+
+impl From<AlertRow> for Entry {
+    fn from(row: AlertRow) -> Self {
+        Self {
+            action: row.action,
+            at: answer::time_of_ms(row.at_ms),
+            command: row.command_id,
+            by: said(row.sender),
+            state: row.state,
+            refused: said(row.refused),
+        }
+    }
+}
+
+fn masked(person: PersonKey) -> String {
+    let key = person.to_string();
+    format!("{}{}", "*".repeat(key.len() - 4), &key[key.len() - 4..])
+}
