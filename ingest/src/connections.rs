@@ -10,6 +10,7 @@ use axum::{
 use futures::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
@@ -48,6 +49,10 @@ pub async fn serve(router: Router, listener: TcpListener, clients: Arc<Clients>,
                 tokio::time::sleep(AFTER_ACCEPT_ERROR).await;
             }
         }
+    }
+    // The system takes no further connections from here on: who knocks now tries again, and finds nobody.
+    if let Err(error) = SockRef::from(&listener).listen(0) {
+        tracing::debug!(%error, "cannot shorten the queue of connections");
     }
     // These have connected already: closing the listener would reset them.
     while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
