@@ -15,7 +15,7 @@ DATA ?= data
 ROUNDS ?= 16
 KAFKA ?= embedded
 
-.PHONY: help demo up test test-kafka test-nyc chaos bench bench-micro lint build engines kafka tools clean
+.PHONY: help demo up test test-kafka test-nyc chaos bench bench-micro lint build engines fonts kafka tools clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -45,20 +45,23 @@ chaos: build ## Strike gateways, processors, broker and ClickHouse under load; R
 bench: build ## Load on the whole system; the last line is JSON
 	@$(TARGET)/release/load --venuecode $(VENUECODE)
 
-bench-micro: ## The pure parts of the hot path, by criterion
-	@cargo bench -p benches
+bench-micro: fonts ## The pure parts of the hot path, and posters, by criterion
+	@VENUECODE_FONTS="$$(deploy/fonts/fetch.sh)" cargo bench -p benches
 
 lint: tools $(DENY) ## Format, clippy, licences, shell scripts
 	@cargo fmt --all --check
 	@cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	@$(DENY) --log-level error check bans licenses sources
-	@bash -n deploy/fetch.sh && bash -n deploy/engines/fetch.sh && bash -n deploy/kafka/fetch.sh && bash -n .ci/run
+	@bash -n deploy/fetch.sh && bash -n deploy/engines/fetch.sh && bash -n deploy/fonts/fetch.sh && bash -n deploy/kafka/fetch.sh && bash -n .ci/run
 
-build: engines
+build: engines fonts
 	@cargo build $(CARGO_FLAGS) --all-targets
 
 engines: tools
 	@deploy/engines/fetch.sh >/dev/null
+
+fonts: tools
+	@deploy/fonts/fetch.sh >/dev/null
 
 kafka:
 	@deploy/kafka/fetch.sh >/dev/null

@@ -1,4 +1,4 @@
-# What both fetch.sh share; sourced by them. Sets `cache`, the folder that engines are fetched into: outside the
+# What every fetch.sh shares; sourced by them. Sets `cache`, the folder that engines and fonts are fetched into: outside the
 # checkout, and where `venuecode` looks by itself. VENUECODE_CACHE names another.
 set -euo pipefail
 

@@ -2,6 +2,8 @@
 
 use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
+use crate::poster::PosterConfig;
+
 /// Everything that the query service can be told.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
@@ -17,9 +19,12 @@ pub struct Config {
     /// What a query may cost.
     #[command(flatten)]
     pub query: QueryConfig,
-    /// How venue codes are signed.
+    /// How the codes on posters are signed.
     #[command(flatten)]
     pub codes: CodeConfig,
+    /// How posters are printed.
+    #[command(flatten)]
+    pub posters: PosterConfig,
 }
 
 /// What a query may cost, and whose clock days are counted by.

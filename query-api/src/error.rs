@@ -7,7 +7,11 @@ use axum::{
 use schemas::access::Limit;
 use service::Problem;
 
-use crate::{metrics, store::StoreFailure};
+use crate::{
+    metrics,
+    poster::{PressError, ShopError, Unprintable},
+    store::StoreFailure,
+};
 
 const SOON_S: u64 = 1;
 const LATER_S: u64 = 5;
@@ -85,6 +89,30 @@ pub enum QueryError {
         /// How many are looked at.
         limit: u64,
     },
+    /// The directory does not have the venue.
+    #[error("no venue has this number")]
+    UnknownVenue {
+        /// Where it was named.
+        field: &'static str,
+    },
+    /// The venue is closed or withdrawn.
+    #[error("this venue's code is revoked: there is no poster of it")]
+    RevokedVenue {
+        /// Where it was named.
+        field: &'static str,
+    },
+    /// The venue was stored by an older version, without its issue number.
+    #[error("the issue number of this venue's code is not stored yet: the processor does so when it starts")]
+    IssueUnknown,
+    /// A text of the poster has a character that the fonts lack.
+    #[error("{0}: change the venue's data")]
+    Unprintable(Unprintable),
+    /// There are no fonts for posters.
+    #[error("posters are not available: run deploy/fonts/fetch.sh, and start the service with --fonts and its folder")]
+    NoPosters(#[source] ShopError),
+    /// Our own mistake in printing a poster.
+    #[error("an error on our side")]
+    Unprinted(#[source] ShopError),
     /// The tables have not been seen yet.
     #[error("not ready: /readyz says what is missing")]
     NotReady,
@@ -120,11 +148,18 @@ impl QueryError {
             Self::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
             Self::TooManyBuckets { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too-many-buckets"),
             Self::TraceTooLarge { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "trace-too-large"),
+            Self::UnknownVenue { .. } => (StatusCode::NOT_FOUND, "unknown-venue"),
+            Self::RevokedVenue { .. } => (StatusCode::GONE, "revoked-venue"),
+            Self::Unprintable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unprintable-character"),
+            Self::IssueUnknown => (StatusCode::SERVICE_UNAVAILABLE, "issue-unknown"),
+            Self::NoPosters(_) => (StatusCode::SERVICE_UNAVAILABLE, "posters-unavailable"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "clickhouse-unavailable"),
             Self::TooExpensive(_) => (StatusCode::SERVICE_UNAVAILABLE, "query-too-expensive"),
-            Self::Internal(_) | Self::Aborted => (StatusCode::INTERNAL_SERVER_ERROR, "internal-error"),
+            Self::Internal(_) | Self::Unprinted(_) | Self::Aborted => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal-error")
+            }
         }
     }
 
@@ -135,6 +170,8 @@ impl QueryError {
                 Some(field)
             }
             Self::UnknownApplication | Self::UnknownAlert => Some("id"),
+            Self::UnknownVenue { field } | Self::RevokedVenue { field } => Some(field),
+            Self::Unprintable(unprintable) => Some(unprintable.what),
             Self::TooManyBuckets { .. } => Some("step"),
             Self::TraceTooLarge { .. } => Some("window_minutes"),
             _ => None,
@@ -144,9 +181,20 @@ impl QueryError {
     const fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::Overloaded => Some(SOON_S),
-            Self::NotReady | Self::Unavailable(_) => Some(LATER_S),
-            Self::TooExpensive(_) => Some(MUCH_LATER_S),
+            Self::NotReady | Self::IssueUnknown | Self::Unavailable(_) => Some(LATER_S),
+            Self::NoPosters(_) | Self::TooExpensive(_) => Some(MUCH_LATER_S),
             _ => None,
+        }
+    }
+}
+
+impl From<ShopError> for QueryError {
+    fn from(error: ShopError) -> Self {
+        match error {
+            ShopError::Full => Self::Overloaded,
+            ShopError::NoFonts | ShopError::Fonts(_) => Self::NoPosters(error),
+            ShopError::Press(PressError::Unprintable(unprintable)) => Self::Unprintable(unprintable),
+            ShopError::Press(_) | ShopError::Aborted => Self::Unprinted(error),
         }
     }
 }
@@ -191,6 +239,7 @@ mod tests {
     fn every_variant_has_its_status_kind_field_and_retry() {
         let json = serde_json::from_str::<u8>("{").unwrap_err();
         let text = String::new;
+        let unprintable = Unprintable { what: "name", character: '𠮷' };
         let table = [
             (QueryError::MalformedJson(json), 400, "malformed-json", None, None),
             (QueryError::BrokenBody, 400, "broken-body", None, None),
@@ -210,6 +259,13 @@ mod tests {
                 Some("window_minutes"),
                 None,
             ),
+            (QueryError::UnknownVenue { field: "id" }, 404, "unknown-venue", Some("id"), None),
+            (QueryError::RevokedVenue { field: "id" }, 410, "revoked-venue", Some("id"), None),
+            (QueryError::from(ShopError::Press(unprintable.into())), 422, "unprintable-character", Some("name"), None),
+            (QueryError::IssueUnknown, 503, "issue-unknown", None, Some(5)),
+            (QueryError::from(ShopError::NoFonts), 503, "posters-unavailable", None, Some(30)),
+            (QueryError::from(ShopError::Full), 503, "overloaded", None, Some(1)),
+            (QueryError::from(ShopError::Aborted), 500, "internal-error", None, None),
             (QueryError::NotReady, 503, "not-ready", None, Some(5)),
             (QueryError::Overloaded, 503, "overloaded", None, Some(1)),
             (QueryError::Unavailable(StoreFailure::Silent), 503, "clickhouse-unavailable", None, Some(5)),

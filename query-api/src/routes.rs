@@ -4,6 +4,7 @@ mod alerts;
 mod applications;
 mod footfall;
 mod openapi;
+mod posters;
 mod stats;
 mod traces;
 mod visitors;
@@ -57,6 +58,8 @@ pub const TABLE: Table = Table(&[
         &[Role::Operator, Role::Reviewer, Role::District, Role::Regulator, Role::Admin],
     )
     .honouring(&[Organisation, District, Person]),
+    Rule::of("GET", "/v1/venues/{id}/poster", &[Role::Operator, Role::Reviewer, Role::District, Role::Admin])
+        .honouring(&[Organisation, District, Venues]),
     Rule::of("GET", "/v1/alerts", &[Role::District, Role::Supervisor]).honouring(&[District]),
     Rule::of("GET", "/v1/alerts/{id}", &[Role::District, Role::Supervisor]).honouring(&[District]),
     Rule::open("GET", "/healthz"),
@@ -75,6 +78,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(stats::stats))
         .routes(routes!(applications::application))
         .routes(routes!(applications::applications))
+        .routes(routes!(posters::poster))
         .routes(routes!(alerts::alert))
         .routes(routes!(alerts::alerts))
         .split_for_parts();

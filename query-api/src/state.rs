@@ -8,7 +8,7 @@ use schemas::CityProfile;
 use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
-use crate::{Config, QueryConfig, metrics, store::Store, tables};
+use crate::{Config, QueryConfig, metrics, poster::PrintShop, store::Store, tables};
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]
@@ -18,6 +18,7 @@ struct Inner {
     store: Store,
     city: CityProfile,
     signer: CodeSigner,
+    posters: PrintShop,
     limits: QueryConfig,
     readiness: Readiness,
     verifier: Arc<Verifier>,
@@ -39,6 +40,7 @@ impl AppState {
             store: Store::new(&config.clickhouse, &config.query),
             city,
             signer: config.codes.load()?,
+            posters: PrintShop::new(&config.posters),
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
@@ -62,6 +64,10 @@ impl AppState {
 
     pub(crate) fn signer(&self) -> &CodeSigner {
         &self.0.signer
+    }
+
+    pub(crate) fn posters(&self) -> &PrintShop {
+        &self.0.posters
     }
 
     pub(crate) fn limits(&self) -> &QueryConfig {

@@ -26,7 +26,7 @@ pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use people::{VisitRow, VisitorRow};
 pub use stats::StatsRow;
-pub use venues::VenueNames;
+pub use venues::{VenueNames, VenueRow};
 
 /// How much longer than ClickHouse's own limit an answer may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -56,6 +56,7 @@ enum Kind {
     Contacts,
     VenueNames,
     VenueOwner,
+    Venue,
     Footfall,
     FootfallByHour,
     Stats,
@@ -73,6 +74,7 @@ impl Kind {
             Self::Contacts => "contacts",
             Self::VenueNames => "venue_names",
             Self::VenueOwner => "venue_owner",
+            Self::Venue => "venue",
             Self::Footfall => "footfall",
             Self::FootfallByHour => "footfall_by_hour",
             Self::Stats => "stats",

@@ -34,11 +34,12 @@ pub const MIGRATIONS: &[Migration] = migrations![
     9 "0009_footfall_by_hour",
     10 "0010_footfall_of_older_scans",
     11 "0011_application_states",
-    12 "0012_alerts",
+    12 "0012_serials_of_venues",
+    13 "0013_alerts",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 12;
+pub const VERSION: u32 = 13;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];

@@ -225,7 +225,7 @@ impl Engines {
     }
 }
 
-/// The folder outside the checkout that holds fetched engines.
+/// The folder outside the checkout that holds fetched engines and fonts.
 ///
 /// # Errors
 /// The environment names no home.
@@ -233,7 +233,7 @@ pub(crate) fn cache_dir() -> anyhow::Result<PathBuf> {
     non_empty("VENUECODE_CACHE")
         .or_else(|| non_empty("XDG_CACHE_HOME").map(|dir| dir.join("venuecode")))
         .or_else(|| non_empty("HOME").map(|dir| dir.join(".cache/venuecode")))
-        .context("neither VENUECODE_CACHE nor HOME is set, so the engines cannot be found")
+        .context("neither VENUECODE_CACHE nor HOME is set, so engines and fonts cannot be found")
 }
 
 /// The path in an environment variable, unless it is empty or not set.

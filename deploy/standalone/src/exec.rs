@@ -19,9 +19,9 @@ use tokio::process::Command;
 use crate::data_dir::{DataDir, remove_abandoned};
 use crate::engines::clickhouse::{ClickHouseOptions, Credentials};
 use crate::engines::{ClickHouseAccess, EnginePlan, Engines, KafkaArgs, libchdb};
-use crate::ports;
 use crate::secrets::Secrets;
 use crate::signals::Signals;
+use crate::{fonts, ports};
 
 /// Exit status when the engines, not the command, failed.
 pub const ENGINES_FAILED: u8 = 125;
@@ -142,7 +142,11 @@ async fn run_command(command: &[OsString], engines: &Engines, secrets: &Secrets,
         return ExitCode::from(NOT_FOUND);
     };
     let access = &engines.clickhouse;
-    let spawned = Command::new(program)
+    let mut process = Command::new(program);
+    if let Ok(folder) = fonts::folder() {
+        process.env(fonts::FONTS_VARIABLE, folder);
+    }
+    let spawned = process
         .args(arguments)
         .envs(engines.kafka_environment())
         .env("VENUECODE_CLICKHOUSE_URL", &access.url)

@@ -16,7 +16,7 @@ use crate::engines::{EnginePlan, Engines, KafkaArgs, libchdb};
 use crate::exec::external_clickhouse;
 use crate::secrets::Secrets;
 use crate::signals::Signals;
-use crate::{ports, services};
+use crate::{fonts, ports, services};
 
 const ENGINE_GRACE: Duration = Duration::from_secs(60);
 
@@ -183,9 +183,13 @@ async fn start_services(
     ];
     for (name, listen, credentials) in services {
         let mut environment = service_environment(args, secrets, engines, credentials);
-        if name == "ingest" {
-            environment.push(("VENUECODE_SPOOL", data.join("spool").into()));
-            environment.push(("VENUECODE_TABLES", data.join("tables").into()));
+        match name {
+            "ingest" => {
+                environment.push(("VENUECODE_SPOOL", data.join("spool").into()));
+                environment.push(("VENUECODE_TABLES", data.join("tables").into()));
+            }
+            "query-api" => environment.push((fonts::FONTS_VARIABLE, fonts::folder()?.into())),
+            _ => {}
         }
         children.push(services::start(name, listen, environment, data)?);
     }

@@ -8,13 +8,16 @@ use utoipa::OpenApi;
 #[openapi(
     info(
         title = "VenueCode query API",
-        description = "Reads stored scans: traces, visits, visitors, footfall and statistics. Times are RFC 3339, \
+        description = "Reads stored scans: traces, visits, visitors, footfall and statistics; prints posters. Times are RFC 3339, \
                        truncated to whole seconds; ranges are half-open, [from, to). Every error is a problem detail \
                        (RFC 9457) that names the field that is wrong."
     ),
     paths(healthz, readyz, metrics, openapi_json),
     components(schemas(Problem)),
-    tags((name = "scans", description = "Questions about scans"), (name = "applications", description = "Applications for venue codes"), (name = "alerts", description = "Abnormal scans, for the districts' offices"), (name = "service", description = "About the process"))
+    tags((name = "scans", description = "Questions about scans"),
+         (name = "applications", description = "Applications for venue codes"),
+         (name = "alerts", description = "Abnormal scans, for the districts' offices"),
+         (name = "venues", description = "Venues and their codes"), (name = "service", description = "About the process"))
 )]
 pub struct Document;
 

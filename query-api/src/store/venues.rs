@@ -1,4 +1,4 @@
-//! The names of venues.
+//! Venues in the directory.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -38,6 +38,23 @@ struct NameRow {
     name: String,
 }
 
+/// A venue as the directory has it.
+#[derive(Debug, Clone, Row, Deserialize)]
+pub struct VenueRow {
+    /// Name as on the poster.
+    pub name: String,
+    /// Category, an id of the city profile.
+    pub category: String,
+    /// Six-digit code of its district (GB/T 2260).
+    pub district: u32,
+    /// Door or point; empty when it has none.
+    pub door: String,
+    /// Whether it is in use.
+    pub active: bool,
+    /// Issue number of its current code; null until the processor has written the venue again.
+    pub serial: Option<u8>,
+}
+
 impl Store {
     /// Whose a venue is; `None` when the directory does not have it.
     ///
@@ -46,6 +63,15 @@ impl Store {
     pub async fn venue_owner(&self, venue: VenueId) -> Result<Option<OwnerRow>, QueryError> {
         let query = self.query(include_str!("../sql/venue_owner.sql")).param("venue", venue);
         Ok(self.rows(Kind::VenueOwner, query).await?.pop())
+    }
+
+    /// A venue, if the directory has it.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn venue(&self, venue: VenueId) -> Result<Option<VenueRow>, QueryError> {
+        let query = self.query(include_str!("../sql/venue.sql")).param("venue", venue);
+        Ok(self.rows::<VenueRow>(Kind::Venue, query).await?.pop())
     }
 
     /// The names of these venues.

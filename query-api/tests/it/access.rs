@@ -18,6 +18,7 @@ const DOORS: &[Door] = &[
     ("GET", "/v1/stats", Some(&[Dashboard, Regulator, Admin])),
     ("GET", "/v1/applications", Some(&[Operator, Reviewer, District, Regulator, Admin])),
     ("GET", "/v1/applications/{id}", Some(&[Operator, Reviewer, District, Regulator, Admin])),
+    ("GET", "/v1/venues/{id}/poster", Some(&[Operator, Reviewer, District, Admin])),
     ("GET", "/v1/alerts", Some(&[District, Supervisor])),
     ("GET", "/v1/alerts/{id}", Some(&[District, Supervisor])),
     ("GET", "/healthz", None),

@@ -184,7 +184,7 @@ impl Api {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let role = match path {
             path if path.starts_with("/v1/stats") => Role::Regulator,
-            path if path.starts_with("/v1/applications") => Role::Reviewer,
+            path if path.starts_with("/v1/applications") || path.contains("/poster") => Role::Reviewer,
             path if path.starts_with("/v1/alerts") => Role::Supervisor,
             _ => Role::Epidemiologist,
         };
@@ -198,6 +198,13 @@ impl Api {
 
     pub async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await.expect("an answer")
+    }
+
+    /// Asks with one header, or none.
+    pub async fn send(&self, method: Method, path: &str, header: Option<(&str, &str)>) -> Response {
+        let request = self.request(method, path);
+        let request = header.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        request.send().await.expect("an answer")
     }
 
     pub async fn ok(&self, path: &str) -> Value {

@@ -24,6 +24,7 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/v1/persons/{person}/visits",
             "/v1/stats",
             "/v1/traces",
+            "/v1/venues/{id}/poster",
             "/v1/venues/{id}/visitors",
         ]
     );

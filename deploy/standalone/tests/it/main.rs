@@ -9,6 +9,7 @@ mod applications;
 mod dead_letters;
 mod exec;
 mod nyc;
+mod posters;
 mod simulated_city;
 mod stack;
 mod support;
