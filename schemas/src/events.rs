@@ -6,12 +6,14 @@
 mod application;
 mod dead_letter;
 mod health;
+mod identity;
 mod scan;
 mod venue;
 
 pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{HealthEvent, TestEvent};
+pub use identity::IdentityEvent;
 pub use scan::ScanEvent;
 pub use venue::{VenueEvent, VenueStatus, is_district};
 
@@ -47,6 +49,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::HEALTH, schemars::schema_for!(HealthEvent)),
         (crate::topics::TESTS, schemars::schema_for!(TestEvent)),
         (crate::topics::APPLICATIONS, schemars::schema_for!(ApplicationEvent)),
+        (crate::topics::IDENTITIES, schemars::schema_for!(IdentityEvent)),
         (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
     ]
 }
@@ -94,7 +97,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 5] {
+    fn oldest() -> [(&'static str, Value); 6] {
         [
             (
                 "scans",
@@ -123,6 +126,11 @@ mod tests {
                     "organisation": "91310000MA1FL0000N", "at_ms": 1_653_000_000_123i64,
                     "action": {"type": "withdraw", "application": "00000000-0000-8000-8000-000000000002"}}),
             ),
+            (
+                "identities",
+                json!({"v": 1, "person": "1123456789abcdef", "form": "venue", "document": "id_card",
+                    "registered_at": 1_653_000_000, "tail": 16_383, "sealed": "1.a.b"}),
+            ),
         ]
     }
 
@@ -132,6 +140,7 @@ mod tests {
             "scans" => ScanEvent::try_parse(&bytes).map(|event| json!(event)),
             "venues" => VenueEvent::try_parse(&bytes).map(|event| json!(event)),
             "health" => HealthEvent::try_parse(&bytes).map(|event| json!(event)),
+            "identities" => IdentityEvent::try_parse(&bytes).map(|event| json!(event)),
             "applications" => ApplicationEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),
         };

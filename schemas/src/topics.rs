@@ -10,6 +10,8 @@ pub const TESTS: &str = "tests";
 pub const VENUES: &str = "venues";
 /// Commands about venue codes, keyed by organisation.
 pub const APPLICATIONS: &str = "applications";
+/// Who people are, encrypted; keyed by person and form.
+pub const IDENTITIES: &str = "identities";
 /// What could not be processed, keyed by source topic.
 pub const DEAD_LETTERS: &str = "dead-letters";
 /// The sink's ledger: ranges of `scans` written down before they are stored. Partition n speaks of `scans`
@@ -55,6 +57,8 @@ pub struct Topics {
     pub venues: String,
     /// [`APPLICATIONS`] with the prefix.
     pub applications: String,
+    /// [`IDENTITIES`] with the prefix.
+    pub identities: String,
     /// [`DEAD_LETTERS`] with the prefix.
     pub dead_letters: String,
     /// [`SCAN_RANGES`] with the prefix.
@@ -71,6 +75,7 @@ impl Topics {
             tests: name(TESTS),
             venues: name(VENUES),
             applications: name(APPLICATIONS),
+            identities: name(IDENTITIES),
             dead_letters: name(DEAD_LETTERS),
             scan_ranges: name(SCAN_RANGES),
         }
@@ -100,6 +105,7 @@ impl Topics {
             spec(&self.venues, partitions, COMPACTED),
             // The registry is a fold over the whole log, so it is kept whole.
             spec(&self.applications, partitions, KEPT),
+            spec(&self.identities, partitions, COMPACTED),
             spec(&self.dead_letters, 1, DEAD),
             spec(&self.scan_ranges, partitions, LEDGER),
         ]
