@@ -1,12 +1,14 @@
 //! The tables in memory that a scan is answered from, and the thread that keeps them.
 
 mod health;
+mod identities;
 mod loader;
 mod seen;
 mod sharded;
 mod venues;
 
 pub use health::HealthRecord;
+pub use identities::Registration;
 pub use loader::{CONDITION, Loader};
 pub use seen::{Seen, Table};
 use sharded::Sharded;
@@ -14,7 +16,7 @@ pub use venues::Venue;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use schemas::{CityProfile, PersonKey, VenueId};
+use schemas::{CityProfile, IdentityEvent, PersonKey, VenueId, city::FormKind};
 
 use crate::error::IngestError;
 
@@ -27,11 +29,14 @@ pub struct Feeds {
     pub has_tests: bool,
 }
 
-/// Venue directory and health of the whole city.
+/// Venue directory, health and registrations of the whole city.
 #[derive(Debug, Default)]
 pub struct Tables {
     venues: Sharded<Venue>,
     health: Sharded<HealthRecord>,
+    registrations: Sharded<Registration>,
+    /// Who registered a person and may scan for them.
+    guardians: Sharded<PersonKey>,
     caught_up: AtomicBool,
     /// When the newest message of the health feed was sent, in milliseconds since 1970; 0 without one.
     health_fed_at_ms: AtomicI64,
@@ -61,12 +66,39 @@ impl Tables {
         self.health.with(person.to_u64(), |record| record.copied().unwrap_or_default())
     }
 
+    /// Which forms a person has filled in.
+    pub fn registration(&self, person: PersonKey) -> Registration {
+        self.registrations.with(person.to_u64(), |row| row.copied().unwrap_or_default())
+    }
+
+    /// Who registered a person and may scan for them.
+    pub fn guardian(&self, person: PersonKey) -> Option<PersonKey> {
+        self.guardians.with(person.to_u64(), |guardian| guardian.copied())
+    }
+
     /// What the feeds have told so far.
     pub fn feeds(&self, now_ms: i64) -> Feeds {
         let fed_at_ms = self.health_fed_at_ms.load(Ordering::Relaxed);
         Feeds {
             health_age_s: (fed_at_ms > 0).then(|| (now_ms - fed_at_ms).max(0) / 1000),
             has_tests: self.has_tests.load(Ordering::Relaxed),
+        }
+    }
+
+    fn set_identity(&self, event: &IdentityEvent) {
+        let key = event.person.to_u64();
+        self.registrations.change(key, |row| Some(row.with(event)));
+        match (event.form, event.guardian) {
+            (FormKind::Venue, Some(guardian)) => self.guardians.insert_if(key, guardian, |_, _| true),
+            (FormKind::Venue, None) => self.guardians.remove(key),
+            (FormKind::Freight, _) => {}
+        }
+    }
+
+    fn forget_identity(&self, person: PersonKey, form: FormKind) {
+        self.registrations.change(person.to_u64(), |row| row.without(form));
+        if form == FormKind::Venue {
+            self.guardians.remove(person.to_u64());
         }
     }
 

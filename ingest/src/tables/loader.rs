@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use metrics::{Counter, Gauge};
 use rdkafka::{Message, consumer::BaseConsumer, message::BorrowedMessage};
-use schemas::{CityProfile, HealthEvent, PersonKey, TestEvent, Topics};
+use schemas::{CityProfile, HealthEvent, IdentityEvent, PersonKey, TestEvent, Topics};
 use service::{KafkaConfig, Readiness, TopicReader, kafka::partition_count};
 use tokio_util::sync::CancellationToken;
 
@@ -46,8 +46,10 @@ struct Counts {
     skipped_venues: Counter,
     skipped_health: Counter,
     skipped_tests: Counter,
+    skipped_identities: Counter,
     venues: Gauge,
     persons: Gauge,
+    registered: Gauge,
 }
 
 impl Loader {
@@ -67,8 +69,10 @@ impl Loader {
             skipped_venues: skipped("venues"),
             skipped_health: skipped("health"),
             skipped_tests: skipped("tests"),
+            skipped_identities: skipped("identities"),
             venues: table_rows("venues"),
             persons: table_rows("health"),
+            registered: table_rows("identities"),
         };
         let mut pause = FIRST_PAUSE;
         while !self.shutdown.is_cancelled() {
@@ -107,6 +111,7 @@ impl Loader {
                 reported = Instant::now();
                 counts.venues.set(self.tables.venues.len() as f64);
                 counts.persons.set(self.tables.health.len() as f64);
+                counts.registered.set(self.tables.registrations.len() as f64);
                 if self.tables.ensure_caught_up().is_err() {
                     self.readiness.unmet(CONDITION, format!("{} messages to read", reader.behind()));
                 }
@@ -126,8 +131,10 @@ impl Loader {
             (Table::Venues, self.apply_venue(message), &counts.skipped_venues)
         } else if topic == topics.health {
             (Table::Health, self.apply_health(message), &counts.skipped_health)
-        } else {
+        } else if topic == topics.tests {
             (Table::Tests, self.apply_test(message), &counts.skipped_tests)
+        } else {
+            (Table::Identities, self.apply_identity(message), &counts.skipped_identities)
         };
         if done.is_none() {
             skipped.increment(1);
@@ -168,6 +175,17 @@ impl Loader {
         self.tables.has_tests.store(true, Ordering::Relaxed);
         Some(())
     }
+
+    fn apply_identity(&self, message: &BorrowedMessage<'_>) -> Option<()> {
+        match message.payload() {
+            Some(payload) => self.tables.set_identity(&IdentityEvent::try_parse(payload).ok()?),
+            None => {
+                let (person, form) = IdentityEvent::parse_key(message.key()?)?;
+                self.tables.forget_identity(person, form);
+            }
+        }
+        Some(())
+    }
 }
 
 fn person_of(message: &BorrowedMessage<'_>) -> Option<PersonKey> {
@@ -177,7 +195,7 @@ fn person_of(message: &BorrowedMessage<'_>) -> Option<PersonKey> {
 fn open(kafka: &KafkaConfig, topics: &Topics) -> anyhow::Result<TopicReader> {
     let consumer: BaseConsumer = kafka.reader().create().context("cannot set up a Kafka consumer")?;
     let mut partitions = Vec::new();
-    for topic in [&topics.venues, &topics.health, &topics.tests] {
+    for topic in [&topics.venues, &topics.health, &topics.tests, &topics.identities] {
         partitions.extend((0..partition_count(&consumer, topic)?).map(|partition| (topic.as_str(), partition)));
     }
     TopicReader::try_new(kafka, &partitions)

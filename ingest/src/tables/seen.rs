@@ -16,12 +16,14 @@ pub enum Table {
     Health,
     /// Test results.
     Tests,
+    /// Registrations.
+    Identities,
 }
 
 /// The next offset of each topic and partition.
 #[derive(Debug, Default)]
 pub struct Seen {
-    next: Mutex<[Vec<i64>; 3]>,
+    next: Mutex<[Vec<i64>; 4]>,
     advanced: Notify,
 }
 

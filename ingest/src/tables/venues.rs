@@ -3,6 +3,7 @@
 use schemas::{
     CityProfile, UnixSeconds, VenueEvent, VenueId,
     admission::{Class, Policy},
+    city::FormKind,
     events::VenueStatus,
 };
 
@@ -82,6 +83,11 @@ impl Venue {
     /// Its category's id.
     pub fn category<'c>(&self, city: &'c CityProfile) -> &'c str {
         city.categories.get(usize::from(self.category)).map_or("", |c| &c.id)
+    }
+
+    /// The form that who scans its code fills in first.
+    pub fn form(&self, city: &CityProfile) -> FormKind {
+        city.categories.get(usize::from(self.category)).map_or(FormKind::Venue, |c| FormKind::of(c.kind))
     }
 
     /// Its category's class.
