@@ -11,6 +11,7 @@ pub mod dead_letters;
 pub mod demo;
 pub mod engines;
 pub mod exec;
+pub mod identities;
 pub mod lifeline;
 pub mod ports;
 pub mod probe;
