@@ -11,25 +11,21 @@ use schemas::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use service::sealing::{self, Place};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     config::City,
     error::IngestError,
-    fields::{Field, Holds, Object, Text, check_text, one_of},
-    person::{DOCUMENT, DocumentRequest, PERSON},
-    scope,
-    sealing::{self, Place},
-    time,
+    fields::{Field, Holds, Object, Text, check_plain_text, check_text, one_of},
+    person::{DOCUMENT, DocumentRequest, MAX_PERSON_CHARS, PERSON, PHONE, is_phone},
+    scope, time,
     venue_fields::{
         DISTRICT, MAX_ADDRESS_CHARS, MAX_DOOR_CHARS, MAX_NAME_CHARS, ORGANISATION, check_category, check_place,
     },
 };
 
-/// Longest name of a person, in characters.
-const MAX_PERSON_CHARS: usize = 50;
-const PHONE: &str = "expected a phone number: 5 to 20 digits, spaces or hyphens, a plus sign in front allowed";
 /// The longest event, in days: what lasts longer is a place.
 const MAX_EVENT_DAYS: i64 = 366;
 
@@ -178,7 +174,7 @@ impl ApplicationRequest<'_> {
         check_text("name", &self.name, MAX_NAME_CHARS)?;
         check_text("address", &self.address, MAX_ADDRESS_CHARS)?;
         if let Some(door) = &self.door {
-            check_text("door", door, MAX_DOOR_CHARS)?;
+            check_plain_text("door", door, MAX_DOOR_CHARS)?;
         }
         let kind = check_category(&city.profile, &self.category)?.kind;
         if !is_district(self.district) {
@@ -189,7 +185,7 @@ impl ApplicationRequest<'_> {
         if !is_credit_code(&organisation.credit_code) {
             return Err(IngestError::invalid("organisation.credit_code", ORGANISATION));
         }
-        check_text("organisation.name", &organisation.name, MAX_NAME_CHARS)?;
+        check_plain_text("organisation.name", &organisation.name, MAX_NAME_CHARS)?;
         self.check_eligible(&city.profile.application)?;
         self.responsible.check()?;
         let (starts_at, ends_at) = self.times(kind, now_ms / 1000)?;
@@ -272,13 +268,6 @@ impl ApplicationRequest<'_> {
 impl ResponsibleRequest<'_> {
     fn check(&self) -> Result<(), IngestError> {
         check_text("responsible.name", &self.name, MAX_PERSON_CHARS)?;
-        let phone = self.phone.strip_prefix('+').unwrap_or(&self.phone);
-        let in_order = phone.bytes().all(|b| b.is_ascii_digit() || b == b' ' || b == b'-');
-        let digits = phone.bytes().filter(u8::is_ascii_digit).count();
-        if in_order && (5..=20).contains(&digits) && phone.len() <= 25 {
-            Ok(())
-        } else {
-            Err(IngestError::invalid("responsible.phone", PHONE))
-        }
+        if is_phone(&self.phone) { Ok(()) } else { Err(IngestError::invalid("responsible.phone", PHONE)) }
     }
 }

@@ -11,8 +11,14 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use schemas::{access::Limit, code::CodeError, document::DocumentError, eligibility::Ineligible};
-use service::Problem;
+use schemas::{
+    access::Limit,
+    city::{Form, FormKind},
+    code::CodeError,
+    document::DocumentError,
+    eligibility::Ineligible,
+};
+use service::{Problem, sealing::SealError};
 
 use crate::{limit::Quota, metrics, state::now_ms};
 
@@ -107,6 +113,29 @@ pub enum IngestError {
         /// `code` or `venue`.
         field: &'static str,
     },
+    /// A person who scans a code of this kind for the first time, in a city that asks for details then (S4).
+    #[error("this person is to be registered first, with /v1/people and the `fields` of its `form`")]
+    RegistrationRequired {
+        /// Which form.
+        form: FormKind,
+        /// Its fields, for the app to show.
+        fields: Box<Form>,
+    },
+    /// Somebody who is registered already is to become a dependant.
+    #[error("this person is registered already, by themselves, by staff or by another guardian")]
+    AlreadyRegistered,
+    /// Not the last four characters of the person's document.
+    #[error("not the last four characters of the registered document; {tries_left} more tries are left")]
+    WrongLastFour {
+        /// How many more are taken.
+        tries_left: u8,
+    },
+    /// Too many wrong ones in a row.
+    #[error("too many wrong last four characters in a row; let the staff register you, or try again later")]
+    LastFourLocked {
+        /// Seconds after which they are taken again.
+        retry_after_s: u64,
+    },
     /// The body did not come in time, or the connection broke.
     #[error("the body did not arrive whole within {limit_s} s")]
     BodyIncomplete {
@@ -196,6 +225,10 @@ impl IngestError {
             Self::BodyIncomplete { .. } => (StatusCode::REQUEST_TIMEOUT, "body-incomplete"),
             Self::RevokedCode { .. } => (StatusCode::CONFLICT, "revoked-code"),
             Self::CodeNotInForce { .. } => (StatusCode::CONFLICT, "code-not-in-force"),
+            Self::RegistrationRequired { .. } => (StatusCode::CONFLICT, "registration-required"),
+            Self::AlreadyRegistered => (StatusCode::CONFLICT, "already-registered"),
+            Self::WrongLastFour { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "wrong-last-four"),
+            Self::LastFourLocked { .. } => (StatusCode::TOO_MANY_REQUESTS, "last-four-locked"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Self::TooManyLines { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-many-lines"),
             Self::UnsupportedMediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
@@ -228,6 +261,7 @@ impl IngestError {
             | Self::OutOfScope { field, .. }
             | Self::RoleNotAllowed { field, .. } => Some(field),
             Self::Document(_) => Some("document.number"),
+            Self::WrongLastFour { .. } | Self::LastFourLocked { .. } => Some("last_four"),
             Self::Ineligible(Ineligible::Method(_)) => Some("method"),
             Self::Ineligible(_) => Some("offline_reason"),
             Self::Code(_) => Some("code"),
@@ -237,7 +271,9 @@ impl IngestError {
 
     const fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::TooManyRequests { retry_after_s, .. } => Some(*retry_after_s),
+            Self::TooManyRequests { retry_after_s, .. } | Self::LastFourLocked { retry_after_s } => {
+                Some(*retry_after_s)
+            }
             Self::QueueFull | Self::NotReady | Self::Overloaded | Self::TooManyAtOnce => Some(1),
             Self::KafkaUnavailable => Some(KAFKA_RETRY_S),
             Self::SpoolFull => Some(SPOOL_RETRY_S),
@@ -251,7 +287,19 @@ impl IngestError {
         let mut problem = Problem::new(status, kind).with_detail(self.to_string());
         problem.field = self.field().map(str::to_owned);
         problem.retry_after_s = self.retry_after_s();
-        problem
+        match self {
+            Self::RegistrationRequired { form, fields } => {
+                problem.with("form", form.as_str()).with("fields", serde_json::json!(fields.fields))
+            }
+            Self::WrongLastFour { tries_left } => problem.with("tries_left", *tries_left),
+            _ => problem,
+        }
+    }
+}
+
+impl From<SealError> for IngestError {
+    fn from(_: SealError) -> Self {
+        Self::Internal
     }
 }
 
@@ -301,6 +349,10 @@ mod tests {
             (IngestError::BodyIncomplete { limit_s: 1 }, 408, None, None),
             (IngestError::RevokedCode { field: "code" }, 409, Some("code"), None),
             (IngestError::CodeNotInForce { field: "venue" }, 409, Some("venue"), None),
+            (IngestError::RegistrationRequired { form: FormKind::Venue, fields: Box::default() }, 409, None, None),
+            (IngestError::AlreadyRegistered, 409, None, None),
+            (IngestError::WrongLastFour { tries_left: 2 }, 422, Some("last_four"), None),
+            (IngestError::LastFourLocked { retry_after_s: 9 }, 429, Some("last_four"), Some("9")),
             (IngestError::BodyTooLarge { limit_bytes: 1 }, 413, None, None),
             (IngestError::TooManyLines { limit: 1 }, 413, None, None),
             (IngestError::UnsupportedMediaType { expected: "a/b" }, 415, None, None),

@@ -63,6 +63,7 @@ pub async fn take_batch<R: Receipt>(
         Table::Venues => (&gateway.topics.venues, "/v1/venues:batch", "venues"),
         Table::Health => (&gateway.topics.health, "/v1/health-codes:batch", "health"),
         Table::Tests => (&gateway.topics.tests, "/v1/tests:batch", "tests"),
+        Table::Identities => (&gateway.topics.identities, "/v1/people", "identities"),
     };
     let finished = take_lines(gateway, client, &body, |_| Keeping::feed(gateway, topic), take, Some(table)).await;
     let accepted = finished.receipts().count();

@@ -11,10 +11,10 @@ use serde::{
 };
 use serde_json::{Value, error::Category};
 
-use crate::error::IngestError;
+use crate::{error::IngestError, personal};
 
 /// Longest name of an unknown field that is sent back, in characters.
-const MAX_NAME_CHARS: usize = 64;
+pub const MAX_NAME_CHARS: usize = 64;
 
 /// A text, borrowed from the body unless it has escapes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -25,6 +25,24 @@ impl std::ops::Deref for Text<'_> {
 
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+/// A text that names a person, at least in part: debug output does not show it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Hidden<'a>(#[serde(borrow)] Text<'a>);
+
+impl std::ops::Deref for Hidden<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
     }
 }
 
@@ -94,12 +112,31 @@ pub fn read<'a, T: Object<'a>>(text: &'a [u8]) -> Result<T, IngestError> {
 /// # Errors
 /// [`IngestError::InvalidField`] with what was expected.
 pub fn check_text(field: &'static str, text: &str, max_chars: usize) -> Result<(), IngestError> {
-    let chars = text.chars().count();
-    if text.trim().is_empty() || chars > max_chars || text.chars().any(char::is_control) {
+    if !fits(text, max_chars) {
         let expected = format!("expected 1 to {max_chars} characters, not all blank, without control characters");
         return Err(IngestError::invalid(field, expected));
     }
     Ok(())
+}
+
+/// Checks a text that is stored as it is and names no person: also without document or phone numbers, which somebody
+/// may have pasted there.
+///
+/// # Errors
+/// [`IngestError::InvalidField`] with what was expected.
+pub fn check_plain_text(field: &'static str, text: &str, max_chars: usize) -> Result<(), IngestError> {
+    check_text(field, text, max_chars)?;
+    if personal::holds_number(text) {
+        let expected =
+            "expected a text without the number of an identity card or a mobile phone: it is stored as it is";
+        return Err(IngestError::invalid(field, expected));
+    }
+    Ok(())
+}
+
+/// Whether a text is not blank, not too long, and without control characters.
+pub fn fits(text: &str, max_chars: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }
 
 fn reads<T: DeserializeOwned>(value: &Value) -> bool {

@@ -9,6 +9,19 @@ use crate::{
     fields::{Field, Holds, Text, one_of},
 };
 
+/// Longest name of a person, in characters.
+pub const MAX_PERSON_CHARS: usize = 50;
+/// What a phone number looks like.
+pub const PHONE: &str = "expected a phone number: 5 to 20 digits, spaces or hyphens, a plus sign in front allowed";
+
+/// Whether a text can be a phone number.
+pub fn is_phone(text: &str) -> bool {
+    let phone = text.strip_prefix('+').unwrap_or(text);
+    let in_order = phone.bytes().all(|b| b.is_ascii_digit() || b == b' ' || b == b'-');
+    let digits = phone.bytes().filter(u8::is_ascii_digit).count();
+    in_order && (5..=20).contains(&digits) && phone.len() <= 25
+}
+
 /// An identity document as clients send it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,9 @@ mod alerts;
 mod applications;
 mod codes;
 mod commands;
+mod forms;
 mod health_codes;
+mod people;
 mod scans;
 mod scans_batch;
 mod tests;
@@ -44,6 +46,10 @@ pub const TABLE: Table = Table(&[
         Venues,
         Person,
     ]),
+    // What is asked is no secret; who registers somebody else is staff, or the person's guardian.
+    Rule::of("GET", "/v1/forms", &[Device, Citizen]).honouring(&[Organisation, District, Venues, Person]),
+    Rule::of("POST", "/v1/people", &[Device, Citizen]).honouring(&[Organisation, District, Venues, Person]),
+    Rule::of("POST", "/v1/people/{person}/dependants", &[Citizen]).honouring(&[Person]),
     // Whose application it is the registry knows: within an organisation each of its operators may go on with it (S0).
     Rule::of("POST", "/v1/applications", &[Operator]).honouring(&[Organisation, District, Person]),
     Rule::of("POST", "/v1/applications/{id}/withdrawal", &[Operator]).honouring(&[Organisation, Person]),
@@ -77,6 +83,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(tests::post))
         .routes(routes!(venues::post))
         .routes(routes!(codes::get))
+        .routes(routes!(forms::get))
+        .routes(routes!(people::register))
+        .routes(routes!(people::register_dependant))
         .routes(routes!(applications::submit))
         .routes(routes!(applications::review))
         .routes(routes!(applications::withdraw))

@@ -13,8 +13,9 @@ use uuid::Uuid;
 use crate::{
     config::{City, LimitConfig},
     error::IngestError,
-    fields::{Field, Object, Text, one_of},
+    fields::{Field, Hidden, Object, Text, one_of},
     person::{DOCUMENT, DocumentRequest, PERSON},
+    recognition::Proof,
     scope,
     tables::Venue,
     time,
@@ -64,6 +65,11 @@ pub struct ScanRequest<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "senior")]
     offline_reason: Option<Text<'a>>,
+    /// The last four characters of the person's registered document, where the city asks for them when a code is
+    /// scanned after the first time.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "001X")]
+    last_four: Option<Hidden<'a>>,
 }
 
 const fn venue_code() -> Method {
@@ -87,6 +93,7 @@ impl<'a> Object<'a> for ScanRequest<'a> {
         Field::optional::<bool>("symptoms", || "expected true or false".to_owned()),
         Field::optional::<Option<String>>("exemption", || "expected an id of the city profile, or none".to_owned()),
         Field::optional::<Option<String>>("offline_reason", || "expected an id of the city profile".to_owned()),
+        Field::optional::<Option<String>>("last_four", || "expected four characters as a text".to_owned()),
     ];
 }
 
@@ -105,6 +112,8 @@ pub struct Scan {
     event_id: Option<Uuid>,
     symptoms: bool,
     claim: Option<Claim>,
+    /// What it shows of the person.
+    pub proof: Proof,
 }
 
 /// A scan that is accepted once Kafka has it.
@@ -119,12 +128,20 @@ pub struct Accepted {
 }
 
 impl ScanRequest<'_> {
-    /// Checks everything that needs no table.
+    /// Checks everything that needs no table but that of guardians, which is asked when the scan names somebody else
+    /// than the sender.
     ///
     /// # Errors
     /// When fields contradict each other, the code is forged, the document's number wrong, the time out of
     /// range, or the sender may not send this.
-    pub fn check(&self, sender: &Claims, city: &City, limits: &LimitConfig, now_ms: i64) -> Result<Scan, IngestError> {
+    pub fn check(
+        &self,
+        sender: &Claims,
+        city: &City,
+        limits: &LimitConfig,
+        guardian_of: impl FnOnce(PersonKey) -> Option<PersonKey>,
+        now_ms: i64,
+    ) -> Result<Scan, IngestError> {
         let (venue, serial) = match (&self.code, self.venue) {
             (Some(code), None) => {
                 let code = VenueCode::verify(code, &city.codes.keys)?;
@@ -135,9 +152,14 @@ impl ScanRequest<'_> {
             (Some(_), Some(_)) => return Err(IngestError::invalid("venue", "expected `code` or `venue`, not both")),
         };
         scope::check_method(sender, self.method, serial.is_none())?;
-        let (person, document) = scope::person(sender, self.person, self.document.as_ref(), &city.person_keys)?;
+        let (named, keys) = ((self.person, self.document.as_ref()), &city.person_keys);
+        let (person, document) = if self.method == Method::Manual {
+            scope::person_or_dependant(sender, named.0, named.1, keys, guardian_of)?
+        } else {
+            scope::person(sender, named.0, named.1, keys)?
+        };
         let at = self.scanned_at(limits, now_ms / 1000)?;
-        let born = || Some((document?.birth_date()?, city.profile.day_of(at)?));
+        let born = || Some((document.as_ref()?.birth_date()?, city.profile.day_of(at)?));
         eligibility::check(&city.profile, self.method, self.offline_reason.as_deref(), born)?;
         Ok(Scan {
             venue,
@@ -149,6 +171,7 @@ impl ScanRequest<'_> {
             event_id: self.event_id,
             symptoms: self.symptoms,
             claim: self.claim(city)?,
+            proof: Proof::read(sender, city, self.method, person, document.as_ref(), self.last_four.as_deref())?,
         })
     }
 
@@ -307,7 +330,7 @@ mod tests {
     fn check(json: &serde_json::Value) -> Result<Scan, IngestError> {
         let text = json.to_string();
         let sender = scope::tests::claims(Role::Device, Scope::default());
-        read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), NOW * 1000)
+        read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), |_| None, NOW * 1000)
     }
 
     fn accept(json: &serde_json::Value, venue: Option<&Venue>) -> Result<Accepted, IngestError> {
@@ -418,8 +441,10 @@ mod tests {
 
     #[test]
     fn debug_output_has_no_document_number() {
-        let text = serde_json::json!({"venue": 7, "document": {"type": "id_card", "number": ID_CARD}}).to_string();
+        let document = serde_json::json!({"type": "id_card", "number": ID_CARD});
+        let text = serde_json::json!({"venue": 7, "document": document, "last_four": "001X"}).to_string();
         let request: ScanRequest<'_> = read(text.as_bytes()).expect("reads");
-        assert!(!format!("{request:?}").contains("340524"));
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("340524") && !shown.contains("001X"), "{shown}");
     }
 }

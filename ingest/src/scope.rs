@@ -32,6 +32,24 @@ pub fn person(
     if named.0 == own { Ok(named) } else { Err(IngestError::OutOfScope { field, limit: Limit::Person }) }
 }
 
+/// The same for a scan that is entered by hand: a guardian also enters those whom they registered (S4: 由监护人辅助).
+/// `guardian_of` is asked only when the scan names somebody else.
+///
+/// # Errors
+/// As [`person`].
+pub fn person_or_dependant(
+    claims: &Claims,
+    named: Option<PersonKey>,
+    document: Option<&DocumentRequest<'_>>,
+    keys: &KeyRing,
+    guardian_of: impl FnOnce(PersonKey) -> Option<PersonKey>,
+) -> Result<(PersonKey, Option<Document>), IngestError> {
+    let own = person(claims, named, document, keys);
+    let Err(IngestError::OutOfScope { .. }) = own else { return own };
+    let other = person::identify(named, document, keys)?;
+    if guardian_of(other.0) == claims.scope.person { Ok(other) } else { own }
+}
+
 /// Whether the role may scan in this way: a citizen scans the code at the door or enters it by hand (S0, S2).
 ///
 /// # Errors
@@ -92,6 +110,19 @@ pub mod tests {
         let device = claims(Role::Device, Scope::default());
         assert_eq!(person(&device, Some(other), None, &keys), Ok((other, None)));
         assert!(person(&device, None, None, &keys).is_err());
+    }
+
+    #[test]
+    fn a_guardian_enters_those_whom_they_registered() {
+        let keys = KeyRing::try_parse(&format!("1:{}", "cd".repeat(32))).expect("valid");
+        let (own, child, other) = (key("1123456789abcdef"), key("1123456789abcdee"), key("1123456789abcded"));
+        let citizen = claims(Role::Citizen, Scope { person: Some(own), ..Scope::default() });
+        let of = |person| Some(if person == child { own } else { other });
+        let entered = |named| person_or_dependant(&citizen, Some(named), None, &keys, of).map(|(person, _)| person);
+        assert_eq!((entered(own), entered(child)), (Ok(own), Ok(child)));
+        assert_eq!(entered(other), Err(IngestError::OutOfScope { field: "person", limit: Limit::Person }));
+        let nobody = person_or_dependant(&citizen, Some(other), None, &keys, |_| None).map(|_| ());
+        assert!(nobody.is_err(), "nobody's dependant");
     }
 
     #[test]

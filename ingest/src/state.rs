@@ -6,7 +6,7 @@ use std::{
 };
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use schemas::Topics;
+use schemas::{Topics, Verdict};
 use service::{
     Readiness,
     access::{Subject, Verifier},
@@ -19,12 +19,15 @@ use crate::{
     admission::{Admission, Clients},
     config::{City, LimitConfig},
     error::IngestError,
+    guesses::Guesses,
     limit::Limiter,
     metrics::Metrics,
     producer::Producer,
+    recognition::Proof,
     route::{self, Route},
+    scan::{Accepted, Scan},
     spool::Spool,
-    tables::{self, Snapshots, Tables},
+    tables::{self, Snapshots, Tables, Venue},
 };
 
 /// The gateway's parts, shared by all requests.
@@ -37,6 +40,8 @@ pub struct Gateway {
     pub(crate) limits: LimitConfig,
     /// From whom how much.
     pub(crate) limiter: Limiter,
+    /// Who guesses at last four characters; only where the city asks for them.
+    pub(crate) guesses: Option<Guesses>,
     /// What a scan is answered from.
     pub(crate) tables: Arc<Tables>,
     /// Where a snapshot of them is kept.
@@ -81,6 +86,7 @@ impl Gateway {
         }
         Ok(Arc::new(Self {
             verifier,
+            guesses: city.profile.scanning.last_four.map(Guesses::new),
             city,
             limits: limits.clone(),
             limiter: Limiter::new(limits),
@@ -109,6 +115,26 @@ impl Gateway {
     pub(crate) fn let_in(&self, client: &Subject, scans: usize) -> Result<(), IngestError> {
         self.tables.ensure_caught_up()?;
         self.limiter.take(client.key, scans)
+    }
+
+    /// Makes sure that an accepted scan comes from the person whom it names, where the city asks. One that came too
+    /// late for a verdict lets nobody in, and the person is gone: it is kept as it is.
+    ///
+    /// # Errors
+    /// As [`Proof::check`].
+    pub(crate) fn recognise(
+        &self,
+        scan: &Scan,
+        accepted: &Accepted,
+        venue: &Venue,
+        now_ms: i64,
+    ) -> Result<(), IngestError> {
+        if scan.proof == Proof::NotAsked || accepted.event.verdict == Verdict::Recorded {
+            return Ok(());
+        }
+        let registration = self.tables.registration(scan.person);
+        let guesses = self.guesses.as_ref();
+        scan.proof.check(&self.city, guesses, scan.person, registration, venue, now_ms / 1000)
     }
 }
 

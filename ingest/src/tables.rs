@@ -1,6 +1,7 @@
 //! The tables in memory that a scan is answered from, and the threads that keep them.
 
 mod health;
+mod identities;
 mod keeper;
 mod loader;
 mod ordered;
@@ -11,6 +12,8 @@ mod venues;
 
 pub use health::HealthRecord;
 use health::PersonRow;
+pub use identities::Registration;
+use identities::{GuardianRow, RegistrationRow};
 pub(crate) use keeper::Keeper;
 pub(crate) use loader::{CONDITION, Loader};
 pub(crate) use seen::{Mark, Seen, Table};
@@ -21,7 +24,8 @@ pub use venues::Venue;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use schemas::{
-    CityProfile, PersonKey, VenueId,
+    CityProfile, IdentityEvent, PersonKey, VenueId,
+    city::FormKind,
     events::{ColourChange, TestOutcome},
 };
 use serde::{Deserialize, Serialize};
@@ -46,11 +50,14 @@ struct Fed {
     tests: bool,
 }
 
-/// Venue directory and health of the whole city.
+/// Venue directory, health and registrations of the whole city.
 #[derive(Debug, Default)]
 pub struct Tables {
     venues: Sharded<Venue>,
     health: Sharded<PersonRow>,
+    registrations: Sharded<RegistrationRow>,
+    /// Who registered a person and may scan for them.
+    guardians: Sharded<GuardianRow>,
     caught_up: AtomicBool,
     /// When the newest message of the health feed was sent, in milliseconds since 1970; 0 without one.
     health_fed_at_ms: AtomicI64,
@@ -78,6 +85,16 @@ impl Tables {
     /// What is known of a person's health.
     pub fn health(&self, person: PersonKey) -> HealthRecord {
         self.health.with(person.to_u64(), |row| row.map(PersonRow::record).unwrap_or_default())
+    }
+
+    /// Which forms a person has filled in.
+    pub fn registration(&self, person: PersonKey) -> Registration {
+        self.registrations.with(person.to_u64(), |row| row.map(RegistrationRow::registration).unwrap_or_default())
+    }
+
+    /// Who registered a person and may scan for them.
+    pub fn guardian(&self, person: PersonKey) -> Option<PersonKey> {
+        self.guardians.with(person.to_u64(), |row| row.map(|row| row.guardian))
     }
 
     /// What the feeds have told so far.
@@ -127,6 +144,31 @@ impl Tables {
         Some(())
     }
 
+    /// Applies a registration; `None` when it cannot be used.
+    pub fn apply_identity(&self, key: Option<&[u8]>, payload: Option<&[u8]>) -> Option<()> {
+        let (person, form, event) = match payload {
+            Some(payload) => {
+                let event = IdentityEvent::try_parse(payload).ok()?;
+                (event.person, event.form, Some(event))
+            }
+            None => {
+                let (person, form) = IdentityEvent::parse_key(key?)?;
+                (person, form, None)
+            }
+        };
+        self.registrations.change(person.to_u64(), |row| {
+            let held = row.map(RegistrationRow::registration).unwrap_or_default();
+            RegistrationRow::try_new(person, event.as_ref().map_or_else(|| held.without(form), |event| held.with(event)))
+        });
+        if form == FormKind::Venue {
+            match event.and_then(|event| event.guardian) {
+                Some(guardian) => self.guardians.insert_if(person.to_u64(), GuardianRow { person, guardian }, |_, _| true),
+                None => self.guardians.remove(person.to_u64()),
+            }
+        }
+        Some(())
+    }
+
     fn change_health(&self, person: PersonKey, change: impl FnOnce(HealthRecord) -> Option<HealthRecord>) {
         self.health.change(person.to_u64(), |row| {
             let record = row.map(PersonRow::record).unwrap_or_default();
@@ -152,6 +194,8 @@ impl Tables {
     fn clear(&self) {
         self.venues.clear();
         self.health.clear();
+        self.registrations.clear();
+        self.guardians.clear();
         self.resume(&[], Fed::default());
     }
 }

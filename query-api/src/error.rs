@@ -207,7 +207,8 @@ impl IntoResponse for QueryError {
         if status.is_server_error() {
             tracing::error!(problem = kind, source, "a request failed");
         } else {
-            tracing::debug!(problem = kind, field = self.field(), "a request was refused");
+            // Without the field: its name may be the client's text.
+            tracing::debug!(problem = kind, "a request was refused");
         }
         let mut problem = Problem::new(status, kind).with_detail(self.to_string());
         if let Some(field) = self.field() {

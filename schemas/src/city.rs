@@ -17,7 +17,7 @@ mod wording;
 
 pub use application::{Applicant, Application, Channel, ChannelKind, CodePer, OrganisationKind, Review};
 pub use bilingual::Bilingual;
-pub use forms::{Declares, FieldType, Form, FormField};
+pub use forms::{Declares, FieldType, Form, FormField, FormKind};
 pub use people::{PeopleGroup, age_on};
 pub use place::{Contradiction, Contradictions};
 pub use poster::{Poster, PosterColours, PosterSize, PosterWords};
@@ -146,7 +146,15 @@ impl CityProfile {
 
     /// The form that a venue of this kind asks for.
     pub const fn form(&self, kind: VenueKind) -> Option<&Form> {
-        if kind.is_freight() { self.freight_form.as_ref() } else { Some(&self.venue_form) }
+        self.form_of(FormKind::of(kind))
+    }
+
+    /// A form, if the city has it.
+    pub const fn form_of(&self, kind: FormKind) -> Option<&Form> {
+        match kind {
+            FormKind::Venue => Some(&self.venue_form),
+            FormKind::Freight => self.freight_form.as_ref(),
+        }
     }
 
     /// The calendar day of a time in the city, whose days start at its own midnight.

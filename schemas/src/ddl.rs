@@ -34,8 +34,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     9 "0009_footfall_by_hour",
     10 "0010_footfall_of_older_scans",
     11 "0011_application_states",
-    12 "0012_serials_of_venues",
-    13 "0013_alerts",
+    12 "0012_alerts",
+    13 "0013_serials_of_venues",
 ];
 
 /// The version that this build needs.

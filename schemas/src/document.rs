@@ -87,6 +87,12 @@ impl Document {
         NaiveDate::parse_from_str(digits, "%Y%m%d").ok()
     }
 
+    /// The last four characters of the number, which later scans are confirmed with (S4); fewer, if it has no more.
+    pub fn last_four(&self) -> &str {
+        // A number is ASCII: it was checked.
+        self.number.get(self.number.len().saturating_sub(4)..).unwrap_or(&self.number)
+    }
+
     /// The normalised number. For hashing and encryption only: it goes to no log, message or answer.
     pub fn number(&self) -> &str {
         &self.number
@@ -130,7 +136,7 @@ fn check_other(number: &str) -> Result<(), DocumentError> {
 }
 
 /// Upper case, no spaces, and full-width characters (as Chinese keyboards type them) made half width.
-fn normalise(number: &str) -> String {
+pub(crate) fn normalise(number: &str) -> String {
     number
         .chars()
         .filter(|c| !c.is_whitespace())

@@ -10,6 +10,7 @@ mod alert;
 mod application;
 mod dead_letter;
 mod health;
+mod identity;
 mod scan;
 mod venue;
 
@@ -17,6 +18,7 @@ pub use alert::{AlertAction, AlertEvent, AlertKind, AlertRefusal, AlertState, Di
 pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{ColourChange, HealthEvent, TestEvent, TestOutcome};
+pub use identity::IdentityEvent;
 pub use scan::ScanEvent;
 pub use venue::{VenueEvent, VenueStatus, is_district};
 
@@ -53,6 +55,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::TESTS, schemars::schema_for!(TestEvent)),
         (crate::topics::APPLICATIONS, schemars::schema_for!(ApplicationEvent)),
         (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
+        (crate::topics::IDENTITIES, schemars::schema_for!(IdentityEvent)),
         (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
     ]
 }
@@ -136,6 +139,9 @@ mod tests {
                         "kind": "abnormal_colour", "source": "00000000-0000-8000-8000-000000000001", "venue": 7,
                         "person": "1123456789abcdef", "scanned_at": 1_653_000_000, "method": "venue_code",
                         "verdict": "refuse", "colour": "red"}}),
+                "identities",
+                json!({"v": 1, "person": "1123456789abcdef", "form": "venue", "document": "id_card",
+                    "registered_at": 1_653_000_000, "tail": 16_383, "sealed": "1.a.b"}),
             ),
         ]
     }
@@ -146,6 +152,7 @@ mod tests {
             "scans" => ScanEvent::try_parse(&bytes).map(|event| json!(event)),
             "venues" => VenueEvent::try_parse(&bytes).map(|event| json!(event)),
             "health" => HealthEvent::try_parse(&bytes).map(|event| json!(event)),
+            "identities" => IdentityEvent::try_parse(&bytes).map(|event| json!(event)),
             "applications" => ApplicationEvent::try_parse(&bytes).map(|event| json!(event)),
             "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),

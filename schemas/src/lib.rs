@@ -15,16 +15,18 @@ pub mod keys;
 pub mod organisation;
 pub mod person;
 pub mod row;
+pub mod tail;
 pub mod topics;
 pub mod vocabulary;
 
 pub use city::CityProfile;
 pub use code::VenueCode;
 pub use document::{Document, DocumentType};
-pub use events::{AlertEvent, ApplicationEvent, HealthEvent, ScanEvent, TestEvent, VenueEvent};
+pub use events::{AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ScanEvent, TestEvent, VenueEvent};
 pub use keys::KeyRing;
 pub use person::PersonKey;
 pub use row::ScanRow;
+pub use tail::Tail;
 pub use topics::Topics;
 pub use vocabulary::{Colour, Direction, Exemption, Method, Reason, Reasons, TestResult, Verdict};
 

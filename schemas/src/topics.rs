@@ -12,6 +12,8 @@ pub const VENUES: &str = "venues";
 pub const APPLICATIONS: &str = "applications";
 /// Abnormal scans and what was done about them, keyed by district.
 pub const ALERTS: &str = "alerts";
+/// Who people are, encrypted; keyed by person and form.
+pub const IDENTITIES: &str = "identities";
 /// What could not be processed, keyed by source topic.
 pub const DEAD_LETTERS: &str = "dead-letters";
 /// The sink's ledger: ranges of `scans` written down before they are stored. Partition n speaks of `scans`
@@ -59,6 +61,8 @@ pub struct Topics {
     pub applications: String,
     /// [`ALERTS`] with the prefix.
     pub alerts: String,
+    /// [`IDENTITIES`] with the prefix.
+    pub identities: String,
     /// [`DEAD_LETTERS`] with the prefix.
     pub dead_letters: String,
     /// [`SCAN_RANGES`] with the prefix.
@@ -76,6 +80,7 @@ impl Topics {
             venues: name(VENUES),
             applications: name(APPLICATIONS),
             alerts: name(ALERTS),
+            identities: name(IDENTITIES),
             dead_letters: name(DEAD_LETTERS),
             scan_ranges: name(SCAN_RANGES),
         }
@@ -107,6 +112,7 @@ impl Topics {
             spec(&self.applications, partitions, KEPT),
             spec(&self.alerts, partitions, MONTH),
             spec(&self.dead_letters, 1, MONTH),
+            spec(&self.identities, partitions, COMPACTED),
             spec(&self.scan_ranges, partitions, LEDGER),
         ]
     }

@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// A problem detail, with the field that is wrong where there is one.
@@ -26,6 +27,10 @@ pub struct Problem {
     /// Seconds after which trying again makes sense; also sent as `Retry-After`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// What else this kind of problem tells (RFC 9457, 3.2).
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub more: Map<String, Value>,
 }
 
 impl Problem {
@@ -38,6 +43,7 @@ impl Problem {
             detail: None,
             field: None,
             retry_after_s: None,
+            more: Map::new(),
         }
     }
 
@@ -50,6 +56,12 @@ impl Problem {
     /// Adds the field that is wrong.
     pub fn with_field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// Adds a member that this kind of problem has beside the usual ones.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
         self
     }
 

@@ -17,6 +17,7 @@ use crate::demo::{self, DemoCommand};
 use crate::engines::apache_kafka::node::{self, NodeArgs};
 use crate::engines::{kafka, libchdb};
 use crate::exec::{self, ExecArgs};
+use crate::identities::{self, IdentitiesCommand};
 use crate::services::{self, Service};
 use crate::token::{self, TokenCommand};
 use crate::up::{self, UpArgs};
@@ -108,6 +109,12 @@ enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// Look after the encrypted records of who people are.
+    #[command(after_help = identities::EXAMPLES)]
+    Identities {
+        #[command(subcommand)]
+        command: IdentitiesCommand,
+    },
     /// Run one service against engines that run already.
     Service {
         #[command(flatten)]
@@ -165,6 +172,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             multi_threaded()?.block_on(benches::import::venues::run(args))?;
         }
         Command::Simulate(args) => multi_threaded()?.block_on(benches::simulate::run(args))?,
+        Command::Identities { command } => multi_threaded()?.block_on(identities::run(command))?,
         Command::DeadLetters { command } => multi_threaded()?.block_on(dead_letters::run(command))?,
         Command::Token { command } => token::run(command)?,
         Command::Service { logs, service } => {

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod engines;
 pub mod exec;
 pub mod fonts;
+pub mod identities;
 pub mod lifeline;
 pub mod ports;
 pub mod probe;

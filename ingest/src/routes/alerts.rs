@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
 use crate::{
     error::IngestError,
-    fields::{Field, Object, Text, check_text, one_of, read},
+    fields::{Field, Object, Text, check_plain_text, one_of, read},
     sealing::{self, Place},
     state::{Gateway, now_ms},
 };
@@ -111,7 +111,7 @@ pub async fn dispose(
         let command = identity(request_id);
         let place = Place { record: command, field: "note" };
         let seal = |note: Text<'_>| {
-            check_text("note", &note, MAX_NOTE_CHARS)?;
+            check_plain_text("note", &note, MAX_NOTE_CHARS)?;
             sealing::seal(&gateway.city.identity_keys, place, note.as_bytes())
         };
         let (by, sealed_note) = (caller.claims().sub.clone(), note.map(seal).transpose()?);

@@ -21,7 +21,8 @@ use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
 use crate::{
     application::ApplicationRequest,
     error::IngestError,
-    fields::{Field, Object, Text, check_text, one_of, read},
+    fields::{Field, Object, Text, check_plain_text, one_of, read},
+    keep::Keeping,
     state::{Gateway, now_ms},
     venue_fields::ORGANISATION,
 };
@@ -110,7 +111,7 @@ impl ReviewRequest<'_> {
             (Outcome::Reject, None) => return Err(IngestError::missing("reason", reasons())),
         };
         match &self.note {
-            Some(note) => check_text("note", note, MAX_NOTE_CHARS)?,
+            Some(note) => check_plain_text("note", note, MAX_NOTE_CHARS)?,
             None if rejected == Some(Rejection::Other) => {
                 return Err(IngestError::missing("note", "expected with the reason `other`"));
             }

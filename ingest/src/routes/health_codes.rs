@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, MAX_REASON_CHARS, PersonReceipt},
-    fields::{Field, Object, Text, check_text, one_of, read},
+    fields::{Field, Object, Text, check_plain_text, one_of, read},
     ndjson::BatchAnswer,
     person::{self, DOCUMENT, DocumentRequest, PERSON},
     state::{Gateway, now_ms},
@@ -111,9 +111,9 @@ impl HealthLine<'_> {
         if expires_at.is_some_and(|at| at <= since || at >= time::YEAR_2100) {
             return Err(IngestError::invalid("expires_at", "expected a time after `since` and before 2100"));
         }
-        check_text("issuer", &self.issuer, MAX_NAME_CHARS)?;
-        check_text("evidence", &self.evidence, MAX_NAME_CHARS)?;
-        check_text("reason", &self.reason, MAX_REASON_CHARS)?;
+        check_plain_text("issuer", &self.issuer, MAX_NAME_CHARS)?;
+        check_plain_text("evidence", &self.evidence, MAX_NAME_CHARS)?;
+        check_plain_text("reason", &self.reason, MAX_REASON_CHARS)?;
         Ok(HealthEvent {
             v: events::VERSION,
             person,

@@ -34,11 +34,11 @@ const ANSWER_BYTES: usize = 768;
         (status = 400, description = "`malformed-json`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`unknown-venue`", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`body-incomplete`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`revoked-code`, or `code-not-in-force` outside the time of an event", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`revoked-code`, `code-not-in-force` outside the time of an event, or `registration-required` with `form` and `fields` at a person's first scan, in a city that asks for details then", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`body-too-large`: more than 64 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`mistyped-code`, `invalid-document`, `not-eligible`, `invalid-field`, `missing-field`, `unknown-field`, `not-an-object`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`too-many-requests` or `too-many-at-once`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`mistyped-code`, `invalid-document`, `not-eligible`, `invalid-field`, `missing-field`, `unknown-field`, `not-an-object`, `wrong-last-four` with `tries_left`", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too-many-requests`, `too-many-at-once` or `last-four-locked`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`kafka-unavailable`, `spool-full`, `queue-full`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn post(
@@ -78,7 +78,9 @@ fn decide_and_send<'g>(
     body: &[u8],
     now_ms: i64,
 ) -> Result<(Verdict, Vec<u8>, Keeping<'g>), IngestError> {
-    let scan = read::<ScanRequest<'_>>(body)?.check(caller.claims(), &gateway.city, &gateway.limits, now_ms)?;
+    let guardian_of = |person| gateway.tables.guardian(person);
+    let request = read::<ScanRequest<'_>>(body)?;
+    let scan = request.check(caller.claims(), &gateway.city, &gateway.limits, guardian_of, now_ms)?;
     let health = gateway.tables.health(scan.person).to_health();
     let mut answer = Vec::with_capacity(ANSWER_BYTES);
     let event = gateway.tables.with_venue(scan.venue, |venue| {
@@ -86,6 +88,7 @@ fn decide_and_send<'g>(
         let accepted = scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms)?;
         let feeds = gateway.tables.feeds(now_ms);
         let venue = venue.ok_or(IngestError::Internal)?;
+        gateway.recognise(&scan, &accepted, venue, now_ms)?;
         serde_json::to_writer(&mut answer, &ScanAnswer::new(&accepted, venue, feeds, &gateway.city.sentences))
             .map_err(|_| IngestError::Internal)?;
         Ok::<_, IngestError>(accepted.event)

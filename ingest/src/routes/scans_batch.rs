@@ -96,11 +96,15 @@ fn take(
     messages: &mut Messages,
     now_ms: i64,
 ) -> Result<ScanReceipt, IngestError> {
-    let scan = read::<ScanRequest<'_>>(line)?.check(caller.claims(), &gateway.city, &gateway.limits, now_ms)?;
+    let guardian_of = |person| gateway.tables.guardian(person);
+    let request = read::<ScanRequest<'_>>(line)?;
+    let scan = request.check(caller.claims(), &gateway.city, &gateway.limits, guardian_of, now_ms)?;
     let health = gateway.tables.health(scan.person).to_health();
     let event = gateway.tables.with_venue(scan.venue, |venue| {
         check_venue(caller.scope(), scan.venue, venue, "venue")?;
-        scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms).map(|accepted| accepted.event)
+        let accepted = scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms)?;
+        gateway.recognise(&scan, &accepted, venue.ok_or(IngestError::Internal)?, now_ms)?;
+        Ok::<_, IngestError>(accepted.event)
     })?;
     messages.push(&event.person.to_hex(), &event)?;
     Ok(ScanReceipt { receipt: event.event_id, verdict: event.verdict, colour: event.colour })

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::{
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, PersonReceipt},
-    fields::{Field, Object, Text, check_text, one_of, read},
+    fields::{Field, Object, Text, check_plain_text, one_of, read},
     ndjson::BatchAnswer,
     person::{self, DOCUMENT, DocumentRequest, PERSON},
     state::{Gateway, now_ms},
@@ -101,7 +101,7 @@ impl TestLine<'_> {
         if resulted_at < sampled_at {
             return Err(IngestError::invalid("resulted_at", "expected a time not before `sampled_at`"));
         }
-        check_text("laboratory", &self.laboratory, MAX_NAME_CHARS)?;
+        check_plain_text("laboratory", &self.laboratory, MAX_NAME_CHARS)?;
         let laboratory = self.laboratory.to_string();
         Ok(TestEvent { v: events::VERSION, person, sampled_at, resulted_at, result: self.result, laboratory })
     }

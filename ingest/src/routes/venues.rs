@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use crate::{
     error::IngestError,
     feed,
-    fields::{Field, Object, Text, check_text, one_of, read},
+    fields::{Field, Object, Text, check_plain_text, check_text, one_of, read},
     ndjson::{BatchAnswer, Receipt},
     state::Gateway,
     tables::Table,
@@ -144,7 +144,7 @@ impl VenueLine<'_> {
         check_text("name", &self.name, MAX_NAME_CHARS)?;
         check_text("address", &self.address, MAX_ADDRESS_CHARS)?;
         if let Some(door) = &self.door {
-            check_text("door", door, MAX_DOOR_CHARS)?;
+            check_plain_text("door", door, MAX_DOOR_CHARS)?;
         }
         check_category(city, &self.category)?;
         if !is_district(self.district) {

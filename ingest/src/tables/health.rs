@@ -3,7 +3,10 @@
 //! The rules are pure: the newest colour and the newest test win, in whatever order messages of the two topics
 //! come; of two with the same time, the later one in its topic.
 
-use std::num::NonZeroU32;
+use std::{
+    io::{self, Read},
+    num::NonZeroU32,
+};
 
 use schemas::{
     Colour, PersonKey, TestResult, UnixSeconds,
@@ -11,13 +14,10 @@ use schemas::{
     events::{ColourChange, TestOutcome},
 };
 
-use super::{ordered::Row, sharded::order_of};
+use super::{ordered::Row, sharded::order_of, snapshot::Stored};
 
 /// No end, as `expires_at`.
 const NEVER: u32 = u32::MAX;
-
-/// Bytes of a row, in memory and in a snapshot.
-pub const ROW_BYTES: usize = 20;
 
 /// One person's last colour and last test. Seconds since 1970 fit 32 bits until the year 2106.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,22 +118,21 @@ impl PersonRow {
             result: TestResult::from_number(words & 15).unwrap_or(TestResult::None),
         }
     }
+}
 
-    /// As it stands in a snapshot.
-    pub fn to_bytes(self) -> [u8; ROW_BYTES] {
-        let mut bytes = [0; ROW_BYTES];
-        let words = [self.low, self.high.get(), self.since, self.expires_at, self.sampled_at];
-        for (four, word) in bytes.chunks_exact_mut(4).zip(words) {
-            four.copy_from_slice(&word.to_le_bytes());
+impl Stored for PersonRow {
+    fn write(&self, out: &mut Vec<u8>) {
+        for word in [self.low, self.high.get(), self.since, self.expires_at, self.sampled_at] {
+            out.extend_from_slice(&word.to_le_bytes());
         }
-        bytes
     }
 
-    /// From a snapshot; `None` when it is no row.
-    pub fn from_bytes(bytes: &[u8; ROW_BYTES]) -> Option<Self> {
+    fn read(from: &mut impl Read) -> io::Result<Self> {
+        let mut bytes = [0; size_of::<Self>()];
+        from.read_exact(&mut bytes)?;
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        let high = NonZeroU32::new(word(4))?;
-        Some(Self { low: word(0), high, since: word(8), expires_at: word(12), sampled_at: word(16) })
+        let high = NonZeroU32::new(word(4)).ok_or_else(|| io::Error::other("a row has no person"))?;
+        Ok(Self { low: word(0), high, since: word(8), expires_at: word(12), sampled_at: word(16) })
     }
 }
 
@@ -166,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_person_takes_20_bytes_and_an_empty_slot_no_more() {
-        assert_eq!(size_of::<Option<PersonRow>>(), ROW_BYTES);
+        assert_eq!(size_of::<Option<PersonRow>>(), 20);
     }
 
     #[test]
@@ -218,7 +217,9 @@ mod tests {
             };
             let row = PersonRow::new(PersonKey::from_u64(key).expect("valid"), record);
             prop_assert_eq!((row.record(), row.order()), (record, order_of(key)));
-            prop_assert_eq!(PersonRow::from_bytes(&row.to_bytes()), Some(row));
+            let mut bytes = Vec::new();
+            row.write(&mut bytes);
+            prop_assert_eq!(PersonRow::read(&mut bytes.as_slice()).ok(), Some(row));
         }
 
         #[test]

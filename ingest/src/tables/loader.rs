@@ -69,11 +69,11 @@ enum Start {
 }
 
 struct Counts {
-    skipped_venues: Counter,
-    skipped_health: Counter,
-    skipped_tests: Counter,
+    /// By number of table.
+    skipped: [Counter; 4],
     venues: Gauge,
     persons: Gauge,
+    registered: Gauge,
 }
 
 impl Loader {
@@ -118,9 +118,10 @@ impl Loader {
     fn open(&self, topics: &Topics, start: &mut Start) -> anyhow::Result<TopicReader> {
         let consumer: BaseConsumer = self.kafka.reader().create().context("cannot set up a Kafka consumer")?;
         let mut partitions = Vec::new();
-        for (table, topic) in Table::ALL.into_iter().zip([&topics.venues, &topics.health, &topics.tests]) {
+        for table in Table::ALL {
+            let topic = table.topic(topics);
             let count = partition_count(&consumer, topic)?;
-            partitions.extend((0..count).map(|partition| (table, topic.as_str(), partition)));
+            partitions.extend((0..count).map(|partition| (table, topic, partition)));
         }
         if let (Some(keeper), Start::Snapshot) = (&self.keeper, &start) {
             let mut ends = Ends::new();
@@ -148,7 +149,7 @@ impl Loader {
     fn origin(&self, cluster: Option<String>, topics: &Topics) -> Origin {
         Origin {
             cluster,
-            topics: [&topics.venues, &topics.health, &topics.tests].map(Clone::clone).to_vec(),
+            topics: Table::ALL.map(|table| table.topic(topics).to_owned()).to_vec(),
             city: self.city.city.clone(),
             categories: self.city.categories.iter().map(|category| category.id.clone()).collect(),
         }
@@ -194,6 +195,7 @@ impl Loader {
                 reported = Instant::now();
                 counts.venues.set(self.tables.venues.len() as f64);
                 counts.persons.set(self.tables.health.len() as f64);
+                counts.registered.set(self.tables.registrations.len() as f64);
                 if self.tables.ensure_caught_up().is_err() {
                     self.readiness.unmet(CONDITION, format!("{} messages to read", reader.behind()));
                 }
@@ -209,16 +211,16 @@ impl Loader {
 
     fn apply(&self, message: &BorrowedMessage<'_>, table: Table, print: u32, counts: &Counts) {
         let (key, payload) = (message.key(), message.payload());
-        let (done, skipped) = match table {
-            Table::Venues => (self.tables.apply_venue(&self.city, key, payload), &counts.skipped_venues),
+        let done = match table {
+            Table::Venues => self.tables.apply_venue(&self.city, key, payload),
             Table::Health => {
-                let sent_at_ms = message.timestamp().to_millis().unwrap_or_default();
-                (self.tables.apply_health(key, payload, sent_at_ms), &counts.skipped_health)
+                self.tables.apply_health(key, payload, message.timestamp().to_millis().unwrap_or_default())
             }
-            Table::Tests => (self.tables.apply_test(key, payload), &counts.skipped_tests),
+            Table::Tests => self.tables.apply_test(key, payload),
+            Table::Identities => self.tables.apply_identity(key, payload),
         };
         if done.is_none() {
-            skipped.increment(1);
+            counts.skipped[table as usize].increment(1);
         }
         let at = Position { partition: message.partition(), offset: message.offset() };
         self.tables.seen.note(table, at, print);
@@ -234,24 +236,16 @@ impl Start {
 impl Counts {
     fn new() -> Self {
         Self {
-            skipped_venues: skipped("venues"),
-            skipped_health: skipped("health"),
-            skipped_tests: skipped("tests"),
-            venues: table_rows("venues"),
-            persons: table_rows("health"),
+            skipped: Table::ALL.map(|table| skipped(table.name())),
+            venues: table_rows(Table::Venues.name()),
+            persons: table_rows(Table::Health.name()),
+            registered: table_rows(Table::Identities.name()),
         }
     }
 }
 
 fn table_of(message: &BorrowedMessage<'_>, topics: &Topics) -> Table {
-    let topic = message.topic();
-    if topic == topics.venues {
-        Table::Venues
-    } else if topic == topics.health {
-        Table::Health
-    } else {
-        Table::Tests
-    }
+    Table::ALL.into_iter().find(|table| message.topic() == table.topic(topics)).unwrap_or(Table::Identities)
 }
 
 /// CRC-32 of time, key and payload: tells a message from another one at the same offset of another topic.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use schemas::Topics;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -18,11 +19,33 @@ pub enum Table {
     Health,
     /// Test results.
     Tests,
+    /// Registrations.
+    Identities,
 }
 
 impl Table {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Venues, Self::Health, Self::Tests];
+    pub const ALL: [Self; 4] = [Self::Venues, Self::Health, Self::Tests, Self::Identities];
+
+    /// The topic that it is read from.
+    pub fn topic(self, topics: &Topics) -> &str {
+        match self {
+            Self::Venues => &topics.venues,
+            Self::Health => &topics.health,
+            Self::Tests => &topics.tests,
+            Self::Identities => &topics.identities,
+        }
+    }
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Venues => "venues",
+            Self::Health => "health",
+            Self::Tests => "tests",
+            Self::Identities => "identities",
+        }
+    }
 }
 
 /// How far one partition was read, and what stood there.
@@ -41,7 +64,7 @@ pub struct Mark {
 /// The last offset of each topic and partition, with the message's print; offset -1 before the first.
 #[derive(Debug, Default)]
 pub struct Seen {
-    last: Mutex<[Vec<(i64, u32)>; 3]>,
+    last: Mutex<[Vec<(i64, u32)>; 4]>,
     advanced: Notify,
 }
 

@@ -16,7 +16,7 @@ use std::{
 };
 
 use format::Head;
-pub use format::Origin;
+pub use format::{Origin, Stored};
 use parking_lot::Mutex;
 
 use super::{Mark, Table, Tables};

@@ -5,10 +5,11 @@ use std::io::{self, Read};
 use schemas::{
     CityProfile, UnixSeconds, VenueEvent, VenueId,
     admission::{Class, Policy},
+    city::FormKind,
     events::VenueStatus,
 };
 
-use super::{ordered::Row, sharded::order_of};
+use super::{ordered::Row, sharded::order_of, snapshot::Stored};
 
 /// What the gateway needs to know of a venue. Its texts share one allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,36 @@ pub struct Venue {
 impl Row for Venue {
     fn order(&self) -> u64 {
         order_of(u64::from(self.id))
+    }
+}
+
+impl Stored for Venue {
+    fn write(&self, out: &mut Vec<u8>) {
+        let length = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        for number in [self.id, self.district, self.valid_from, self.valid_until, length] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&self.revision.to_le_bytes());
+        for number in [self.category].into_iter().chain(self.ends) {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&[self.serial, u8::from(self.active)]);
+        out.extend_from_slice(self.texts.as_bytes());
+    }
+
+    fn read(from: &mut impl Read) -> io::Result<Self> {
+        let [id, district, valid_from, valid_until, length] = numbers(from)?.map(u32::from_le_bytes);
+        let [revision] = numbers(from)?.map(u64::from_le_bytes);
+        let [category, ends @ ..] = numbers::<4, 2>(from)?.map(u16::from_le_bytes);
+        let [[serial], [active]] = numbers(from)?;
+        let mut texts = vec![0; length as usize];
+        from.read_exact(&mut texts)?;
+        let texts = String::from_utf8(texts).map_err(io::Error::other)?.into_boxed_str();
+        if !ends.is_sorted() || !ends.iter().all(|end| texts.is_char_boundary(usize::from(*end))) {
+            return Err(io::Error::other("a venue's texts are cut wrongly"));
+        }
+        let active = active != 0;
+        Ok(Self { texts, id, district, valid_from, valid_until, revision, category, ends, serial, active })
     }
 }
 
@@ -113,42 +144,14 @@ impl Venue {
         self.ends.get(place).map_or(&self.texts[start..], |end| &self.texts[start..usize::from(*end)])
     }
 
-    /// Adds it to a snapshot.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        let length = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
-        for number in [self.id, self.district, self.valid_from, self.valid_until, length] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        out.extend_from_slice(&self.revision.to_le_bytes());
-        for number in [self.category].into_iter().chain(self.ends) {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        out.extend_from_slice(&[self.serial, u8::from(self.active)]);
-        out.extend_from_slice(self.texts.as_bytes());
-    }
-
-    /// Reads it from a snapshot.
-    ///
-    /// # Errors
-    /// When the snapshot ends, or holds no venue there.
-    pub fn read(from: &mut impl Read) -> io::Result<Self> {
-        let [id, district, valid_from, valid_until, length] = numbers(from)?.map(u32::from_le_bytes);
-        let [revision] = numbers(from)?.map(u64::from_le_bytes);
-        let [category, ends @ ..] = numbers::<4, 2>(from)?.map(u16::from_le_bytes);
-        let [[serial], [active]] = numbers(from)?;
-        let mut texts = vec![0; length as usize];
-        from.read_exact(&mut texts)?;
-        let texts = String::from_utf8(texts).map_err(io::Error::other)?.into_boxed_str();
-        if !ends.is_sorted() || !ends.iter().all(|end| texts.is_char_boundary(usize::from(*end))) {
-            return Err(io::Error::other("a venue's texts are cut wrongly"));
-        }
-        let active = active != 0;
-        Ok(Self { texts, id, district, valid_from, valid_until, revision, category, ends, serial, active })
-    }
-
     /// Its category's id.
     pub fn category<'c>(&self, city: &'c CityProfile) -> &'c str {
         city.categories.get(usize::from(self.category)).map_or("", |c| &c.id)
+    }
+
+    /// The form that who scans its code fills in first.
+    pub fn form(&self, city: &CityProfile) -> FormKind {
+        city.categories.get(usize::from(self.category)).map_or(FormKind::Venue, |c| FormKind::of(c.kind))
     }
 
     /// Its category's class.

@@ -66,9 +66,10 @@ async fn an_application_goes_to_kafka_with_its_people_sealed() {
     assert_eq!(body["command"], event.command.to_string());
     let ApplicationAction::Submit(submission) = event.action else { panic!("no submission") };
     let keys = KeyRing::try_parse(IDENTITY_KEY).expect("valid");
-    let place = ingest::sealing::Place { record: event.command, field: "responsible" };
+    let place = service::sealing::Place { record: event.command, field: "responsible" };
     let opened: Value =
-        serde_json::from_slice(&ingest::sealing::open(&keys, place, &submission.sealed).expect("opens")).expect("JSON");
+        serde_json::from_slice(&service::sealing::open(&keys, place, &submission.sealed).expect("opens"))
+            .expect("JSON");
     assert_eq!(opened, json!({"name": "张三丰", "phone": "+86 138-0000-0000"}));
     gateway.stop().await;
 }

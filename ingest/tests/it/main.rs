@@ -15,6 +15,7 @@ mod gateway;
 mod limits;
 mod outages;
 mod overload;
+mod people;
 mod privacy;
 mod process;
 mod receipts;

@@ -4,10 +4,35 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Bilingual;
+use super::{Bilingual, VenueKind};
+
+/// Which of a city's forms a person has filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FormKind {
+    /// That of ordinary venues.
+    Venue,
+    /// That of freight checkpoints and destinations.
+    Freight,
+}
+
+impl FormKind {
+    /// The form that venues of a kind ask for.
+    pub const fn of(kind: VenueKind) -> Self {
+        if kind.is_freight() { Self::Freight } else { Self::Venue }
+    }
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Venue => "venue",
+            Self::Freight => "freight",
+        }
+    }
+}
 
 /// The fields of a form, in the order in which they are asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Form {
     /// The fields.

@@ -48,16 +48,17 @@ fn three_in_a_row(taken: &[u16]) -> anyhow::Result<u16> {
 
 /// Starts `venuecode up` and waits until it says that all is ready.
 pub fn start(data: &Path, ports: &Ports) -> anyhow::Result<Child> {
-    start_with(data, ports, &[])
+    start_with(data, ports, &[], &[])
 }
 
-fn start_with(data: &Path, ports: &Ports, flags: &[&str]) -> anyhow::Result<Child> {
+fn start_with(data: &Path, ports: &Ports, flags: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Child> {
     let mut up = command()
         .args(["up", "--listen-ingest", &ports.address(0), "--listen-processor", &ports.address(1)])
         .args(["--listen-query", &ports.address(2), "--kafka-port", &ports.0[3], "--clickhouse-port", &ports.0[4]])
         .arg("--data")
         .arg(data)
         .args(flags)
+        .envs(environment.iter().copied())
         .stdout(Stdio::piped())
         .spawn()?;
     let stdout = up.stdout.take().context("no standard output")?;
@@ -83,8 +84,13 @@ impl Stack {
 
     /// Starts it with further flags of `venuecode up`.
     pub fn start_with(flags: &[&str]) -> anyhow::Result<Self> {
+        Self::start_with_environment(flags, &[])
+    }
+
+    /// Starts it with further flags and environment variables.
+    pub fn start_with_environment(flags: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let (data, ports) = (tempfile::tempdir()?, Ports::free()?);
-        Ok(Self { up: start_with(data.path(), &ports, flags)?, ports, data })
+        Ok(Self { up: start_with(data.path(), &ports, flags, environment)?, ports, data })
     }
 
     /// The process of `venuecode up`.
@@ -97,10 +103,21 @@ impl Stack {
         format!("127.0.0.1:{}", self.ports.0[3])
     }
 
-    /// Stops everything in order and starts it again on the same data.
-    pub fn restart(&mut self) -> anyhow::Result<()> {
+    /// Where ClickHouse is.
+    pub fn clickhouse(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.0[4])
+    }
+
+    /// Stops everything in order; its data stays until the test ends.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
         self.interrupt();
         anyhow::ensure!(self.up.wait()?.success(), "venuecode up did not end well");
+        Ok(())
+    }
+
+    /// Stops everything in order and starts it again on the same data.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop()?;
         self.up = start(self.data.path(), &self.ports)?;
         Ok(())
     }

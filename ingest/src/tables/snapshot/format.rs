@@ -1,19 +1,18 @@
-//! The bytes of a snapshot: magic, length of the head u32, the head as JSON, the people and the venues by shard with
-//! their number before each, and a CRC-32 of all that. Numbers are little-endian.
+//! The bytes of a snapshot: magic, length of the head u32, the head as JSON, the rows of each table by shard with their
+//! number before each, and a CRC-32 of all that. Numbers are little-endian.
 
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
 use crate::tables::{
-    Fed, Mark, Tables, Venue,
-    health::{PersonRow, ROW_BYTES},
-    ordered::Ordered,
-    sharded::SHARDS,
+    Fed, Mark, Tables,
+    ordered::{Ordered, Row},
+    sharded::{SHARDS, Sharded},
 };
 
 /// Names the format, the hash that orders the rows and the number of shards; a change of any of them is another one.
-const MAGIC: &[u8; 8] = b"VCTABLE2";
+const MAGIC: &[u8; 8] = b"VCTABLE3";
 const CRC_BYTES: u64 = 4;
 
 /// What a snapshot says of itself.
@@ -42,6 +41,18 @@ pub struct Origin {
     pub categories: Vec<String>,
 }
 
+/// A row as it stands in a snapshot.
+pub trait Stored: Row + Sized {
+    /// Adds it to a snapshot.
+    fn write(&self, out: &mut Vec<u8>);
+
+    /// Reads it from a snapshot.
+    ///
+    /// # Errors
+    /// When the snapshot ends, or holds no such row there.
+    fn read(from: &mut impl Read) -> io::Result<Self>;
+}
+
 /// Writes a snapshot. The tables may be changed meanwhile; each shard is locked for writers while it is copied.
 pub fn write(out: impl Write, head: &Head, tables: &Tables) -> io::Result<()> {
     let mut out = Summed { inner: out, sum: crc32fast::Hasher::new() };
@@ -49,21 +60,10 @@ pub fn write(out: impl Write, head: &Head, tables: &Tables) -> io::Result<()> {
     out.write_all(MAGIC)?;
     out.write_all(&count(text.len())?)?;
     out.write_all(&text)?;
-    let mut bytes = Vec::new();
-    for shard in tables.health.shards() {
-        bytes.clear();
-        bytes.extend_from_slice(&count(shard.len())?);
-        shard.iter().for_each(|row| bytes.extend_from_slice(&row.to_bytes()));
-        drop(shard);
-        out.write_all(&bytes)?;
-    }
-    for shard in tables.venues.shards() {
-        bytes.clear();
-        bytes.extend_from_slice(&count(shard.len())?);
-        shard.iter().for_each(|venue| venue.write(&mut bytes));
-        drop(shard);
-        out.write_all(&bytes)?;
-    }
+    write_table(&mut out, &tables.health)?;
+    write_table(&mut out, &tables.venues)?;
+    write_table(&mut out, &tables.registrations)?;
+    write_table(&mut out, &tables.guardians)?;
     let sum = out.sum.finalize();
     out.inner.write_all(&sum.to_le_bytes())?;
     out.inner.flush()
@@ -100,19 +100,30 @@ pub fn read_head(mut from: impl Read) -> io::Result<Head> {
 
 /// Reads what comes after the head into the tables.
 pub fn read_rows(mut from: impl Read, tables: &Tables) -> io::Result<()> {
-    let unsorted = || io::Error::other("its rows are not in order");
-    for number in 0..SHARDS {
-        let mut bytes = vec![0; four(&mut from)? as usize * ROW_BYTES];
-        from.read_exact(&mut bytes)?;
-        let (rows, _) = bytes.as_chunks::<ROW_BYTES>();
-        let rows: Option<Vec<PersonRow>> = rows.iter().map(PersonRow::from_bytes).collect();
-        let rows = rows.ok_or_else(|| io::Error::other("it holds a row without a person"))?;
-        tables.health.replace(number, Ordered::try_from_sorted(rows.into_iter()).ok_or_else(unsorted)?);
+    read_table(&mut from, &tables.health)?;
+    read_table(&mut from, &tables.venues)?;
+    read_table(&mut from, &tables.registrations)?;
+    read_table(&mut from, &tables.guardians)
+}
+
+fn write_table<R: Stored>(out: &mut impl Write, table: &Sharded<R>) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for shard in table.shards() {
+        bytes.clear();
+        bytes.extend_from_slice(&count(shard.len())?);
+        shard.iter().for_each(|row| row.write(&mut bytes));
+        drop(shard);
+        out.write_all(&bytes)?;
     }
+    Ok(())
+}
+
+fn read_table<R: Stored>(from: &mut impl Read, table: &Sharded<R>) -> io::Result<()> {
     for number in 0..SHARDS {
-        let count = four(&mut from)?;
-        let rows = (0..count).map(|_| Venue::read(&mut from)).collect::<io::Result<Vec<_>>>()?;
-        tables.venues.replace(number, Ordered::try_from_sorted(rows.into_iter()).ok_or_else(unsorted)?);
+        let count = four(from)?;
+        let rows = (0..count).map(|_| R::read(from)).collect::<io::Result<Vec<_>>>()?;
+        let shard = Ordered::try_from_sorted(rows.into_iter());
+        table.replace(number, shard.ok_or_else(|| io::Error::other("its rows are not in order"))?);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use schemas::{CityProfile, PersonKey};
 use serde_json::json;
 
 use super::*;
-use crate::tables::{Feeds, HealthRecord, Venue};
+use crate::tables::{Feeds, HealthRecord, Registration, Venue};
 
 const NOW_MS: i64 = 1_654_056_000_000;
 
@@ -29,6 +29,12 @@ fn tables() -> Tables {
             "issuer": "CDC", "evidence": "E", "reason": "R"});
         tables.apply_health(None, Some(health.to_string().as_bytes()), 77).expect("a colour");
     }
+    for n in 0..8 {
+        let registration = json!({"v": 1, "person": person(n), "form": if n < 5 { "venue" } else { "freight" },
+            "document": "id_card", "registered_at": 1_653_000_000, "guardian": (n < 2).then(|| person(n + 100)),
+            "tail": 77 + n, "sealed": "1.a.b"});
+        tables.apply_identity(None, Some(registration.to_string().as_bytes())).expect("a registration");
+    }
     let test = json!({"v": 1, "person": person(3), "sampled_at": 1_653_000_000, "resulted_at": 1_653_000_000,
         "result": "negative", "laboratory": "L"});
     tables.apply_test(None, Some(test.to_string().as_bytes())).expect("a test");
@@ -40,8 +46,14 @@ fn ends(low: i64, high: i64) -> Ends {
     Ends::from([((Table::Health, 1), (low, high))])
 }
 
-fn rows(tables: &Tables) -> Vec<(Option<Venue>, HealthRecord)> {
-    (0..25).map(|n| (tables.with_venue(n, |venue| venue.cloned()), tables.health(person(n.into())))).collect()
+type Known = (Option<Venue>, HealthRecord, Registration, Option<PersonKey>);
+
+fn rows(tables: &Tables) -> Vec<Known> {
+    let known = |n| {
+        let (venue, who) = (tables.with_venue(n, |venue| venue.cloned()), person(n.into()));
+        (venue, tables.health(who), tables.registration(who), tables.guardian(who))
+    };
+    (0..25).map(known).collect()
 }
 
 fn written() -> (tempfile::TempDir, Snapshots) {

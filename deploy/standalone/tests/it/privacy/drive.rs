@@ -1,0 +1,361 @@
+//! Sends what names a person to every route, in every place where a client could put it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use anyhow::{Context, ensure};
+use benches::doors::scope_of;
+use schemas::access::{Role, Scope};
+use serde_json::{Map, Value, json};
+use service::access::Issuer;
+
+use super::secrets::{ADDRESS, ID_CARD, NAME, PASSPORT, PHONE, SECRETS, Secret, json_escaped, percent};
+
+const ORGANISATION: &str = "91310000MA1FL0000N";
+/// Who the tokens of citizens are for; see [`scope_of`].
+const GUARDIAN: &str = "1123456789abcdef";
+/// Its venue is loaded before anything else.
+const VENUE: u32 = 7;
+
+/// A body that its route takes, with secrets wherever they belong.
+pub struct Body {
+    pub path: &'static str,
+    /// How it is answered.
+    pub status: u16,
+    pub role: Role,
+    /// Lines of NDJSON rather than one object.
+    pub is_line: bool,
+    /// Fields that hold public text: anything may stand in them.
+    public: &'static [&'static str],
+    /// Fields that hold text about no person, which is stored as it is: numbers are refused there, names cannot be told
+    /// from other words.
+    plain: &'static [&'static str],
+    value: Value,
+}
+
+/// One for each route that takes a body, in an order in which they are taken.
+pub fn bodies() -> Vec<Body> {
+    let at = |minutes: i64| (chrono::Utc::now() + chrono::Duration::minutes(minutes)).to_rfc3339();
+    let card = json!({"type": "id_card", "number": ID_CARD});
+    let body = |path, status, role, value| Body { path, status, role, is_line: false, public: &[], plain: &[], value };
+    let line = |path, role, value| Body { is_line: true, ..body(path, 200, role, value) };
+    let scan = json!({"venue": VENUE, "document": card, "method": "manual", "direction": "entry", "scanned_at": at(-1),
+        "event_id": "018f0000-0000-7000-8000-000000000001", "symptoms": true, "exemption": "none",
+        "offline_reason": "elderly", "last_four": &ID_CARD[14..]});
+    let answers = json!({"name": NAME, "document": card, "address": ADDRESS, "severe_area": true, "contact": false,
+        "temperature": true});
+    let child = json!({"name": NAME, "document": {"type": "passport", "number": PASSPORT}, "address": ADDRESS,
+        "severe_area": false, "contact": false, "temperature": false});
+    let freight = json!({"name": NAME, "document": card, "plate": "豫B12345", "phone": PHONE, "origin": ADDRESS,
+        "entry_point": ADDRESS, "expected_return": at(600), "expected_leave": at(900), "fever_cough": false,
+        "risk_area": true});
+    let application = json!({"request_id": "018f0000-0000-7000-8000-000000000002", "channel": "mobile",
+        "applicant": {"kind": "manager", "document": card},
+        "organisation": {"credit_code": ORGANISATION, "name": "茶业公司", "kind": "company"},
+        "category": "restaurant", "name": "茶馆", "district": 410_202, "address": "福州路1号",
+        "latitude": 34.8, "longitude": 114.3, "responsible": {"name": NAME, "phone": PHONE}});
+    let by_organisation = json!({"request_id": "018f0000-0000-7000-8000-000000000003", "organisation": ORGANISATION});
+    vec![
+        Body {
+            public: &["name", "address"],
+            plain: &["door"],
+            ..line(
+                "/v1/venues:batch",
+                Role::Admin,
+                json!({"venue": VENUE, "name": "茶馆", "category": "restaurant", "district": 410_202, "address": "福州路1号",
+                    "organisation": ORGANISATION}),
+            )
+        },
+        Body {
+            plain: &["issuer", "evidence", "reason"],
+            ..line(
+                "/v1/health-codes:batch",
+                Role::Feed,
+                json!({"document": card, "colour": "red", "since": at(-60), "issuer": "疾控", "evidence": "E1", "reason": "密接"}),
+            )
+        },
+        Body {
+            plain: &["laboratory"],
+            ..line(
+                "/v1/tests:batch",
+                Role::Feed,
+                json!({"document": card, "sampled_at": at(-600), "resulted_at": at(-60), "result": "positive", "laboratory": "L1"}),
+            )
+        },
+        body("/v1/people", 200, Role::Device, json!({"form": "freight", "answers": freight})),
+        body("/v1/people", 200, Role::Device, json!({"form": "venue", "answers": answers})),
+        body(
+            "/v1/people/{person}/dependants",
+            200,
+            Role::Citizen,
+            json!({"answers": child, "offline_reason": "child"}),
+        ),
+        body("/v1/scans", 200, Role::Device, scan.clone()),
+        line("/v1/scans:batch", Role::Device, scan),
+        Body {
+            public: &["name", "address"],
+            plain: &["organisation.name", "door"],
+            ..body("/v1/applications", 202, Role::Operator, application)
+        },
+        Body {
+            plain: &["note"],
+            ..body(
+                "/v1/applications/{id}/reviews",
+                202,
+                Role::Reviewer,
+                json!({"organisation": ORGANISATION, "outcome": "reject", "reason": "other", "note": "几楼？"}),
+            )
+        },
+        body("/v1/applications/{id}/withdrawal", 202, Role::Operator, by_organisation.clone()),
+        // A venue that was loaded is none of the registry's.
+        body("/v1/venues/{venue}/revocation", 404, Role::Operator, by_organisation.clone()),
+        body("/v1/venues/{venue}/reissue", 404, Role::Operator, by_organisation),
+        body(
+            "/v1/traces",
+            200,
+            Role::Epidemiologist,
+            json!({"person": GUARDIAN, "from": at(-600), "to": at(60), "window_minutes": 30, "limit": 10}),
+        ),
+    ]
+}
+
+/// A service as its API document describes it.
+pub struct Service<'a> {
+    address: String,
+    issuer: &'a Issuer,
+    document: Value,
+}
+
+/// One request.
+struct Call<'c> {
+    method: &'c str,
+    target: &'c str,
+    role: Option<Role>,
+    headers: &'c str,
+    body: &'c [u8],
+}
+
+impl<'a> Service<'a> {
+    pub fn try_new(address: String, issuer: &'a Issuer) -> anyhow::Result<Self> {
+        let mut service = Self { address, issuer, document: Value::Null };
+        let (status, document) = service.send(&Call::get("/openapi.json", None))?;
+        ensure!(status == 200, "no API document: {status}");
+        service.document = serde_json::from_str(&document)?;
+        Ok(service)
+    }
+
+    pub fn get(&self, role: Role, target: &str) -> anyhow::Result<(u16, String)> {
+        self.send(&Call::get(target, Some(role)))
+    }
+
+    /// Sends a body as it is: it must be taken.
+    pub fn expect_taken(&self, body: &Body) -> anyhow::Result<()> {
+        let (status, answer) = self.send_body(body, &target(body.path), body.value.to_string().as_bytes())?;
+        ensure!(status == body.status, "{}: {status} {answer}", body.path);
+        ensure!(!body.is_line || answer.contains("\"accepted\":1"), "{}: {answer}", body.path);
+        Ok(())
+    }
+
+    /// Sends every secret to every place of every route, and gives how many requests that were. No answer repeats one.
+    pub fn drive_everywhere(&self) -> anyhow::Result<usize> {
+        let mut sent = 0;
+        for (path, item) in self.document["paths"].as_object().context("no paths")? {
+            for (method, operation) in item.as_object().context("no operations")? {
+                let method = method.to_uppercase();
+                let roles = roles_of(operation)?;
+                for secret in SECRETS {
+                    sent += self.drive_targets(&method, path, operation, roles.first().copied(), secret)?;
+                }
+                if operation["requestBody"].is_object() {
+                    let all: Vec<_> = bodies().into_iter().filter(|body| body.path == path).collect();
+                    ensure!(!all.is_empty(), "{method} {path} takes a body: add one to `bodies`, with secrets in it");
+                    for body in all {
+                        sent += self.drive_bodies(&body)?;
+                    }
+                }
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Path, query and headers.
+    fn drive_targets(
+        &self,
+        method: &str,
+        path: &str,
+        operation: &Value,
+        role: Option<Role>,
+        secret: Secret,
+    ) -> anyhow::Result<usize> {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let named = |place: &str| -> Vec<String> {
+            let of_place = parameters.iter().filter(|parameter| parameter["in"] == place);
+            of_place.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
+        };
+        let mut calls = Vec::new();
+        for written in [percent(secret.text.as_bytes()), percent(secret.gbk)] {
+            for name in named("path") {
+                calls.push((target(&path.replace(&format!("{{{name}}}"), &written)), String::new()));
+            }
+            for name in named("query").into_iter().chain(["unknown".to_owned()]) {
+                let others = named("query").into_iter().filter(|other| *other != name);
+                let others: String = others.map(|other| format!("&{other}={}", sample(&other))).collect();
+                calls.push((format!("{}?{name}={written}{others}", target(path)), String::new()));
+            }
+        }
+        for name in [
+            "User-Agent",
+            "Referer",
+            "Cookie",
+            "X-Request-Id",
+            "X-Forwarded-For",
+            "traceparent",
+            "Accept",
+            "If-None-Match",
+        ] {
+            calls.push((target(path), format!("{name}: {}\r\n", secret.text)));
+        }
+        for (target, headers) in &calls {
+            let body: &[u8] = if method == "GET" { b"" } else { b"{}" };
+            let (status, answer) = self.send(&Call { method, target, role, headers, body })?;
+            ensure!(!answer.contains(secret.text), "{method} {path} answers {status} with what was sent: {answer}");
+        }
+        // As the name of a field, which comes back so that its sender can find it.
+        let named_so = format!("{}?{}=1", target(path), percent(secret.text.as_bytes()));
+        self.send(&Call { method, target: &named_so, role, headers: "", body: b"" })?;
+        // In place of a token.
+        let headers = format!("Authorization: Bearer {}\r\n", secret.text);
+        self.send(&Call { method, target: &target(path), role: None, headers: &headers, body: b"" })?;
+        Ok(calls.len() + 2)
+    }
+
+    fn drive_bodies(&self, body: &Body) -> anyhow::Result<usize> {
+        let mut sent = 0;
+        let mut send = |text: &[u8], secret: Option<&Secret>| -> anyhow::Result<()> {
+            sent += 1;
+            let (status, answer) = self.send_body(body, &target(body.path), text)?;
+            let repeats = secret.is_some_and(|secret| answer.contains(secret.text));
+            ensure!(!repeats, "{} answers {status} with what was sent: {answer}", body.path);
+            Ok(())
+        };
+        for secret in &SECRETS {
+            for leaf in leaves(&body.value) {
+                let dotted = leaf.trim_start_matches('/').replace('/', ".");
+                let is_number = [ID_CARD, PHONE].contains(&secret.text);
+                if body.public.contains(&dotted.as_str()) || body.plain.contains(&dotted.as_str()) && !is_number {
+                    continue;
+                }
+                for planted in
+                    [json!(secret.text), json!([secret.text]), json!({"type": secret.text, "number": secret.text})]
+                {
+                    let mut value = body.value.clone();
+                    *value.pointer_mut(&leaf).context("a leaf")? = planted;
+                    send(value.to_string().as_bytes(), Some(secret))?;
+                    send(json_escaped(&value.to_string()).as_bytes(), Some(secret))?;
+                }
+                // As a number, which a document number without letters also is.
+                let mut value = body.value.clone();
+                *value.pointer_mut(&leaf).context("a leaf")? = json!("SECRET");
+                send(value.to_string().replace("\"SECRET\"", secret.text).as_bytes(), Some(secret))?;
+            }
+            let mut unknown = body.value.clone();
+            unknown["unknown"] = secret.text.into();
+            send(unknown.to_string().as_bytes(), Some(secret))?;
+            // As the name of a field.
+            let mut named: Map<String, Value> = body.value.as_object().cloned().unwrap_or_default();
+            named.insert(secret.text.to_owned(), 1.into());
+            send(Value::Object(named).to_string().as_bytes(), None)?;
+            send(json!(secret.text).to_string().as_bytes(), Some(secret))?;
+            send(secret.text.as_bytes(), Some(secret))?;
+            send(secret.gbk, Some(secret))?;
+            send(format!("{{\"name\": \"{}", secret.text).as_bytes(), Some(secret))?;
+        }
+        Ok(sent)
+    }
+
+    fn send_body(&self, body: &Body, target: &str, text: &[u8]) -> anyhow::Result<(u16, String)> {
+        let kind = if body.is_line { "application/x-ndjson" } else { "application/json" };
+        let headers = format!("Content-Type: {kind}\r\n");
+        self.send(&Call { method: "POST", target, role: Some(body.role), headers: &headers, body: text })
+    }
+
+    fn send(&self, call: &Call<'_>) -> anyhow::Result<(u16, String)> {
+        let mut headers = call.headers.to_owned();
+        if let Some(role) = call.role {
+            let scope = match role {
+                Role::Operator => Scope { organisation: Some(ORGANISATION.to_owned()), ..Scope::default() },
+                role => scope_of(role),
+            };
+            let token = self.issuer.issue(role, "it", scope, chrono::Utc::now().timestamp(), 600)?;
+            headers.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        let (status, answer) = exchange(&self.address, call.method, call.target, &headers, call.body)?;
+        Ok((status, String::from_utf8_lossy(&answer).into_owned()))
+    }
+}
+
+impl<'c> Call<'c> {
+    const fn get(target: &'c str, role: Option<Role>) -> Self {
+        Self { method: "GET", target, role, headers: "", body: b"" }
+    }
+}
+
+/// Sends one request as it is and gives status and body of the answer.
+pub fn exchange(
+    address: &str,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: &[u8],
+) -> anyhow::Result<(u16, Vec<u8>)> {
+    let mut stream = TcpStream::connect(address)?;
+    let head =
+        format!("{method} {target} HTTP/1.0\r\nHost: {address}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    stream.write_all(&[head.as_bytes(), body].concat())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let end = memchr::memmem::find(&answer, b"\r\n\r\n").with_context(|| format!("{method} {target}: no answer"))?;
+    let status = std::str::from_utf8(&answer[..end])?.split(' ').nth(1).context("no status")?.parse()?;
+    Ok((status, answer.split_off(end + 4)))
+}
+
+/// A path with something that may stand in each of its places.
+fn target(path: &str) -> String {
+    let mut target = path.to_owned();
+    while let (Some(start), Some(end)) = (target.find('{'), target.find('}')) {
+        let name = target[start + 1..end].to_owned();
+        let value = if name == "id" && path.starts_with("/v1/venues") { sample("venue") } else { sample(&name) };
+        target.replace_range(start..=end, value);
+    }
+    target
+}
+
+fn sample(name: &str) -> &'static str {
+    match name {
+        "person" => GUARDIAN,
+        "venue" | "limit" => "7",
+        "from" => "2022-06-01T00:00:00Z",
+        "to" => "2022-06-02T00:00:00Z",
+        "id" => "018f0000-0000-7000-8000-000000000002",
+        "district" => "410202",
+        _ => "1",
+    }
+}
+
+/// Pointers to everything in a value that is neither object nor array.
+fn leaves(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| leaves(value).into_iter().map(move |leaf| format!("/{name}{leaf}")))
+            .collect(),
+        _ => vec![String::new()],
+    }
+}
+
+fn roles_of(operation: &Value) -> anyhow::Result<Vec<Role>> {
+    let description = operation["description"].as_str().unwrap_or_default();
+    let Some((_, roles)) = description.split_once("Roles: ") else { return Ok(Vec::new()) };
+    let roles = roles.split('.').next().unwrap_or_default();
+    roles.split(", ").map(|role| Ok(role.trim_matches('`').parse()?)).collect()
+}
