@@ -9,9 +9,11 @@ mod words;
 mod alert;
 mod application;
 mod dead_letter;
+mod district_id;
 mod health;
 mod identity;
 mod scan;
+mod trip;
 mod venue;
 
 pub use alert::{AlertAction, AlertEvent, AlertKind, AlertRefusal, AlertState, Disposition, Raised};
@@ -19,7 +21,8 @@ pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Ref
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{ColourChange, HealthEvent, TestEvent, TestOutcome};
 pub use identity::IdentityEvent;
-pub use scan::ScanEvent;
+pub use scan::{FreightScan, FreightStop, ScanEvent};
+pub use trip::{Declaration, Scanned, TripAction, TripEvent};
 pub use venue::{VenueEvent, VenueStatus, is_district};
 
 use serde::Deserialize;
@@ -55,6 +58,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::TESTS, schemars::schema_for!(TestEvent)),
         (crate::topics::APPLICATIONS, schemars::schema_for!(ApplicationEvent)),
         (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
+        (crate::topics::TRIPS, schemars::schema_for!(TripEvent)),
         (crate::topics::IDENTITIES, schemars::schema_for!(IdentityEvent)),
         (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
     ]
