@@ -73,6 +73,9 @@ pub enum QueryError {
     /// No book has such an alert.
     #[error("there is no such alert")]
     UnknownAlert,
+    /// No loop has such a trip.
+    #[error("there is no such trip; one that was declared is here within a second or two")]
+    UnknownTrip,
     /// The step is too small for the time range.
     #[error("from, to and step make {buckets} buckets, at most {limit} are answered: choose a larger step")]
     TooManyBuckets {
@@ -142,6 +145,7 @@ impl QueryError {
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Self::UnknownApplication => (StatusCode::NOT_FOUND, "unknown-application"),
             Self::UnknownAlert => (StatusCode::NOT_FOUND, "unknown-alert"),
+            Self::UnknownTrip => (StatusCode::NOT_FOUND, "unknown-trip"),
             Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),

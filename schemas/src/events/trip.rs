@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{EventError, FreightScan, FreightStop, VERSION, Versioned, check_time, district_id, is_district, read};
-use crate::{Colour, Direction, Method, PersonKey, PlateKey, ScanRow, UnixSeconds, VenueId, Verdict};
+use crate::{Colour, Direction, Method, PersonKey, PlateKey, ScanEvent, ScanRow, UnixSeconds, VenueId, Verdict};
 
 /// Longest time from the declaration of a trip until it is due, in days: what is declared expires with its log.
 const MAX_DUE_DAYS: i64 = 30;
@@ -128,31 +128,45 @@ impl TripEvent {
     pub fn try_parse(message: &[u8]) -> Result<Self, EventError> {
         let event: Self = read(message)?;
         check_time("at_ms", event.at_ms / 1000)?;
-        let (district, trip) = match &event.action {
+        let district = match &event.action {
             TripAction::Declare(declaration) => {
                 declaration.check(event.at_ms / 1000)?;
-                (Some(declaration.district), Some(declaration.trip))
+                declaration.district
             }
             TripAction::CheckpointScanned(scanned) | TripAction::DestinationScanned(scanned) => {
                 check_time("at", scanned.at)?;
-                (Some(scanned.district), None)
+                scanned.district
             }
-            TripAction::Cancel { trip, .. } | TripAction::Overdue { trip } => (Self::district_of(*trip), Some(*trip)),
+            TripAction::Cancel { trip, .. } | TripAction::Overdue { trip } => {
+                Self::district_of(*trip).unwrap_or_default()
+            }
         };
-        if !district.is_some_and(is_district) {
+        if !is_district(district) {
             return Err(EventError::Field { field: "district", problem: "is not a six-digit code (GB/T 2260)" });
         }
-        if trip.is_some_and(|trip| Self::district_of(trip) != district) {
+        if event.trip().is_some_and(|trip| Self::district_of(trip) != Some(district)) {
             return Err(EventError::Field { field: "trip", problem: "is of another district" });
         }
         Ok(event)
     }
 
-    /// The event of a stored scan at a venue of the freight loop; none of one on the way out.
+    /// The event of an accepted scan at a venue of the freight loop; none of one on the way out, or anywhere else.
+    pub fn of_accepted(scan: &ScanEvent, district: u32) -> Option<Self> {
+        let scanned = Scanned {
+            at: scan.scanned_at,
+            scan: scan.event_id,
+            person: scan.person,
+            venue: scan.venue,
+            district,
+            method: scan.method,
+            verdict: scan.verdict,
+            colour: scan.colour,
+        };
+        Self::of_stop(scan.freight.as_ref()?, scan.direction, scanned, scan.accepted_at_ms)
+    }
+
+    /// The same of a stored scan, with the colour in force at the scan.
     pub fn of_scan(row: &ScanRow, freight: &FreightScan, accepted_at_ms: i64) -> Option<Self> {
-        if row.direction != Direction::Entry {
-            return None;
-        }
         let scanned = Scanned {
             at: row.scanned_at,
             scan: row.event_id,
@@ -163,11 +177,27 @@ impl TripEvent {
             verdict: row.verdict,
             colour: row.colour.max(row.colour_shown),
         };
+        Self::of_stop(freight, row.direction, scanned, accepted_at_ms)
+    }
+
+    fn of_stop(freight: &FreightScan, direction: Direction, scanned: Scanned, accepted_at_ms: i64) -> Option<Self> {
+        if direction != Direction::Entry {
+            return None;
+        }
         let action = match freight.stop {
             FreightStop::Checkpoint => TripAction::CheckpointScanned(scanned),
             FreightStop::Destination => TripAction::DestinationScanned(scanned),
         };
         Some(Self { v: VERSION, vehicle: freight.vehicle, at_ms: accepted_at_ms, action })
+    }
+
+    /// The trip that is declared, taken back or overdue; none of a scan.
+    pub fn trip(&self) -> Option<Uuid> {
+        match &self.action {
+            TripAction::Declare(declaration) => Some(declaration.trip),
+            TripAction::Cancel { trip, .. } | TripAction::Overdue { trip } => Some(*trip),
+            TripAction::CheckpointScanned(_) | TripAction::DestinationScanned(_) => None,
+        }
     }
 
     /// The identity of the trip to a district that a driver of a lorry sends as `request`, so that nobody can name
