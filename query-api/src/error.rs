@@ -173,7 +173,7 @@ impl QueryError {
             Self::MissingField { field, .. } | Self::InvalidField { field, .. } | Self::OutOfScope { field, .. } => {
                 Some(field)
             }
-            Self::UnknownApplication | Self::UnknownAlert => Some("id"),
+            Self::UnknownApplication | Self::UnknownAlert | Self::UnknownTrip => Some("id"),
             Self::UnknownVenue { field } | Self::RevokedVenue { field } => Some(field),
             Self::Unprintable(unprintable) => Some(unprintable.what),
             Self::TooManyBuckets { .. } => Some("step"),
@@ -250,6 +250,7 @@ mod tests {
             (QueryError::BrokenBody, 400, "broken-body", None, None),
             (QueryError::UnknownApplication, 404, "unknown-application", Some("id"), None),
             (QueryError::UnknownAlert, 404, "unknown-alert", Some("id"), None),
+            (QueryError::UnknownTrip, 404, "unknown-trip", Some("id"), None),
             (QueryError::BodyTooLarge { limit_bytes: 1 }, 413, "body-too-large", None, None),
             (QueryError::UnsupportedMediaType, 415, "unsupported-media-type", None, None),
             (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),
