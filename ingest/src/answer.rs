@@ -140,13 +140,7 @@ impl Serialize for Unavailable {
 
 impl<'a> ScanAnswer<'a> {
     /// The answer to an accepted scan.
-    pub fn new(
-        accepted: &Accepted,
-        venue: &'a Venue,
-        feeds: Feeds,
-        trip: TripTold,
-        sentences: &'a Sentences,
-    ) -> Self {
+    pub fn new(accepted: &Accepted, venue: &'a Venue, feeds: Feeds, trip: TripTold, sentences: &'a Sentences) -> Self {
         let Accepted { event, health, test_within_hours } = accepted;
         let saying = sentences.pick(&Told {
             verdict: event.verdict,

@@ -151,13 +151,7 @@ impl Gateway {
     ///
     /// # Errors
     /// As [`Proof::check`].
-    fn recognise(
-        &self,
-        scan: &Scan,
-        accepted: &Accepted,
-        venue: &Venue,
-        now_ms: i64,
-    ) -> Result<(), IngestError> {
+    fn recognise(&self, scan: &Scan, accepted: &Accepted, venue: &Venue, now_ms: i64) -> Result<(), IngestError> {
         if scan.proof == Proof::NotAsked || accepted.event.verdict == Verdict::Recorded {
             return Ok(());
         }

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 7] {
+    fn oldest() -> [(&'static str, Value); 8] {
         [
             (
                 "scans",
@@ -145,6 +145,11 @@ mod tests {
                         "verdict": "refuse", "colour": "red"}}),
             ),
             (
+                "trips",
+                json!({"v": 1, "vehicle": "1123456789abcdef", "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "overdue", "trip": "00410202-0000-8000-8000-000000000001"}}),
+            ),
+            (
                 "identities",
                 json!({"v": 1, "person": "1123456789abcdef", "form": "venue", "document": "id_card",
                     "registered_at": 1_653_000_000, "tail": 16_383, "sealed": "1.a.b"}),
@@ -161,6 +166,7 @@ mod tests {
             "identities" => IdentityEvent::try_parse(&bytes).map(|event| json!(event)),
             "applications" => ApplicationEvent::try_parse(&bytes).map(|event| json!(event)),
             "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
+            "trips" => TripEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),
         };
         read.map_err(|error| error.to_string())

@@ -105,7 +105,10 @@ pub(super) fn alerts(id: Uuid, entry: &Entry) -> impl Iterator<Item = Uuid> {
     let is_undeclared = entry.lorry.is_some_and(|lorry| !lorry.is_declared);
     let (district, _) = place(entry.sighting.venue);
     let kinds = [(is_abnormal, AlertKind::AbnormalColour), (is_undeclared, AlertKind::UndeclaredTrip)];
-    kinds.into_iter().filter(|(is_raised, _)| *is_raised).map(move |(_, kind)| AlertEvent::derive_id(district, id, kind))
+    kinds
+        .into_iter()
+        .filter(|(is_raised, _)| *is_raised)
+        .map(move |(_, kind)| AlertEvent::derive_id(district, id, kind))
 }
 
 /// What became of a scan, as its sender knows it.

@@ -80,7 +80,9 @@ impl Load {
             let period = Duration::from_secs_f64(f64::from(2 * CLIENTS) * scans as f64 / f64::from(rate));
             clients.spawn(Arc::clone(self).send_for_ever(rng, Errand::Scans(scans), period));
         }
-        for (number, errand, period) in [(2 * CLIENTS, Errand::Lorry, lorries::EVERY), (2 * CLIENTS + 1, Errand::Application, paperwork::EVERY)] {
+        for (number, errand, period) in
+            [(2 * CLIENTS, Errand::Lorry, lorries::EVERY), (2 * CLIENTS + 1, Errand::Application, paperwork::EVERY)]
+        {
             clients.spawn(Arc::clone(self).send_for_ever(rng_of(seed, number), errand, period));
         }
         clients
@@ -141,7 +143,9 @@ impl Load {
                 let status = response.status();
                 match response.bytes().await {
                     Ok(answer) if status.is_success() => return Ok(serde_json::from_slice(&answer)?),
-                    Ok(answer) => ensure!(may_come_again(status), "{path}: {status}: {}", String::from_utf8_lossy(&answer)),
+                    Ok(answer) => {
+                        ensure!(may_come_again(status), "{path}: {status}: {}", String::from_utf8_lossy(&answer))
+                    }
                     Err(_) => {}
                 }
             }

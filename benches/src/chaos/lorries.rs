@@ -39,6 +39,8 @@ pub(super) struct Trips {
 /// What is wrong with the trips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct TripFaults {
+    /// How many were kept; nothing wrong with that.
+    pub(super) kept: u64,
     /// Trips that are not there, or not closed although their lorry has arrived.
     pub(super) lost: u64,
     /// Trips that were closed more than once.
@@ -111,14 +113,17 @@ impl Trips {
         let twice = "SELECT count() FROM (SELECT 1 FROM trips FINAL WHERE step = 'closed' GROUP BY trip_id \
              HAVING count() > 1) FORMAT TSV";
         let closed_twice = stack.sql(twice).await?.trim().parse()?;
-        Ok(TripFaults { lost: self.outstanding(stack).await?, closed_twice })
+        let kept = self.open().len() as u64;
+        let lost = self.outstanding(stack).await?;
+        Ok(TripFaults { kept, lost, closed_twice })
     }
 }
 
 /// The trips that the query API knows, and those of them that are closed.
 async fn listed(stack: &Stack) -> anyhow::Result<(HashSet<Uuid>, HashSet<Uuid>)> {
     let url: Url = stack.query()?.join("v1/trips?limit=10000")?;
-    let request = crate::gateway::http_client()?.get(url).header("authorization", stack.tokens()?.of(Role::Supervisor)?);
+    let request =
+        crate::gateway::http_client()?.get(url).header("authorization", stack.tokens()?.of(Role::Supervisor)?);
     let list: List = request.send().await?.error_for_status()?.json().await?;
     anyhow::ensure!(!list.truncated, "more trips than the query API lists at once");
     let closed = list.trips.iter().filter(|trip| trip.state == "closed").map(|trip| trip.trip).collect();

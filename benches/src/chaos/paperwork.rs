@@ -16,7 +16,7 @@ use super::load::Load;
 use super::stack::{CITY, Stack};
 
 /// Time between two applications.
-pub(super) const EVERY: Duration = Duration::from_millis(250);
+pub(super) const EVERY: Duration = Duration::from_millis(150);
 /// Credit codes of organisations that do not exist.
 const ORGANISATIONS: [&str; 2] = ["91310000MA1FL0000N", "91310000MA1FL0001R"];
 /// Places that an organisation applies for: more than its quota.
@@ -37,6 +37,8 @@ struct Kept {
 /// What is wrong with the applications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct ApplicationFaults {
+    /// How many were kept; nothing wrong with that.
+    pub(super) kept: u64,
     /// Applications and reviews of which the registry says nothing.
     pub(super) lost: u64,
     /// Applications that were approved or rejected more than once.
@@ -48,7 +50,8 @@ pub(super) struct ApplicationFaults {
 impl Load {
     /// Applies for a code, and reviews the application.
     pub(super) async fn apply(self: &Arc<Self>, rng: &mut StdRng) -> anyhow::Result<()> {
-        let organisation = ORGANISATIONS[rng.random_range(0..ORGANISATIONS.len())];
+        // The first one applies for so many that it soon has as many as it may.
+        let organisation = ORGANISATIONS[usize::from(rng.random_ratio(1, 5))];
         let place = rng.random_range(0..PLACES);
         let scope = Scope { organisation: Some(organisation.to_owned()), ..Scope::default() };
         let operator = self.tokens.of_limited(Role::Operator, organisation, &scope)?;
@@ -105,6 +108,8 @@ impl Applications {
              WHERE state IN ('approved', 'submitted') GROUP BY organisation) FORMAT TSV"
         );
         let quota_exceeded = stack.sql(&beyond).await?.trim().parse()?;
-        Ok(ApplicationFaults { lost: self.outstanding(stack).await?, decided_twice, quota_exceeded })
+        let kept = self.open().applications.len() as u64;
+        let lost = self.outstanding(stack).await?;
+        Ok(ApplicationFaults { kept, lost, decided_twice, quota_exceeded })
     }
 }

@@ -43,20 +43,23 @@ pub(super) struct Verdict {
 
 impl Verdict {
     pub(super) fn is_clean(&self) -> bool {
-        *self == Self { accepted: self.accepted, ..Self::default() }
+        let trips = TripFaults { kept: self.trips.kept, ..TripFaults::default() };
+        let applications = ApplicationFaults { kept: self.applications.kept, ..ApplicationFaults::default() };
+        *self == Self { accepted: self.accepted, trips, applications, ..Self::default() }
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { accepted, lost, doubled, alerts_lost, alerts_doubled, wrong_aggregates, trips, applications } = self;
-        let TripFaults { lost: trips_lost, closed_twice } = trips;
-        let ApplicationFaults { lost: applications_lost, decided_twice, quota_exceeded } = applications;
+        let TripFaults { kept: kept_trips, lost: trips_lost, closed_twice } = trips;
+        let ApplicationFaults { kept, lost: applications_lost, decided_twice, quota_exceeded } = applications;
         write!(
             f,
             "accepted={accepted} lost={lost} doubled={doubled} alerts_lost={alerts_lost} \
-             alerts_doubled={alerts_doubled} wrong_aggregates={wrong_aggregates} trips_lost={trips_lost} \
-             trips_closed_twice={closed_twice} applications_lost={applications_lost} \
+             alerts_doubled={alerts_doubled} wrong_aggregates={wrong_aggregates} trips={kept_trips} \
+             trips_lost={trips_lost} trips_closed_twice={closed_twice} applications={kept} \
+             applications_lost={applications_lost} \
              applications_decided_twice={decided_twice} quota_exceeded={quota_exceeded}"
         )
     }

@@ -128,7 +128,9 @@ async fn a_declared_trip_goes_to_kafka_with_driver_and_plate_sealed() {
     let cancelled = as_citizen(&gateway, driver(), &path, &json!({"plate": PLATE})).await;
     assert_eq!(cancelled.status, 202, "{}", cancelled.text);
     let last = events(&gateway).await.pop().expect("an event");
-    assert!(matches!(last.action, TripAction::Cancel { trip, by, .. } if trip == declared.trip && by == Some(driver())));
+    assert!(
+        matches!(last.action, TripAction::Cancel { trip, by, .. } if trip == declared.trip && by == Some(driver()))
+    );
     gateway.stop().await;
 }
 
@@ -143,7 +145,12 @@ async fn what_cannot_be_declared_is_refused_by_its_field() {
         (with("/destination", 999.into()), 404, "unknown-venue", Some("destination")),
         (with("/checkpoint", DESTINATION.into()), 422, "invalid-field", Some("checkpoint")),
         (with("/answers/expected_leave", ago(10).into()), 422, "invalid-field", Some("answers.expected_leave")),
-        (with("/answers/expected_leave", ago(-31 * 86_400).into()), 422, "invalid-field", Some("answers.expected_leave")),
+        (
+            with("/answers/expected_leave", ago(-31 * 86_400).into()),
+            422,
+            "invalid-field",
+            Some("answers.expected_leave"),
+        ),
     ] {
         let refused = post(&gateway, "/v1/trips", &body).await.refusal();
         assert_eq!(refused, (status, kind.to_owned(), field.map(str::to_owned)));

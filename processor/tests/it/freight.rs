@@ -126,7 +126,12 @@ async fn settle(fixture: &Fixture, last_steps: &[(&str, u64)], alerts: &BTreeSet
             return stored;
         }
         let steps: Vec<_> = last_steps.iter().map(|(step, _)| (*step, count(step))).collect();
-        assert!(started.elapsed() < PATIENCE, "{steps:?} of {last_steps:?}, {} of {} alerts", raised.len(), alerts.len());
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{steps:?} of {last_steps:?}, {} of {} alerts",
+            raised.len(),
+            alerts.len()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -187,7 +192,8 @@ async fn whatever_moment_it_is_killed_at_each_trip_is_closed_once_and_each_alert
     let steps = [("closed", 20), ("overdue", 20), ("undeclared", 20), ("not_entered", 20)];
     settle(&fixture, &steps, &alerts).await;
     process.terminate();
-    let closed_twice = "SELECT count() FROM (SELECT 1 FROM trips FINAL WHERE step = 'closed' GROUP BY trip_id HAVING count() > 1)";
+    let closed_twice =
+        "SELECT count() FROM (SELECT 1 FROM trips FINAL WHERE step = 'closed' GROUP BY trip_id HAVING count() > 1)";
     assert_eq!(fixture.query_u64(closed_twice).await, 0);
     assert_eq!(alerts.len(), 40);
 }

@@ -93,9 +93,7 @@ fn kind(fields: &mut Fields) -> Result<VenueKind, QueryError> {
     let kinds = [VenueKind::FreightCheckpoint, VenueKind::FreightDestination];
     match word {
         None => Ok(VenueKind::FreightCheckpoint),
-        Some(word) => {
-            kinds.into_iter().find(|kind| kind.as_str() == word).ok_or_else(|| input::invalid("kind", KIND))
-        }
+        Some(word) => kinds.into_iter().find(|kind| kind.as_str() == word).ok_or_else(|| input::invalid("kind", KIND)),
     }
 }
 

@@ -207,8 +207,7 @@ fn places(row: &TripRow) -> impl Iterator<Item = VenueId> + use<> {
 impl Trip {
     fn new(row: &TripRow, names: &VenueNames) -> Self {
         let at = |at: Option<i64>| at.map(answer::time);
-        let place =
-            |venue: VenueId| (venue > 0).then(|| Place { venue, name: names.of(venue).map(str::to_owned) });
+        let place = |venue: VenueId| (venue > 0).then(|| Place { venue, name: names.of(venue).map(str::to_owned) });
         Self {
             trip: row.trip_id,
             state: row.state.clone(),

@@ -74,7 +74,11 @@ async fn a_trip_has_its_history_and_shows_driver_and_lorry_masked() {
     let api = city.api().await;
     let path = format!("/v1/trips/{}", id(1, 410_202));
     let trip = api.ok(&path).await;
-    assert_eq!((&trip["state"], &trip["overdue"], &trip["risk"]), (&json!("closed"), &json!(false), &json!(true)), "{trip}");
+    assert_eq!(
+        (&trip["state"], &trip["overdue"], &trip["risk"]),
+        (&json!("closed"), &json!(false), &json!(true)),
+        "{trip}"
+    );
     assert_eq!(trip["entered_by"], json!({"venue": 8, "name": "兰考南下站口"}));
     assert_eq!(trip["destination"], json!({"venue": 9, "name": null}));
     assert_eq!((&trip["closed_at"], &trip["checkpoint"]), (&json!(at(closed)), &Value::Null));

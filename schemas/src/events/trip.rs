@@ -277,9 +277,15 @@ mod tests {
         };
         assert_eq!(problem(&["v"], 1.into()), None);
         assert_eq!(problem(&["at_ms"], 5.into()).map(|p| p.starts_with("field `at_ms`")), Some(true));
-        assert_eq!(problem(&["action", "district"], 410_203.into()).as_deref(), Some("field `trip` is of another district"));
+        assert_eq!(
+            problem(&["action", "district"], 410_203.into()).as_deref(),
+            Some("field `trip` is of another district")
+        );
         assert!(problem(&["action", "district"], 41.into()).is_some_and(|p| p.starts_with("field `district`")));
-        assert!(problem(&["action", "due_at"], 1_653_000_000_000i64.into()).is_some_and(|p| p.starts_with("field `due_at`")));
+        assert!(
+            problem(&["action", "due_at"], 1_653_000_000_000i64.into())
+                .is_some_and(|p| p.starts_with("field `due_at`"))
+        );
         let late = problem(&["action", "due_at"], (1_653_000_000 + 31 * 86_400).into());
         assert_eq!(late.as_deref(), Some("field `due_at` is more than 30 days after the declaration"));
         let cancel = json!({"type": "cancel", "trip": Uuid::nil(), "command": Uuid::nil()});

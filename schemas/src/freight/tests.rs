@@ -213,13 +213,15 @@ fn what_is_older_than_its_log_is_forgotten() {
 }
 
 fn any_event() -> impl Strategy<Value = TripEvent> {
-    let scan = (0u8..12, 0i64..90, 0usize..2, any::<bool>(), 0u8..4).prop_map(|(number, minute, at, arrives, verdict)| {
-        let verdict = if verdict == 0 { Verdict::Refuse } else { Verdict::Admit };
-        let venue = if arrives { DESTINATIONS[at] } else { CHECKPOINTS[at] };
-        let scanned = scanned(number, minute, venue, verdict);
-        let action = if arrives { TripAction::DestinationScanned(scanned) } else { TripAction::CheckpointScanned(scanned) };
-        event(minute, action)
-    });
+    let scan =
+        (0u8..12, 0i64..90, 0usize..2, any::<bool>(), 0u8..4).prop_map(|(number, minute, at, arrives, verdict)| {
+            let verdict = if verdict == 0 { Verdict::Refuse } else { Verdict::Admit };
+            let venue = if arrives { DESTINATIONS[at] } else { CHECKPOINTS[at] };
+            let scanned = scanned(number, minute, venue, verdict);
+            let action =
+                if arrives { TripAction::DestinationScanned(scanned) } else { TripAction::CheckpointScanned(scanned) };
+            event(minute, action)
+        });
     prop_oneof![
         3 => (0u8..4, 0i64..90).prop_map(|(number, minute)| declare(number, minute)),
         1 => (0u8..4, 0i64..90, 0u8..2).prop_map(|(number, minute, by)| cancel(number, minute, by)),

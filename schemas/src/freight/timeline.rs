@@ -47,7 +47,8 @@ impl Vehicle {
     pub fn trips(&self) -> Trips {
         let declared = self.declarations.values().map(Fact::Declared);
         let cancelled = self.cancels.iter().map(|(command, cancel)| Fact::Cancelled(command, cancel));
-        let mut facts: Vec<Fact<'_>> = declared.chain(cancelled).chain(self.scans.values().map(Fact::Scanned)).collect();
+        let mut facts: Vec<Fact<'_>> =
+            declared.chain(cancelled).chain(self.scans.values().map(Fact::Scanned)).collect();
         facts.sort_by(|a, b| (a.at(), a.rank(), a).cmp(&(b.at(), b.rank(), b)));
         let mut reading = Reading::default();
         for fact in facts {

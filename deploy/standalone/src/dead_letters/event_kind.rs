@@ -3,9 +3,7 @@
 use std::error::Error;
 
 use schemas::events::{EventError, json_schemas};
-use schemas::{
-    AlertEvent, ApplicationEvent, HealthEvent, ScanEvent, TestEvent, Topics, TripEvent, VenueEvent, topics,
-};
+use schemas::{AlertEvent, ApplicationEvent, HealthEvent, ScanEvent, TestEvent, Topics, TripEvent, VenueEvent, topics};
 use serde::de::DeserializeOwned;
 
 /// The kind of message that a topic holds.

@@ -17,4 +17,5 @@ mod stack;
 mod support;
 mod survival;
 mod three_brokers;
+mod trips;
 mod up;

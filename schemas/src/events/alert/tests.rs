@@ -97,7 +97,8 @@ proptest! {
 #[test]
 fn a_record_that_cannot_be_says_which_field_is_wrong() {
     let problem = |path: &[&str], value: Value| {
-        let event = AlertEvent::of_scan(&ScanRow { colour: Colour::Red, ..row() }, None, 1_653_000_000_123).expect("raised");
+        let event =
+            AlertEvent::of_scan(&ScanRow { colour: Colour::Red, ..row() }, None, 1_653_000_000_123).expect("raised");
         let mut message = json!(event);
         *path.iter().fold(&mut message, |at, name| &mut at[*name]) = value;
         AlertEvent::try_parse(message.to_string().as_bytes()).err().map(|error| error.to_string())
