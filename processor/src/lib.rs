@@ -21,6 +21,7 @@ pub mod history;
 pub mod ledger;
 pub mod machine;
 pub mod metrics;
+mod outdated;
 pub mod progress;
 pub mod recent;
 pub mod refusal;

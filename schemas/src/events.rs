@@ -11,14 +11,16 @@ mod application;
 mod dead_letter;
 mod health;
 mod identity;
+mod proposal;
 mod scan;
 mod venue;
 
 pub use alert::{AlertAction, AlertEvent, AlertKind, AlertRefusal, AlertState, Disposition, Raised};
 pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
-pub use health::{ColourChange, HealthEvent, TestEvent, TestOutcome};
+pub use health::{ColourChange, Colouring, HealthEvent, Release, Sampling, TestEvent, TestOutcome};
 pub use identity::IdentityEvent;
+pub use proposal::{ProposalAction, ProposalEvent, ProposalRefusal, ProposalState};
 pub use scan::ScanEvent;
 pub use venue::{VenueEvent, VenueStatus, is_district};
 
@@ -53,6 +55,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::VENUES, schemars::schema_for!(VenueEvent)),
         (crate::topics::HEALTH, schemars::schema_for!(HealthEvent)),
         (crate::topics::TESTS, schemars::schema_for!(TestEvent)),
+        (crate::topics::HEALTH_PROPOSALS, schemars::schema_for!(ProposalEvent)),
         (crate::topics::APPLICATIONS, schemars::schema_for!(ApplicationEvent)),
         (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
         (crate::topics::IDENTITIES, schemars::schema_for!(IdentityEvent)),

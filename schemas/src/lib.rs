@@ -22,7 +22,9 @@ pub mod vocabulary;
 pub use city::CityProfile;
 pub use code::VenueCode;
 pub use document::{Document, DocumentType};
-pub use events::{AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ScanEvent, TestEvent, VenueEvent};
+pub use events::{
+    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ProposalEvent, ScanEvent, TestEvent, VenueEvent,
+};
 pub use keys::KeyRing;
 pub use person::PersonKey;
 pub use row::ScanRow;
