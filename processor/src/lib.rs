@@ -6,7 +6,8 @@
 //! narrowed down to the row at fault (`worker/storing.rs`).
 //!
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
-//! book of [`alerts`] knows what became of each abnormal scan.
+//! book of [`alerts`] knows what became of each abnormal scan, and bulk changes of health codes wait for their release
+//! ([`proposals`]).
 
 pub mod alerts;
 pub mod backoff;
@@ -23,6 +24,7 @@ pub mod machine;
 pub mod metrics;
 mod outdated;
 pub mod progress;
+pub mod proposals;
 pub mod recent;
 pub mod refusal;
 pub mod registry;
@@ -124,8 +126,10 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let topics = config.kafka.topics();
         let registry_partitions = open(&stop, || log::partitions(&config.kafka, &topics.applications));
         let alert_partitions = open(&stop, || log::partitions(&config.kafka, &topics.alerts));
-        let (Some(dead_letters), Some(directory), Some(registry_partitions), Some(alert_partitions)) =
-            (dead_letters, directory, registry_partitions, alert_partitions)
+        let proposal_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health_proposals));
+        let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
+        let (Some(registry_partitions), Some(alert_partitions), Some(proposal_partitions)) =
+            (registry_partitions, alert_partitions, proposal_partitions)
         else {
             return Ok(());
         };
@@ -156,6 +160,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         };
         let registry = registry::job(machine("registry", &topics.applications), rules, Arc::clone(&directory));
         let alerts = alerts::job(machine("alerts", &topics.alerts), config.escalate_after());
+        let proposals = proposals::job(machine("proposals", &topics.health_proposals));
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
             progress,
@@ -171,6 +176,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let scans = Workers::new("scans", scans, gauge!(metrics::PARTITIONS), stop.clone());
         let registry = Workers::new("registry", registry, machine_count("registry"), stop.clone());
         let alerts = Workers::new("alerts", alerts, machine_count("alerts"), stop.clone());
+        let proposals = Workers::new("proposals", proposals, machine_count("proposals"), stop.clone());
         let result = match hold {
             Hold::Group => {
                 let take_part = |group: &str, topic: &str, workers| {
@@ -184,6 +190,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                     let machines = [
                         scope.spawn(|| take_part("registry", &topics.applications, registry)),
                         scope.spawn(|| take_part("alerts", &topics.alerts, alerts)),
+                        scope.spawn(|| take_part("proposals", &topics.health_proposals, proposals)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
                     let ended =
@@ -192,7 +199,12 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                 })
             }
             Hold::All => {
-                let workers = [(scans, partitions), (registry, *registry_partitions), (alerts, *alert_partitions)];
+                let workers = [
+                    (scans, partitions),
+                    (registry, *registry_partitions),
+                    (alerts, *alert_partitions),
+                    (proposals, *proposal_partitions),
+                ];
                 workers::hold_all(workers, &runtime, &stop);
                 Ok(())
             }
