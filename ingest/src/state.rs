@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config,
     admission::{Admission, Clients},
-    config::{City, LimitConfig},
+    config::{BulkConfig, City, LimitConfig},
     error::IngestError,
     guesses::Guesses,
     limit::Limiter,
@@ -38,6 +38,8 @@ pub struct Gateway {
     pub(crate) city: City,
     /// What is taken.
     pub(crate) limits: LimitConfig,
+    /// When a health feed needs a second account.
+    pub(crate) bulk: BulkConfig,
     /// From whom how much.
     pub(crate) limiter: Limiter,
     /// Who guesses at last four characters; only where the city asks for them.
@@ -89,6 +91,7 @@ impl Gateway {
             guesses: city.profile.scanning.last_four.map(Guesses::new),
             city,
             limits: limits.clone(),
+            bulk: config.bulk.clone(),
             limiter: Limiter::new(limits),
             admission: Admission::new(limits.body_memory_bytes()),
             clients: Arc::new(Clients::new(

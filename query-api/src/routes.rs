@@ -3,6 +3,7 @@
 mod alerts;
 mod applications;
 mod footfall;
+mod health_proposals;
 mod openapi;
 mod posters;
 mod stats;
@@ -62,6 +63,8 @@ pub const TABLE: Table = Table(&[
         .honouring(&[Organisation, District, Venues]),
     Rule::of("GET", "/v1/alerts", &[Role::District, Role::Supervisor]).honouring(&[District]),
     Rule::of("GET", "/v1/alerts/{id}", &[Role::District, Role::Supervisor]).honouring(&[District]),
+    // Whom it is about is not in it.
+    Rule::of("GET", "/v1/health-proposals/{id}", &[Role::Feed, Role::Supervisor, Role::Auditor]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -81,6 +84,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(posters::poster))
         .routes(routes!(alerts::alert))
         .routes(routes!(alerts::alerts))
+        .routes(routes!(health_proposals::health_proposal))
         .split_for_parts();
     openapi::sort_paths(&mut openapi);
     let gate = from_fn_with_state(state.clone(), gate);

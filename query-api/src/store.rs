@@ -9,6 +9,7 @@ mod columns;
 mod contacts;
 mod failure;
 mod footfall;
+mod health_proposals;
 mod people;
 mod stats;
 mod venues;
@@ -24,6 +25,7 @@ pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
+pub use health_proposals::HealthProposalRow;
 pub use people::{VisitRow, VisitorRow};
 pub use stats::StatsRow;
 pub use venues::{VenueNames, VenueRow};
@@ -64,6 +66,7 @@ enum Kind {
     Applications,
     Alert,
     Alerts,
+    HealthProposal,
 }
 
 impl Kind {
@@ -82,6 +85,7 @@ impl Kind {
             Self::Applications => "applications",
             Self::Alert => "alert",
             Self::Alerts => "alerts",
+            Self::HealthProposal => "health_proposal",
         }
     }
 }

@@ -104,7 +104,7 @@ impl Snapshots {
             tables.clear();
             return Err(error.into());
         }
-        tables.resume(&head.marks, head.fed);
+        tables.resume(&head.marks, head.fed.clone());
         *self.written.lock() = (head.marks.clone(), head.written_at_ms);
         let (venues, persons) = (tables.venues.len(), tables.health.len());
         tracing::info!(venues, persons, elapsed_ms = started.elapsed().as_millis(), "read the snapshot of the tables");

@@ -16,7 +16,8 @@ use utoipa::OpenApi;
     components(schemas(Problem)),
     tags((name = "scans", description = "Questions about scans"),
          (name = "applications", description = "Applications for venue codes"),
-         (name = "alerts", description = "Abnormal scans, for the districts' offices"),
+         (name = "health", description = "Bulk changes of health codes and who released them"),
+        (name = "alerts", description = "Abnormal scans, for the districts' offices"),
          (name = "venues", description = "Venues and their codes"), (name = "service", description = "About the process"))
 )]
 pub struct Document;
