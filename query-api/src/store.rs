@@ -26,7 +26,7 @@ pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use health_proposals::HealthProposalRow;
-pub use people::{VisitRow, VisitorRow};
+pub use people::{VisitRow, VisitorRow, Visits};
 pub use stats::StatsRow;
 pub use venues::{VenueNames, VenueRow};
 

@@ -9,6 +9,7 @@ mod check;
 mod forms;
 mod people;
 mod place;
+mod plausibility;
 mod poster;
 mod rules;
 mod scanning;
@@ -20,6 +21,7 @@ pub use bilingual::Bilingual;
 pub use forms::{Declares, FieldType, Form, FormField, FormKind};
 pub use people::{PeopleGroup, age_on};
 pub use place::{Contradiction, Contradictions};
+pub use plausibility::Plausibility;
 pub use poster::{Poster, PosterColours, PosterSize, PosterWords};
 pub use rules::{AdmissionRule, ExemptionKind, Lifts};
 pub use scanning::{LastFour, Scanning};
@@ -59,6 +61,9 @@ pub struct CityProfile {
     pub people: Vec<PeopleGroup>,
     /// How people are registered.
     pub scanning: Scanning,
+    /// What of a scan is hard to believe.
+    #[serde(default)]
+    pub plausibility: Plausibility,
     /// Who gets a code, and how.
     pub application: Application,
     /// What a person is asked at the first scan of a code of ordinary venues.

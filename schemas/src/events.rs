@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 7] {
+    fn oldest() -> [(&'static str, Value); 8] {
         [
             (
                 "scans",
@@ -136,6 +136,12 @@ mod tests {
                     "action": {"type": "withdraw", "application": "00000000-0000-8000-8000-000000000002"}}),
             ),
             (
+                "health-proposals",
+                json!({"v": 1, "proposal": "00000000-0000-8000-8000-000000000001", "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "propose", "parts": 1, "digest": "00", "expires_at_ms": 1_653_000_000_124i64,
+                        "by": "cdc-1"}}),
+            ),
+            (
                 "alerts",
                 json!({"v": 1, "district": 310_101, "at_ms": 1_653_000_000_123i64,
                     "action": {"type": "raised", "alert": "00310101-0000-8000-8000-000000000001",
@@ -160,6 +166,7 @@ mod tests {
             "identities" => IdentityEvent::try_parse(&bytes).map(|event| json!(event)),
             "applications" => ApplicationEvent::try_parse(&bytes).map(|event| json!(event)),
             "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
+            "health-proposals" => ProposalEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),
         };
         read.map_err(|error| error.to_string())

@@ -15,6 +15,7 @@ async fn the_api_document_has_every_route() {
         ("/v1/scans", "post"),
         ("/v1/scans:batch", "post"),
         ("/v1/health-codes:batch", "post"),
+        ("/v1/health-proposals/{id}/release", "post"),
         ("/v1/tests:batch", "post"),
         ("/v1/venues:batch", "post"),
         ("/v1/codes/{code}", "get"),
