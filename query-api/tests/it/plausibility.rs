@@ -73,7 +73,7 @@ async fn what_is_hard_to_believe_is_flagged_and_nothing_is_dropped_or_recoloured
     assert!(colours[1..].iter().all(|shown| *shown == (&json!("admit"), &json!("green"))));
 
     let trace = json!({"person": person(1).to_string(), "from": "2022-05-23T00:00:00+08:00", "to": "2022-05-24T00:00:00+08:00"});
-    let trace = crate::city::json(api.post("/v1/traces", &trace).await, 200).await;
+    let trace = api.trace(trace).await;
     assert_eq!(trace["visits"][0]["flags"], closed, "the whole day has the one before as well");
     assert_eq!(trace["visits"][1]["flags"], travel);
 
