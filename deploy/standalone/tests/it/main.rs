@@ -9,6 +9,7 @@ mod applications;
 mod bulk;
 mod dead_letters;
 mod exec;
+mod health_agrees;
 mod identities;
 mod nyc;
 mod posters;
