@@ -17,7 +17,7 @@ const SCANNED_AT: [i64; 6] = [-1, 0, 5, 10, 15, 20];
 
 /// Six changes with ties of all kinds, in minutes after noon.
 fn changes(who: u64) -> [HealthEvent; 6] {
-    let change = |colour, since, until: Option<i64>| HealthEvent {
+    let change = |colour, since: i64, until: Option<i64>| HealthEvent {
         expires_at: until.map(|until| NOON + until * 60),
         ..health_event(who, colour, NOON + since * 60)
     };
