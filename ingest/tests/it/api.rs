@@ -90,7 +90,8 @@ async fn only_the_feed_of_health_codes_takes_a_colour() {
             }
         }
     }
-    assert_eq!(takers, ["post /v1/health-codes:batch"]);
+    // The second one only says what another account has to have sent as well.
+    assert_eq!(takers, ["post /v1/health-codes:batch", "post /v1/health-proposals/{id}/release"]);
     gateway.stop().await;
 }
 
