@@ -95,7 +95,8 @@ pub enum GatewayError {
     /// It keeps the batch until another account releases it.
     #[error(
         "the gateway takes this for a bulk change of health codes, which waits for a second account: start it with \
-         --automatic-feeds {}", crate::tokens::HOLDER
+         --automatic-feeds {}",
+        crate::tokens::HOLDER
     )]
     WaitsForRelease,
     /// There is no token to send.

@@ -135,12 +135,7 @@ pub async fn release(
     accept(&CommandAnswer { command, follow: follow(proposal) })
 }
 
-async fn keep(
-    gateway: &Gateway,
-    proposal: Uuid,
-    actions: Vec<ProposalAction>,
-    at_ms: i64,
-) -> Result<(), IngestError> {
+async fn keep(gateway: &Gateway, proposal: Uuid, actions: Vec<ProposalAction>, at_ms: i64) -> Result<(), IngestError> {
     let mut keeping = Keeping::feed(gateway, &gateway.topics.health_proposals);
     for action in actions {
         let event = ProposalEvent { v: VERSION, proposal, at_ms, action };

@@ -53,11 +53,7 @@ pub struct Batch<'g> {
 ///
 /// # Errors
 /// When the batch as a whole cannot be taken.
-pub async fn receive<'g>(
-    gateway: &'g Gateway,
-    client: &Subject,
-    request: Request,
-) -> Result<Batch<'g>, IngestError> {
+pub async fn receive<'g>(gateway: &'g Gateway, client: &Subject, request: Request) -> Result<Batch<'g>, IngestError> {
     gateway.let_in(client, 0)?;
     if gateway.route.is_spooling() {
         return Err(IngestError::KafkaUnavailable);

@@ -132,7 +132,8 @@ pub async fn release(
     request: Request,
 ) -> Result<Response, IngestError> {
     let (gateway, account) = (&*gateway, &caller.claims().sub);
-    let proposal: Uuid = id.parse().map_err(|_| IngestError::invalid("id", "expected the identity of a bulk change"))?;
+    let proposal: Uuid =
+        id.parse().map_err(|_| IngestError::invalid("id", "expected the identity of a bulk change"))?;
     let batch = feed::receive(gateway, caller.subject(), request).await?;
     let changes = read_changes(gateway, account, &batch.body).await;
     bulk::release(gateway, account, proposal, &changes, now_ms()).await

@@ -2,11 +2,7 @@
 
 use benches::doors::scope_of;
 use reqwest::Method;
-use schemas::{
-    HealthEvent, ProposalEvent,
-    access::Role,
-    events::ProposalAction,
-};
+use schemas::{HealthEvent, ProposalEvent, access::Role, events::ProposalAction};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -175,9 +171,8 @@ async fn no_route_and_no_role_but_the_health_feed_sets_a_colour() {
                 }
                 let now = chrono::Utc::now().timestamp();
                 let token = gateway.issuer.issue(*role, "clerk", scope_of(*role), now, 600).expect("a token");
-                for (body, content_type) in bodies
-                    .iter()
-                    .flat_map(|body| ["application/json", "application/x-ndjson"].map(|of| (body, of)))
+                for (body, content_type) in
+                    bodies.iter().flat_map(|body| ["application/json", "application/x-ndjson"].map(|of| (body, of)))
                 {
                     let path = path.replace("{id}", &Uuid::nil().to_string()).replace(['{', '}'], "");
                     let request = gateway.bare_request(method.clone(), &path).bearer_auth(&token);

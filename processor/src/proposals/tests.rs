@@ -105,7 +105,10 @@ fn another_account_with_the_same_changes_releases_them_once() {
         assert_eq!((release.proposal, release.by.as_str()), (id(1), "checker"));
     }
     let row: Value = serde_json::from_slice(&outputs.rows[0].json).expect("JSON");
-    assert_eq!((&row["state"], &row["made_by"], &row["released_by"]), (&"released".into(), &"maker".into(), &"checker".into()));
+    assert_eq!(
+        (&row["state"], &row["made_by"], &row["released_by"]),
+        (&"released".into(), &"maker".into(), &"checker".into())
+    );
     assert_eq!((&row["changes"], &row["yellow"], &row["red"]), (&3.into(), &1.into(), &2.into()));
     assert_eq!(fold.machine.waiting(), 0);
     assert_eq!(fold.outcome(&release(id(1), 9, "checker", &all, START_MS + 2)), (0, String::new()), "sent again");
@@ -123,7 +126,11 @@ fn its_maker_or_other_changes_or_too_late_a_release_sets_no_colour() {
     assert_eq!(refused("checker", &all, START_MS + HOUR_MS - 1), (3, String::new()), "the last moment");
     let mut fold = proposed(&all);
     fold.outcome(&release(id(1), 9, "maker", &all, START_MS));
-    assert_eq!(fold.outcome(&release(id(1), 10, "checker", &all, START_MS)), (3, String::new()), "a refusal ends nothing");
+    assert_eq!(
+        fold.outcome(&release(id(1), 10, "checker", &all, START_MS)),
+        (3, String::new()),
+        "a refusal ends nothing"
+    );
 }
 
 #[test]
@@ -131,7 +138,9 @@ fn parts_alone_and_parts_that_are_not_all_there_mean_nothing() {
     let all = changes(3);
     let mut fold = Fold::new(1000);
     fold.apply(&part(id(1), 0, all[..1].to_vec())).expect("applies");
-    assert!(fold.apply(&release(id(1), 9, "checker", &all, START_MS)).expect_err("not proposed").contains("`proposal`"));
+    assert!(
+        fold.apply(&release(id(1), 9, "checker", &all, START_MS)).expect_err("not proposed").contains("`proposal`")
+    );
     assert!(fold.apply(&propose(id(1), 2, &all)).expect_err("a part is missing").contains("`parts`"));
     assert!(fold.apply(&propose(id(1), 1, &all)).expect_err("other changes").contains("`digest`"));
     assert!(fold.apply(&propose(id(2), 1, &all)).expect_err("no parts").contains("`proposal`"));

@@ -121,7 +121,8 @@ async fn neither_order_nor_repetition_of_a_feed_changes_what_is_stored_or_what_c
 /// How many messages the two topics hold.
 fn ends(fixture: &Fixture) -> usize {
     let topics = [&fixture.topics.health, &fixture.topics.tests];
-    let partitions = topics.into_iter().flat_map(|t| (0..fixture.config.kafka.partitions).map(move |p| (t.as_str(), p)));
+    let partitions =
+        topics.into_iter().flat_map(|t| (0..fixture.config.kafka.partitions).map(move |p| (t.as_str(), p)));
     let mut reader = TopicReader::try_new(&fixture.config.kafka, &partitions.collect::<Vec<_>>()).expect("reader");
     let mut count = 0;
     reader.read_to_end(PATIENCE, |_| count += 1).expect("reads");

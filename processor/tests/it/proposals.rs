@@ -6,10 +6,7 @@ use std::{
 };
 
 use rdkafka::Message;
-use schemas::{
-    Colour, HealthEvent, ProposalEvent,
-    events::ProposalAction,
-};
+use schemas::{Colour, HealthEvent, ProposalEvent, events::ProposalAction};
 use service::TopicReader;
 use uuid::Uuid;
 

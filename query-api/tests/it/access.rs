@@ -3,7 +3,9 @@
 use benches::doors::{Door, try_all};
 use reqwest::{Method, Response};
 use schemas::access::{
-    Role::{self, Admin, Auditor, Dashboard, District, Epidemiologist, Feed, Operator, Regulator, Reviewer, Supervisor},
+    Role::{
+        self, Admin, Auditor, Dashboard, District, Epidemiologist, Feed, Operator, Regulator, Reviewer, Supervisor,
+    },
     Scope,
 };
 

@@ -40,7 +40,8 @@ async fn a_bulk_change_says_who_made_and_who_released_it_and_names_nobody() {
     assert_eq!((&answer["state"], &answer["changes"], &answer["red"]), (&json!("released"), &json!(150), &json!(120)));
     assert_eq!((&answer["made_by"], &answer["released_by"]), (&json!("maker"), &json!("checker")));
     assert_eq!((&answer["made_at"], &answer["expires_at"]), (&json!(at(MIDNIGHT)), &json!(at(MIDNIGHT + 3600))));
-    let history: Vec<_> = answer["history"].as_array().expect("a list").iter().map(|e| (&e["by"], &e["refused"])).collect();
+    let history: Vec<_> =
+        answer["history"].as_array().expect("a list").iter().map(|e| (&e["by"], &e["refused"])).collect();
     let (maker, checker) = (json!("maker"), json!("checker"));
     assert_eq!(history, [(&maker, &Value::Null), (&maker, &json!("own_proposal")), (&checker, &Value::Null)]);
 

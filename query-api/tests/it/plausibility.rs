@@ -45,10 +45,10 @@ async fn what_is_hard_to_believe_is_flagged_and_nothing_is_dropped_or_recoloured
     let at_catering = |venue, after_s| ScanRow { category: "catering".to_owned(), ..scan(1, venue, after_s) };
     let red = |row| ScanRow { verdict: Verdict::Refuse, colour: Colour::Red, colour_shown: Colour::Red, ..row };
     let mut rows = vec![
-        at_catering(1, MORNING - 1),      // before the range: closed, and the place that the next one is far from
-        red(at_catering(2, MORNING)),     // another city, a second later
-        at_catering(1, MORNING + 7_200),  // and two hours later back
-        at_catering(1, 23 * 3600),        // closed
+        at_catering(1, MORNING - 1), // before the range: closed, and the place that the next one is far from
+        red(at_catering(2, MORNING)), // another city, a second later
+        at_catering(1, MORNING + 7_200), // and two hours later back
+        at_catering(1, 23 * 3600),   // closed
     ];
     // Five venues within a minute, where four are believed.
     rows.extend((11..=15).map(|venue| at_catering(venue, MORNING + 9_000 + i64::from(venue))));
@@ -65,10 +65,12 @@ async fn what_is_hard_to_believe_is_flagged_and_nothing_is_dropped_or_recoloured
         answer["visits"].as_array().expect("a list").iter().map(|visit| (&visit["venue"], &visit["flags"])).collect();
     let (none, burst) = (json!([]), json!(["burst"]));
     let (travel, closed) = (json!(["impossible_travel"]), json!(["outside_opening_hours"]));
-    let expected = [(2, &travel), (1, &none), (11, &none), (12, &none), (13, &none), (14, &none), (15, &burst), (1, &closed)];
+    let expected =
+        [(2, &travel), (1, &none), (11, &none), (12, &none), (13, &none), (14, &none), (15, &burst), (1, &closed)];
     let expected: Vec<(Value, &Value)> = expected.into_iter().map(|(venue, flags)| (json!(venue), flags)).collect();
     assert_eq!(flags, expected.iter().map(|(venue, flags)| (venue, *flags)).collect::<Vec<_>>());
-    let colours: Vec<_> = answer["visits"].as_array().expect("a list").iter().map(|v| (&v["verdict"], &v["colour"])).collect();
+    let colours: Vec<_> =
+        answer["visits"].as_array().expect("a list").iter().map(|v| (&v["verdict"], &v["colour"])).collect();
     assert_eq!(colours[0], (&json!("refuse"), &json!("red")));
     assert!(colours[1..].iter().all(|shown| *shown == (&json!("admit"), &json!("green"))));
 

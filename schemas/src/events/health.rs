@@ -406,11 +406,8 @@ mod tests {
         ];
         assert!(rising.is_sorted_by(|a, b| a.rank() < b.rank()));
         let sampling = |sampled_at, result| Sampling { sampled_at, result };
-        let rising = [
-            sampling(5, TestResult::Positive),
-            sampling(6, TestResult::Negative),
-            sampling(6, TestResult::Positive),
-        ];
+        let rising =
+            [sampling(5, TestResult::Positive), sampling(6, TestResult::Negative), sampling(6, TestResult::Positive)];
         assert!(rising.is_sorted_by(|a, b| a.rank() < b.rank()));
     }
 

@@ -46,7 +46,8 @@ impl Accounts<'_> {
 fn a_bulk_change_is_in_force_once_a_second_account_has_sent_the_same() -> anyhow::Result<()> {
     let stack = Stack::start()?;
     let accounts = Accounts { stack: &stack, issuer: Issuer::new(SigningKey::read(&stack.token_key())?) };
-    let venue = json!({"venue": 1, "name": "Venue 1", "category": "catering", "district": 310_101, "address": "1 Road"});
+    let venue =
+        json!({"venue": 1, "name": "Venue 1", "category": "catering", "district": 310_101, "address": "1 Road"});
     accounts.send((Role::Admin, "admin"), "/v1/venues:batch", &[venue])?;
     let since = (Utc::now() - chrono::Duration::hours(1)).to_rfc3339();
     let line = |n: u32| json!({"person": format!("1{n:015x}"), "colour": "red", "since": since, "issuer": "CDC", "evidence": "E-1", "reason": "test"});
