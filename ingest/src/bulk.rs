@@ -17,14 +17,7 @@ use service::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    error::IngestError,
-    keep::Keeping,
-    metrics::count_feed,
-    routes::{CommandAnswer, json},
-    state::Gateway,
-    tables::OnTheirWay,
-};
+use crate::{error::IngestError, keep::Keeping, metrics::count_feed, routes::json, state::Gateway, tables::OnTheirWay};
 
 /// Changes that travel in one message: at most about 400 kB.
 const CHANGES_PER_PART: usize = 100;
@@ -47,6 +40,23 @@ pub struct ProposalAnswer {
     lines: Vec<RejectedLine>,
     /// From when it can no longer be released.
     expires_at: DateTime<Utc>,
+    /// Path on the query API where it can be followed.
+    follow: String,
+}
+
+/// A release that is kept, to be decided.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReleaseAnswer {
+    /// Identity of the command.
+    command: Uuid,
+    /// BLAKE3 over the changes that were sent.
+    digest: String,
+    /// Lines that were accepted.
+    accepted: usize,
+    /// Lines that were not, and are not in the digest.
+    rejected: usize,
+    /// The lines that were not accepted.
+    lines: Vec<RejectedLine>,
     /// Path on the query API where it can be followed.
     follow: String,
 }
@@ -87,13 +97,7 @@ pub async fn propose(
     now_ms: i64,
 ) -> Result<Response, IngestError> {
     let proposal = Uuid::now_v7();
-    let (mut accepted, mut lines) = (Vec::new(), Vec::new());
-    for (line, change) in changes {
-        match change {
-            Ok(change) => accepted.push(change),
-            Err(error) => lines.push(RejectedLine { line, problem: error.problem() }),
-        }
-    }
+    let (accepted, lines) = apart(changes);
     let digest = ProposalEvent::digest(&accepted);
     let (count, rejected) = (accepted.len(), lines.len());
     let mut parts = 0;
@@ -124,15 +128,29 @@ pub async fn release(
     gateway: &Gateway,
     account: &str,
     proposal: Uuid,
-    changes: &[Change],
+    changes: Vec<Change>,
     now_ms: i64,
 ) -> Result<Response, IngestError> {
     let command = Uuid::now_v7();
-    let digest = ProposalEvent::digest(changes.iter().filter_map(|(_, change)| change.as_ref().ok()));
-    let release = ProposalAction::Release { command, digest, by: account.to_owned() };
+    let (accepted, lines) = apart(changes);
+    let digest = ProposalEvent::digest(&accepted);
+    let release = ProposalAction::Release { command, digest: digest.clone(), by: account.to_owned() };
     keep(gateway, proposal, vec![release], now_ms).await?;
     tracing::info!(%proposal, "a release of a bulk change was taken");
-    accept(&CommandAnswer { command, follow: follow(proposal) })
+    let (accepted, rejected) = (accepted.len(), lines.len());
+    accept(&ReleaseAnswer { command, digest, accepted, rejected, lines, follow: follow(proposal) })
+}
+
+/// The changes, and the lines that are none.
+fn apart(changes: Vec<Change>) -> (Vec<HealthEvent>, Vec<RejectedLine>) {
+    let (mut accepted, mut lines) = (Vec::new(), Vec::new());
+    for (line, change) in changes {
+        match change {
+            Ok(change) => accepted.push(change),
+            Err(error) => lines.push(RejectedLine { line, problem: error.problem() }),
+        }
+    }
+    (accepted, lines)
 }
 
 async fn keep(gateway: &Gateway, proposal: Uuid, actions: Vec<ProposalAction>, at_ms: i64) -> Result<(), IngestError> {

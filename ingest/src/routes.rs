@@ -13,8 +13,6 @@ mod tests;
 mod venue_codes;
 mod venues;
 
-pub use commands::CommandAnswer;
-
 use std::sync::Arc;
 
 use axum::{

@@ -13,9 +13,8 @@ use service::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::commands::CommandAnswer;
 use crate::{
-    bulk::{self, Change, ProposalAnswer},
+    bulk::{self, Change, ProposalAnswer, ReleaseAnswer},
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, MAX_REASON_CHARS, PersonReceipt},
     fields::{Field, Object, Text, check_plain_text, one_of, read},
@@ -121,7 +120,7 @@ pub async fn post(
     params(("id" = Uuid, Path, description = "The bulk change")),
     request_body(content = HealthLine<'static>, content_type = "application/x-ndjson"),
     responses(
-        (status = 202, description = "Kept, to be decided", body = CommandAnswer),
+        (status = 202, description = "Kept, to be decided", body = ReleaseAnswer),
         (status = "4XX", description = "The batch as a whole was not taken", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`kafka-unavailable`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -136,7 +135,7 @@ pub async fn release(
         id.parse().map_err(|_| IngestError::invalid("id", "expected the identity of a bulk change"))?;
     let batch = feed::receive(gateway, caller.subject(), request).await?;
     let changes = read_changes(gateway, account, &batch.body).await;
-    bulk::release(gateway, account, proposal, &changes, now_ms()).await
+    bulk::release(gateway, account, proposal, changes, now_ms()).await
 }
 
 /// Reads and checks each line.

@@ -135,7 +135,10 @@ async fn a_release_is_kept_with_its_account_and_the_digest_of_what_it_sends() {
     let answer = kept(&post(&gateway, &path, "checker", &batch).await);
     assert_eq!(answer["follow"], format!("/v1/health-proposals/{proposal}"));
     batch.reverse();
-    kept(&post(&gateway, &path, "checker", &batch).await);
+    batch.push(json!({"person": "x"}));
+    let again = kept(&post(&gateway, &path, "checker", &batch).await);
+    assert_eq!((&again["digest"], &again["accepted"]), (&answer["digest"], &json!(3)), "{again}");
+    assert_eq!((&again["lines"][0]["line"], &again["lines"][0]["problem"]["field"]), (&json!(4), &json!("person")));
     let of = |record: &ProposalEvent| {
         let ProposalAction::Release { digest, by, .. } = &record.action else { panic!("{record:?}") };
         assert_eq!((record.proposal, by.as_str()), (proposal, "checker"));
@@ -187,7 +190,7 @@ async fn no_route_and_no_role_but_the_health_feed_sets_a_colour() {
     assert_eq!(colours_set(&gateway).await, 0);
     let answer = gateway.scan(&json!({"venue": 7, "person": red["person"]})).await.ok();
     assert_eq!(answer["colour"], "unknown", "{answer}");
-    assert_eq!(post(&gateway, HEALTH, "clerk", &[red.clone()]).await.ok()["accepted"], 1);
+    assert_eq!(post(&gateway, HEALTH, "clerk", std::slice::from_ref(&red)).await.ok()["accepted"], 1);
     let answer = gateway.scan(&json!({"venue": 7, "person": red["person"]})).await.ok();
     assert_eq!(answer["colour"], "red", "{answer}");
     gateway.stop().await;
