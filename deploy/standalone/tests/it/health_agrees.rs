@@ -1,5 +1,7 @@
 //! The gateway's table and the processor's history are two codes for one rule: from the same feed they know the same.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on should say where")]
+
 use ingest::tables::HealthRecord;
 use processor::history::HealthHistory;
 use proptest::prelude::*;
