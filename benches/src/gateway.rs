@@ -92,6 +92,13 @@ pub enum GatewayError {
     /// It refused the request as a whole: sending it again would not help.
     #[error("the gateway refused the request with status {}: {}", .0.status, describe(.0))]
     Refused(Box<Problem>),
+    /// It keeps the batch until another account releases it.
+    #[error(
+        "the gateway takes this for a bulk change of health codes, which waits for a second account: start it with \
+         --automatic-feeds {}",
+        crate::tokens::HOLDER
+    )]
+    WaitsForRelease,
     /// There is no token to send.
     #[error("{0:#}")]
     NoToken(anyhow::Error),
@@ -260,6 +267,9 @@ impl Gateway {
         let status = response.status();
         let after = retry_after(&response);
         let body = response.bytes().await.map_err(|error| Failure::Again(root_cause(&error), None))?;
+        if status == StatusCode::ACCEPTED {
+            return Err(Failure::Final(GatewayError::WaitsForRelease));
+        }
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| {
                 let reason = error.to_string();

@@ -13,6 +13,9 @@ use schemas::access::{Role, Scope};
 use service::access::{Issuer, SigningKey};
 use service::secret::Secret;
 
+/// Whom the tokens are issued to.
+pub const HOLDER: &str = "venuecode-cli";
+
 const LIFETIME_S: u32 = 3600;
 /// A token is renewed so long before it ends.
 const RENEW_S: i64 = 600;
@@ -57,7 +60,7 @@ impl Tokens {
     /// # Errors
     /// When there is neither a token nor a key.
     pub fn of(&self, role: Role) -> anyhow::Result<HeaderValue> {
-        self.of_holder(role, "venuecode-cli")
+        self.of_holder(role, HOLDER)
     }
 
     /// The same for one of several holders; a token that was given has one holder only.

@@ -40,6 +40,9 @@ pub struct Config {
     /// What it takes from whom.
     #[command(flatten)]
     pub limits: LimitConfig,
+    /// When a health feed needs a second account.
+    #[command(flatten)]
+    pub bulk: BulkConfig,
 }
 
 /// How the gateway produces to Kafka.
@@ -146,6 +149,22 @@ pub struct LimitConfig {
     /// How far the clock of a client may be ahead, in seconds
     #[arg(long = "max-ahead", env = "VENUECODE_MAX_AHEAD", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
     pub max_ahead_s: u32,
+}
+
+/// When changes of health codes wait for a second account.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Bulk changes")]
+pub struct BulkConfig {
+    /// People whom one account may turn yellow or red within an hour by itself; a batch beyond that waits until another
+    /// account sends the same one
+    #[arg(long, env = "VENUECODE_BULK_CHANGES", default_value_t = 100, value_name = "N")]
+    pub bulk_changes: u32,
+    /// How long it waits, in hours
+    #[arg(long, env = "VENUECODE_BULK_HOURS", default_value_t = 24, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=168))]
+    pub bulk_hours: u32,
+    /// Accounts of automatic feeds (`sub` of their tokens), to which this does not apply; separated by commas
+    #[arg(long, env = "VENUECODE_AUTOMATIC_FEEDS", value_name = "ACCOUNT", value_delimiter = ',')]
+    pub automatic_feeds: Vec<String>,
 }
 
 /// What the city's settings stand for, read and checked.

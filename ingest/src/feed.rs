@@ -1,12 +1,14 @@
 //! What the three feeds have in common: a batch of lines to one table's topic.
 
 use axum::{extract::Request, response::Response};
+use bytes::Bytes;
 use schemas::{PersonKey, UnixSeconds};
 use serde::Serialize;
 use service::access::Subject;
 use utoipa::ToSchema;
 
 use crate::{
+    admission::Room,
     body::{BATCH_LIMIT_BYTES, read_ndjson},
     error::IngestError,
     keep::Keeping,
@@ -40,6 +42,28 @@ impl Receipt for PersonReceipt {
     }
 }
 
+/// The body of a batch, and the room that it takes up.
+pub struct Batch<'g> {
+    /// The lines.
+    pub body: Bytes,
+    _room: Room<'g>,
+}
+
+/// Reads the body of a batch.
+///
+/// # Errors
+/// When the batch as a whole cannot be taken.
+pub async fn receive<'g>(gateway: &'g Gateway, client: &Subject, request: Request) -> Result<Batch<'g>, IngestError> {
+    gateway.let_in(client, 0)?;
+    if gateway.route.is_spooling() {
+        return Err(IngestError::KafkaUnavailable);
+    }
+    let room = gateway.admission.room_for_body(&request, BATCH_LIMIT_BYTES)?;
+    let body = read_ndjson(request).await?;
+    gateway.let_in(client, count_lines(&body)?)?;
+    Ok(Batch { body, _room: room })
+}
+
 /// Takes a batch of lines, stores their messages, and answers once the table has them too.
 ///
 /// # Errors
@@ -51,25 +75,29 @@ pub async fn take_batch<R: Receipt>(
     table: Table,
     take: impl FnMut(&[u8], &mut Messages) -> Result<R, IngestError>,
 ) -> Result<Response, IngestError> {
-    gateway.let_in(client, 0)?;
-    if gateway.route.is_spooling() {
-        return Err(IngestError::KafkaUnavailable);
-    }
-    let _room = gateway.admission.room_for_body(&request, BATCH_LIMIT_BYTES)?;
-    let body = read_ndjson(request).await?;
-    let count = count_lines(&body)?;
-    gateway.let_in(client, count)?;
+    let batch = receive(gateway, client, request).await?;
+    Ok(store(gateway, client, &batch, table, take).await)
+}
+
+/// Stores the messages of a batch that was read, and answers once the table has them too.
+pub async fn store<R: Receipt>(
+    gateway: &Gateway,
+    client: &Subject,
+    batch: &Batch<'_>,
+    table: Table,
+    take: impl FnMut(&[u8], &mut Messages) -> Result<R, IngestError>,
+) -> Response {
     let (topic, route, feed) = match table {
         Table::Venues => (&gateway.topics.venues, "/v1/venues:batch", "venues"),
         Table::Health => (&gateway.topics.health, "/v1/health-codes:batch", "health"),
         Table::Tests => (&gateway.topics.tests, "/v1/tests:batch", "tests"),
         Table::Identities => (&gateway.topics.identities, "/v1/people", "identities"),
     };
-    let finished = take_lines(gateway, client, &body, |_| Keeping::feed(gateway, topic), take, Some(table)).await;
+    let finished = take_lines(gateway, client, &batch.body, |_| Keeping::feed(gateway, topic), take, Some(table)).await;
     let accepted = finished.receipts().count();
     count_feed(route, feed, accepted);
     tracing::info!(feed, accepted, rejected = finished.rejected(), "took a batch");
-    Ok(json(finished.answer()))
+    json(finished.answer())
 }
 
 /// Reads a time that an event happened at: not before 2000, and not in the future.

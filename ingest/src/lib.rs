@@ -9,6 +9,7 @@ mod answer;
 mod answers;
 mod application;
 mod body;
+mod bulk;
 pub mod config;
 mod connections;
 mod directory;

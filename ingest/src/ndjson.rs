@@ -16,7 +16,7 @@ pub const MAX_LINES: usize = 10_000;
 /// So many lines are kept together.
 const LINES_PER_PART: usize = 1_000;
 /// After so many lines other requests get their turn.
-const LINES_PER_TURN: usize = 256;
+pub const LINES_PER_TURN: usize = 256;
 /// How long a batch may wait for room, all in all.
 const ROOM_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the answer of a feed waits for the tables to have what it stored; then it is sent without.

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     Config,
     admission::{Admission, Clients},
-    config::{City, LimitConfig},
+    config::{BulkConfig, City, LimitConfig},
     error::IngestError,
     guesses::Guesses,
     limit::Limiter,
@@ -39,6 +39,8 @@ pub struct Gateway {
     pub(crate) city: City,
     /// What is taken.
     pub(crate) limits: LimitConfig,
+    /// When a health feed needs a second account.
+    pub(crate) bulk: BulkConfig,
     /// From whom how much.
     pub(crate) limiter: Limiter,
     /// Who guesses at last four characters; only where the city asks for them.
@@ -93,6 +95,7 @@ impl Gateway {
             trips: city.profile.freight.map(|_| Arc::default()),
             city,
             limits: limits.clone(),
+            bulk: config.bulk.clone(),
             limiter: Limiter::new(limits),
             admission: Admission::new(limits.body_memory_bytes()),
             clients: Arc::new(Clients::new(

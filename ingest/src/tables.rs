@@ -9,6 +9,7 @@ mod seen;
 mod sharded;
 mod snapshot;
 mod trips;
+mod turned;
 mod venues;
 
 pub use health::HealthRecord;
@@ -21,18 +22,20 @@ pub(crate) use seen::{Mark, Seen, Table};
 use sharded::Sharded;
 pub use snapshot::Snapshots;
 pub use trips::{TripSeen, Trips};
+pub use turned::OnTheirWay;
+use turned::{Turned, TurnedBy, WINDOW_MS};
 pub use venues::Venue;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use schemas::{
-    CityProfile, IdentityEvent, PersonKey, VenueId,
+    CityProfile, Colour, HealthEvent, IdentityEvent, PersonKey, VenueId,
     city::FormKind,
     events::{ColourChange, TestOutcome},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::IngestError;
+use crate::{error::IngestError, state::now_ms};
 
 /// What the feeds have told so far: without a message of theirs, nobody's value is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +47,15 @@ pub struct Feeds {
 }
 
 /// What the feeds have sent so far, as a snapshot keeps it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Fed {
     /// When the newest message of the health feed was sent, in milliseconds since 1970; 0 without one.
     health_at_ms: i64,
     /// Whether the test feed ever sent one.
     tests: bool,
+    /// Who turned how many people yellow or red lately.
+    #[serde(default)]
+    turned: Vec<TurnedBy>,
 }
 
 /// Venue directory, health and registrations of the whole city.
@@ -65,6 +71,8 @@ pub struct Tables {
     health_fed_at_ms: AtomicI64,
     /// Whether the test feed ever sent one.
     has_tests: AtomicBool,
+    /// Who turned how many people yellow or red lately.
+    turned: Turned,
     /// How far the topics were read.
     pub(crate) seen: Seen,
 }
@@ -127,6 +135,9 @@ impl Tables {
                 let change = ColourChange::try_parse(payload).ok()?;
                 self.change_health(change.person, |record| Some(record.with_colour(&change)));
                 self.health_fed_at_ms.fetch_max(sent_at_ms, Ordering::Relaxed);
+                if change.colour >= Colour::Yellow && sent_at_ms > now_ms() - WINDOW_MS {
+                    self.note_turned(payload, sent_at_ms);
+                }
             }
             None => self.change_health(person_of(key)?, HealthRecord::without_colour),
         }
@@ -179,6 +190,20 @@ impl Tables {
         Some(())
     }
 
+    /// Counts changes as on their way, if their account has then turned no more than `most` people yellow or red within
+    /// the hour without a release.
+    pub fn try_turn<'t>(&'t self, account: &'t str, changes: u32, most: u32, now_ms: i64) -> Option<OnTheirWay<'t>> {
+        self.turned.try_begin(account, changes, most, now_ms)
+    }
+
+    /// Counts a change to yellow or red that nobody released. One that is written again was counted before.
+    fn note_turned(&self, payload: &[u8], sent_at_ms: i64) {
+        let event = HealthEvent::try_parse(payload).ok().filter(|e| e.release.is_none() && e.newest.is_none());
+        if let Some(account) = event.and_then(|event| event.sent_by) {
+            self.turned.note(&account, sent_at_ms);
+        }
+    }
+
     fn change_health(&self, person: PersonKey, change: impl FnOnce(HealthRecord) -> Option<HealthRecord>) {
         self.health.change(person.to_u64(), |row| {
             let record = row.map(PersonRow::record).unwrap_or_default();
@@ -190,7 +215,7 @@ impl Tables {
     fn fed(&self) -> Fed {
         let (health_at_ms, tests) =
             (self.health_fed_at_ms.load(Ordering::Relaxed), self.has_tests.load(Ordering::Relaxed));
-        Fed { health_at_ms, tests }
+        Fed { health_at_ms, tests, turned: self.turned.to_keep() }
     }
 
     /// Goes on from a snapshot.
@@ -198,6 +223,7 @@ impl Tables {
         self.seen.resume(marks);
         self.health_fed_at_ms.store(fed.health_at_ms, Ordering::Relaxed);
         self.has_tests.store(fed.tests, Ordering::Relaxed);
+        self.turned.resume(fed.turned);
     }
 
     /// Forgets everything.

@@ -4,32 +4,62 @@
 //! became known after a scan was accepted does not alter what that scan is stored with.
 
 use hashbrown::HashMap;
-use schemas::{Colour, HealthEvent, PersonKey, TestEvent, TestResult, UnixSeconds};
+use schemas::{
+    Colour, HealthEvent, PersonKey, TestEvent, TestResult, UnixSeconds,
+    events::{Colouring, Sampling},
+};
 
 /// Changes that a person may have before the oldest are looked at for dropping.
 const CHANGES_BEFORE_PRUNING: usize = 8;
 /// How late a scan may arrive and still find the health of its time, in milliseconds: 31 days.
 const KEPT_MS: i64 = 31 * 24 * 3600 * 1000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct ColourChange {
-    known_at_ms: i64,
-    since: UnixSeconds,
-    expires_at: UnixSeconds,
-    colour: Colour,
+/// A change, and when it became known.
+#[derive(Debug, Clone, Copy)]
+struct Known<T> {
+    at_ms: i64,
+    what: T,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Test {
-    known_at_ms: i64,
-    sampled_at: UnixSeconds,
-    result: TestResult,
+/// What decides between changes of one kind.
+trait Change: Copy {
+    type Rank: Ord;
+
+    /// Of several changes the one with the greatest rank counts.
+    fn rank(&self) -> Self::Rank;
+
+    /// From when it counts.
+    fn since(&self) -> UnixSeconds;
+}
+
+impl Change for Colouring {
+    type Rank = (UnixSeconds, Colour, UnixSeconds);
+
+    fn rank(&self) -> Self::Rank {
+        Self::rank(self)
+    }
+
+    fn since(&self) -> UnixSeconds {
+        self.since
+    }
+}
+
+impl Change for Sampling {
+    type Rank = (UnixSeconds, TestResult);
+
+    fn rank(&self) -> Self::Rank {
+        Self::rank(self)
+    }
+
+    fn since(&self) -> UnixSeconds {
+        self.sampled_at
+    }
 }
 
 #[derive(Debug, Default)]
 struct Person {
-    colours: Vec<ColourChange>,
-    tests: Vec<Test>,
+    colours: Vec<Known<Colouring>>,
+    tests: Vec<Known<Sampling>>,
 }
 
 /// Health as of a scan.
@@ -50,51 +80,33 @@ pub struct HealthHistory {
 }
 
 impl HealthHistory {
-    /// Adds a health-code change that became known at `known_at_ms`. Adding one twice changes nothing.
-    pub fn add_health(&mut self, event: &HealthEvent, known_at_ms: i64) {
-        let change = ColourChange {
-            known_at_ms,
-            since: event.since,
-            expires_at: event.expires_at.unwrap_or(UnixSeconds::MAX),
-            colour: event.colour,
-        };
+    /// Adds what a message that became known at `known_at_ms` says of a person's colour; adding it twice changes nothing.
+    /// Says which change counts among all that are known, if that is none that the message tells of.
+    pub fn add_health(&mut self, event: &HealthEvent, known_at_ms: i64) -> Option<Colouring> {
         let changes = &mut self.people.entry(event.person).or_default().colours;
-        if !changes.contains(&change) {
-            changes.push(change);
-            prune(changes, |c| (c.since, c.known_at_ms));
-        }
+        event.newest.into_iter().chain([event.colouring()]).for_each(|change| add(changes, change, known_at_ms));
+        outranking(changes, event.counting())
     }
 
-    /// Adds a test result that became known at `known_at_ms`. Adding one twice changes nothing.
-    pub fn add_test(&mut self, event: &TestEvent, known_at_ms: i64) {
-        let test = Test { known_at_ms, sampled_at: event.sampled_at, result: event.result };
+    /// Adds what a message that became known at `known_at_ms` says of a person's tests; adding it twice changes nothing.
+    /// Says which test counts among all that are known, if that is none that the message tells of.
+    pub fn add_test(&mut self, event: &TestEvent, known_at_ms: i64) -> Option<Sampling> {
         let tests = &mut self.people.entry(event.person).or_default().tests;
-        if !tests.contains(&test) {
-            tests.push(test);
-            prune(tests, |t| (t.sampled_at, t.known_at_ms));
-        }
+        event.newest.into_iter().chain([event.sampling()]).for_each(|test| add(tests, test, known_at_ms));
+        outranking(tests, event.counting())
     }
 
     /// The health of a person in force at `scanned_at`, as known at `known_at_ms`.
     ///
-    /// Of several changes the one that came into force last counts; of several with the same start, the one
-    /// that became known last. An expired colour is unknown: an older one does not come back.
+    /// Of several changes the one with the greatest rank counts ([`Colouring::rank`], [`Sampling::rank`]), in whatever
+    /// order they became known. An expired colour is unknown: an older one does not come back.
     pub fn as_of(&self, person: PersonKey, scanned_at: UnixSeconds, known_at_ms: i64) -> HealthAsOf {
         let none = HealthAsOf { colour: Colour::Unknown, test_result: TestResult::None, test_sampled_at: 0 };
         let Some(person) = self.people.get(&person) else { return none };
-        let colour = person
-            .colours
-            .iter()
-            .filter(|c| c.known_at_ms <= known_at_ms && c.since <= scanned_at)
-            .max_by_key(|c| (c.since, c.known_at_ms))
-            .filter(|c| scanned_at < c.expires_at)
-            .map_or(none.colour, |c| c.colour);
-        let test = person
-            .tests
-            .iter()
-            .filter(|t| t.known_at_ms <= known_at_ms && t.sampled_at <= scanned_at)
-            .max_by_key(|t| (t.sampled_at, t.known_at_ms));
-        match test {
+        let colour = counting(&person.colours, scanned_at, known_at_ms)
+            .filter(|change| change.expires_at.is_none_or(|end| scanned_at < end))
+            .map_or(none.colour, |change| change.colour);
+        match counting(&person.tests, scanned_at, known_at_ms) {
             Some(test) => HealthAsOf { colour, test_result: test.result, test_sampled_at: test.sampled_at },
             None => HealthAsOf { colour, ..none },
         }
@@ -106,21 +118,36 @@ impl HealthHistory {
     }
 }
 
-/// Drops what no scan within [`KEPT_MS`] can ask for: an entry that both came into force and became known
-/// earlier than another entry which is itself older than that.
-fn prune<T: Copy>(entries: &mut Vec<T>, order: impl Fn(&T) -> (UnixSeconds, i64)) {
-    if entries.len() < CHANGES_BEFORE_PRUNING {
+/// Adds a change, unless it was known by then.
+fn add<T: Change>(changes: &mut Vec<Known<T>>, what: T, at_ms: i64) {
+    if !changes.iter().any(|known| known.at_ms <= at_ms && known.what.rank() == what.rank()) {
+        changes.push(Known { at_ms, what });
+        prune(changes);
+    }
+}
+
+/// The change that counts at a time, of those that are known by then.
+fn counting<T: Change>(changes: &[Known<T>], at: UnixSeconds, known_at_ms: i64) -> Option<T> {
+    let in_force = changes.iter().filter(|known| known.at_ms <= known_at_ms && known.what.since() <= at);
+    in_force.map(|known| known.what).max_by_key(T::rank)
+}
+
+/// The change that counts in the end, if it is greater than this one.
+fn outranking<T: Change>(changes: &[Known<T>], than: T) -> Option<T> {
+    let greatest = changes.iter().map(|known| known.what).max_by_key(T::rank);
+    greatest.filter(|greatest| greatest.rank() > than.rank())
+}
+
+/// Drops what no scan within [`KEPT_MS`] can ask for: a change that counts for less than another one which was in force
+/// and known before that.
+fn prune<T: Change>(changes: &mut Vec<Known<T>>) {
+    if changes.len() < CHANGES_BEFORE_PRUNING {
         return;
     }
-    let newest_known = entries.iter().map(|e| order(e).1).max().unwrap_or(0);
+    let newest_known = changes.iter().map(|known| known.at_ms).max().unwrap_or(0);
     let horizon_ms = newest_known - KEPT_MS;
-    let settled = entries
-        .iter()
-        .map(&order)
-        .filter(|(since, known)| *known < horizon_ms && since.saturating_mul(1000) < horizon_ms)
-        .max();
-    if let Some(settled) = settled {
-        entries.retain(|e| order(e) >= settled || order(e).1 > settled.1);
+    if let Some(settled) = counting(changes, horizon_ms.div_euclid(1000), horizon_ms) {
+        changes.retain(|known| known.what.rank() >= settled.rank());
     }
 }
 
@@ -145,11 +172,23 @@ mod tests {
             issuer: text(),
             evidence: text(),
             reason: text(),
+            sent_by: None,
+            release: None,
+            newest: None,
         }
     }
 
     fn test(result: TestResult, sampled_at: UnixSeconds) -> TestEvent {
-        TestEvent { v: 1, person: person(), sampled_at, resulted_at: sampled_at, result, laboratory: "x".to_owned() }
+        TestEvent {
+            v: 1,
+            person: person(),
+            sampled_at,
+            resulted_at: sampled_at,
+            result,
+            laboratory: "x".to_owned(),
+            sent_by: None,
+            newest: None,
+        }
     }
 
     #[test]
@@ -187,6 +226,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_colour_is_in_force_from_its_first_second_to_before_its_end() {
+        let mut history = HealthHistory::default();
+        history.add_health(&health(Colour::Red, 500, Some(900)), 0);
+        let at = |second| history.as_of(person(), second, 1_000_000).colour;
+        assert_eq!([499, 500, 899, 900].map(at), [Colour::Unknown, Colour::Red, Colour::Red, Colour::Unknown]);
+    }
+
+    #[test]
+    fn a_message_that_counts_for_less_than_an_earlier_one_is_told_what_counts() {
+        let mut history = HealthHistory::default();
+        let newer = health(Colour::Red, 500, None);
+        let older = health(Colour::Green, 100, None);
+        assert_eq!(history.add_health(&newer, 1_000), None);
+        let counts = history.add_health(&older, 2_000);
+        assert_eq!(counts, Some(newer.colouring()));
+        let amended = HealthEvent { newest: counts, ..older };
+        assert_eq!(history.add_health(&amended, 3_000), None, "written again it says all");
+        // Once the newer message is compacted away, the amended one says the same.
+        let mut compacted = HealthHistory::default();
+        compacted.add_health(&amended, 3_000);
+        for at in [99, 100, 499, 500, 900] {
+            let now = |history: &HealthHistory| history.as_of(person(), at, 4_000).colour;
+            assert_eq!(now(&compacted), now(&history), "{at}");
+        }
+        let (newer, older) = (test(TestResult::Positive, 500), test(TestResult::Negative, 100));
+        history.add_test(&newer, 1_000);
+        assert_eq!(history.add_test(&older, 2_000), Some(newer.sampling()));
+    }
+
     proptest! {
         /// Feeds repeat and arrive out of order: the state must not depend on it.
         #[test]
@@ -195,11 +264,10 @@ mod tests {
             order: u64,
             at in 0i64..25, known in 0i64..25,
         ) {
-            let events: Vec<_> = changes.iter().enumerate()
-                // No two changes have both times equal: those a feed cannot order.
-                .map(|(i, (since, lasts, known_at, colour))| {
+            let events: Vec<_> = changes.iter()
+                .map(|(since, lasts, known_at, colour)| {
                     let colour = Colour::from_number(*colour).expect("in range");
-                    (health(colour, *since, lasts.map(|lasts| since + lasts)), *known_at * 10 + i as i64)
+                    (health(colour, *since, lasts.map(|lasts| since + lasts)), *known_at * 10)
                 })
                 .collect();
             let tests: Vec<_> = events.iter().map(|(e, known_at)| (test(if e.colour == Colour::Red { TestResult::Positive } else { TestResult::Negative }, e.since), *known_at)).collect();
@@ -216,13 +284,14 @@ mod tests {
             let (a, b) = (straight.as_of(person(), at, known * 10), shuffled.as_of(person(), at, known * 10));
             prop_assert_eq!(a, b);
             // Oracle: look at every change by hand.
-            let mut best: Option<(i64, i64, &HealthEvent)> = None;
+            let key = |event: &HealthEvent| (event.since, event.colour as u8, event.expires_at.unwrap_or(i64::MAX));
+            let mut best: Option<&HealthEvent> = None;
             for (event, known_at) in &events {
-                if *known_at <= known * 10 && event.since <= at && best.is_none_or(|(s, k, _)| (event.since, *known_at) > (s, k)) {
-                    best = Some((event.since, *known_at, event));
+                if *known_at <= known * 10 && event.since <= at && best.is_none_or(|best| key(event) > key(best)) {
+                    best = Some(event);
                 }
             }
-            let best = best.map(|(_, _, event)| event).filter(|event| event.expires_at.is_none_or(|end| at < end));
+            let best = best.filter(|event| event.expires_at.is_none_or(|end| at < end));
             prop_assert_eq!(a.colour, best.map_or(Colour::Unknown, |event| event.colour));
         }
     }

@@ -6,7 +6,8 @@
 //! narrowed down to the row at fault (`worker/storing.rs`).
 //!
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
-//! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip.
+//! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
+//! bulk changes of health codes wait for their release ([`proposals`]).
 
 pub mod alerts;
 pub mod backoff;
@@ -22,7 +23,9 @@ pub mod history;
 pub mod ledger;
 pub mod machine;
 pub mod metrics;
+mod outdated;
 pub mod progress;
+pub mod proposals;
 pub mod recent;
 pub mod refusal;
 pub mod registry;
@@ -125,9 +128,10 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let registry_partitions = open(&stop, || log::partitions(&config.kafka, &topics.applications));
         let alert_partitions = open(&stop, || log::partitions(&config.kafka, &topics.alerts));
         let trip_partitions = open(&stop, || log::partitions(&config.kafka, &topics.trips));
+        let proposal_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health_proposals));
         let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
-        let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions)) =
-            (registry_partitions, alert_partitions, trip_partitions)
+        let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions), Some(proposal_partitions)) =
+            (registry_partitions, alert_partitions, trip_partitions, proposal_partitions)
         else {
             return Ok(());
         };
@@ -159,6 +163,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let registry = registry::job(machine("registry", &topics.applications), rules, Arc::clone(&directory));
         let alerts = alerts::job(machine("alerts", &topics.alerts), config.escalate_after());
         let freight = freight::job(machine("freight", &topics.trips));
+        let proposals = proposals::job(machine("proposals", &topics.health_proposals));
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
             progress,
@@ -175,6 +180,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let registry = Workers::new("registry", registry, machine_count("registry"), stop.clone());
         let alerts = Workers::new("alerts", alerts, machine_count("alerts"), stop.clone());
         let freight = Workers::new("freight", freight, machine_count("freight"), stop.clone());
+        let proposals = Workers::new("proposals", proposals, machine_count("proposals"), stop.clone());
         let result = match hold {
             Hold::Group => {
                 let take_part = |group: &str, topic: &str, workers| {
@@ -189,6 +195,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                         scope.spawn(|| take_part("registry", &topics.applications, registry)),
                         scope.spawn(|| take_part("alerts", &topics.alerts, alerts)),
                         scope.spawn(|| take_part("freight", &topics.trips, freight)),
+                        scope.spawn(|| take_part("proposals", &topics.health_proposals, proposals)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
                     let ended =
@@ -202,6 +209,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                     (registry, *registry_partitions),
                     (alerts, *alert_partitions),
                     (freight, *trip_partitions),
+                    (proposals, *proposal_partitions),
                 ];
                 workers::hold_all(workers, &runtime, &stop);
                 Ok(())

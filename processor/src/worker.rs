@@ -35,6 +35,8 @@ use crate::{
     fault::Fault,
     history::HealthHistory,
     ledger::{Entry, Ledger},
+    machine::outlet,
+    outdated::Outdated,
     progress::Progress,
     recent::RecentIds,
     refusal::told,
@@ -113,6 +115,7 @@ struct Worker<'a> {
     health: TopicReader,
     health_topic: String,
     history: HealthHistory,
+    outdated: Outdated,
     recent: RecentIds,
     ledger: Ledger,
     stream: u32,
@@ -173,6 +176,7 @@ impl<'a> Worker<'a> {
             health,
             health_topic: topics.health,
             history: HealthHistory::default(),
+            outdated: Outdated::default(),
             recent,
             ledger,
             stream,
@@ -306,23 +310,35 @@ impl<'a> Worker<'a> {
     }
 
     fn read_health(&mut self) -> anyhow::Result<()> {
-        let (history, health_topic) = (&mut self.history, &self.health_topic);
+        let (history, outdated, health_topic) = (&mut self.history, &mut self.outdated, &self.health_topic);
         let mut bad = Vec::new();
         self.health
             .read_to_end(CATCH_UP_TIMEOUT, |message| {
                 let known_at_ms = message.timestamp().to_millis().unwrap_or_default();
                 let Some(value) = message.payload() else { return };
                 let result = if message.topic() == health_topic {
-                    HealthEvent::try_parse(value).map(|event| history.add_health(&event, known_at_ms))
+                    HealthEvent::try_parse(value).map(|event| {
+                        let counts = history.add_health(&event, known_at_ms);
+                        outdated.note_health(event, counts);
+                    })
                 } else {
-                    TestEvent::try_parse(value).map(|event| history.add_test(&event, known_at_ms))
+                    TestEvent::try_parse(value).map(|event| {
+                        let counts = history.add_test(&event, known_at_ms);
+                        outdated.note_test(event, counts);
+                    })
                 };
                 if let Err(error) = result {
                     bad.push((message.detach(), reason(&error)));
                 }
             })
             .context("cannot read the health of this partition")?;
-        bad.iter().try_for_each(|(message, reason)| self.bury(message, reason, None))
+        bad.iter().try_for_each(|(message, reason)| self.bury(message, reason, None))?;
+        let topics = self.shared.kafka.topics();
+        let amended = self.outdated.amended(&topics)?;
+        let sent = outlet::send(&self.shared.producer, &amended);
+        self.shared.runtime.block_on(sent).context("cannot amend the health of this partition")?;
+        self.outdated.clear();
+        Ok(())
     }
 }
 

@@ -5,7 +5,10 @@ use schemas::{Colour, Direction, Method, VenueId, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{VenueNames, VisitRow};
+use crate::{
+    exposure::{Appearance, Beliefs, Flag},
+    store::{VenueNames, VisitRow, Visits},
+};
 
 /// A scan of a known person.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,6 +27,8 @@ pub struct Visit {
     pub verdict: Verdict,
     /// Colour in force at the scan.
     pub colour: Colour,
+    /// What is hard to believe about it. It changes nothing of the rest.
+    pub flags: Vec<Flag>,
 }
 
 /// A stored time as an answer has it.
@@ -48,9 +53,14 @@ pub fn masked(key: u64) -> String {
     format!("{}{}", "*".repeat(key.len() - 4), &key[key.len() - 4..])
 }
 
-/// Visits with the names of their venues.
-pub fn visits(rows: &[VisitRow], names: &VenueNames) -> Vec<Visit> {
-    let visit = |row: &VisitRow| Visit {
+/// The visits that were asked for, with the names of their venues, and what is hard to believe.
+pub fn visits(visits: &Visits, names: &VenueNames, beliefs: &Beliefs) -> Vec<Visit> {
+    let mut appearances = Vec::with_capacity(visits.scans.len());
+    for (row, _) in &visits.scans {
+        let (venue, place) = (row.venue_id, names.place_of(row.venue_id));
+        appearances.push(Appearance { venue, at: row.scanned_at, category: &row.category, place });
+    }
+    let visit = |row: &VisitRow, flags| Visit {
         venue: row.venue_id,
         venue_name: names.of(row.venue_id).map(str::to_owned),
         scanned_at: time(row.scanned_at),
@@ -58,6 +68,8 @@ pub fn visits(rows: &[VisitRow], names: &VenueNames) -> Vec<Visit> {
         direction: row.direction,
         verdict: row.verdict,
         colour: row.colour,
+        flags,
     };
-    rows.iter().map(visit).collect()
+    let scans = visits.scans.iter().zip(beliefs.flags(&appearances));
+    scans.filter(|((_, asked_for), _)| *asked_for).map(|((row, _), flags)| visit(row, flags)).collect()
 }

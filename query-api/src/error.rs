@@ -76,6 +76,9 @@ pub enum QueryError {
     /// No loop has such a trip.
     #[error("there is no such trip; one that was declared is here within a second or two")]
     UnknownTrip,
+    /// There is no such bulk change of health codes.
+    #[error("there is no such bulk change; one that was made is here within a second or two")]
+    UnknownHealthProposal,
     /// The step is too small for the time range.
     #[error("from, to and step make {buckets} buckets, at most {limit} are answered: choose a larger step")]
     TooManyBuckets {
@@ -146,6 +149,7 @@ impl QueryError {
             Self::UnknownApplication => (StatusCode::NOT_FOUND, "unknown-application"),
             Self::UnknownAlert => (StatusCode::NOT_FOUND, "unknown-alert"),
             Self::UnknownTrip => (StatusCode::NOT_FOUND, "unknown-trip"),
+            Self::UnknownHealthProposal => (StatusCode::NOT_FOUND, "unknown-health-proposal"),
             Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
@@ -173,7 +177,9 @@ impl QueryError {
             Self::MissingField { field, .. } | Self::InvalidField { field, .. } | Self::OutOfScope { field, .. } => {
                 Some(field)
             }
-            Self::UnknownApplication | Self::UnknownAlert | Self::UnknownTrip => Some("id"),
+            Self::UnknownApplication | Self::UnknownAlert | Self::UnknownTrip | Self::UnknownHealthProposal => {
+                Some("id")
+            }
             Self::UnknownVenue { field } | Self::RevokedVenue { field } => Some(field),
             Self::Unprintable(unprintable) => Some(unprintable.what),
             Self::TooManyBuckets { .. } => Some("step"),
@@ -251,6 +257,7 @@ mod tests {
             (QueryError::UnknownApplication, 404, "unknown-application", Some("id"), None),
             (QueryError::UnknownAlert, 404, "unknown-alert", Some("id"), None),
             (QueryError::UnknownTrip, 404, "unknown-trip", Some("id"), None),
+            (QueryError::UnknownHealthProposal, 404, "unknown-health-proposal", Some("id"), None),
             (QueryError::BodyTooLarge { limit_bytes: 1 }, 413, "body-too-large", None, None),
             (QueryError::UnsupportedMediaType, 415, "unsupported-media-type", None, None),
             (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),

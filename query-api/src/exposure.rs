@@ -4,10 +4,12 @@
 
 pub mod either_or;
 pub mod matching;
+pub mod plausibility;
 pub mod windows;
 
 pub use either_or::{Passage, without_repeats};
 pub use matching::{Caps, Contact, ContactScan, Contacts, Encounter, TooManyPairs, contacts};
+pub use plausibility::{Appearance, Beliefs, Flag, Place};
 pub use windows::{Window, merged};
 
 use schemas::VenueId;

@@ -4,6 +4,7 @@ mod alerts;
 mod applications;
 mod checkpoints;
 mod footfall;
+mod health_proposals;
 mod openapi;
 mod posters;
 mod stats;
@@ -70,6 +71,8 @@ pub const TABLE: Table = Table(&[
         .honouring(&[District, Person]),
     // Published by the city (S4): it is the same for all, whatever a token is limited to.
     Rule::of("GET", "/v1/checkpoints", Role::ALL).honouring(&[Organisation, District, Venues, Person]),
+    // Whom it is about is not in it.
+    Rule::of("GET", "/v1/health-proposals/{id}", &[Role::Feed, Role::Supervisor, Role::Auditor]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -92,6 +95,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(trips::trip))
         .routes(routes!(trips::trips))
         .routes(routes!(checkpoints::checkpoints))
+        .routes(routes!(health_proposals::health_proposal))
         .split_for_parts();
     openapi::sort_paths(&mut openapi);
     let gate = from_fn_with_state(state.clone(), gate);

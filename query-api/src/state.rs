@@ -8,7 +8,7 @@ use schemas::CityProfile;
 use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
-use crate::{Config, QueryConfig, metrics, poster::PrintShop, store::Store, tables};
+use crate::{Config, QueryConfig, exposure::Beliefs, metrics, poster::PrintShop, store::Store, tables};
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]
@@ -17,6 +17,7 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     store: Store,
     city: CityProfile,
+    beliefs: Beliefs,
     signer: CodeSigner,
     posters: PrintShop,
     limits: QueryConfig,
@@ -38,6 +39,7 @@ impl AppState {
         let verifier = Verifier::try_new(&config.access)?;
         Ok(Self(Arc::new(Inner {
             store: Store::new(&config.clickhouse, &config.query),
+            beliefs: Beliefs::of(&city),
             city,
             signer: config.codes.load()?,
             posters: PrintShop::new(&config.posters),
@@ -55,6 +57,11 @@ impl AppState {
 
     pub(crate) fn city(&self) -> &CityProfile {
         &self.0.city
+    }
+
+    /// What the city believes of scans.
+    pub(crate) fn beliefs(&self) -> &Beliefs {
+        &self.0.beliefs
     }
 
     /// Within how many seconds two methods at one point are one visit; 0 where the city says nothing of it.

@@ -9,6 +9,7 @@ mod columns;
 mod contacts;
 mod failure;
 mod footfall;
+mod health_proposals;
 mod people;
 mod stats;
 mod trips;
@@ -25,7 +26,8 @@ pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
-pub use people::{VisitRow, VisitorRow};
+pub use health_proposals::HealthProposalRow;
+pub use people::{VisitRow, VisitorRow, Visits};
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
 pub use venues::{CheckpointRow, VenueNames, VenueRow};
@@ -69,6 +71,7 @@ enum Kind {
     Trip,
     Trips,
     Checkpoints,
+    HealthProposal,
 }
 
 impl Kind {
@@ -90,6 +93,7 @@ impl Kind {
             Self::Trip => "trip",
             Self::Trips => "trips",
             Self::Checkpoints => "checkpoints",
+            Self::HealthProposal => "health_proposal",
         }
     }
 }

@@ -10,6 +10,7 @@ mod forms;
 mod freight;
 mod people;
 mod place;
+mod plausibility;
 mod poster;
 mod rules;
 mod scanning;
@@ -22,6 +23,7 @@ pub use forms::{Declares, FieldType, Form, FormField, FormKind};
 pub use freight::Freight;
 pub use people::{PeopleGroup, age_on};
 pub use place::{Contradiction, Contradictions};
+pub use plausibility::Plausibility;
 pub use poster::{Poster, PosterColours, PosterSize, PosterWords};
 pub use rules::{AdmissionRule, ExemptionKind, Lifts};
 pub use scanning::{LastFour, Scanning};
@@ -61,6 +63,9 @@ pub struct CityProfile {
     pub people: Vec<PeopleGroup>,
     /// How people are registered.
     pub scanning: Scanning,
+    /// What of a scan is hard to believe.
+    #[serde(default)]
+    pub plausibility: Plausibility,
     /// Who gets a code, and how.
     pub application: Application,
     /// What a person is asked at the first scan of a code of ordinary venues.

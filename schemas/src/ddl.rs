@@ -38,10 +38,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     13 "0013_serials_of_venues",
     14 "0014_trips",
     15 "0015_vehicles_of_alerts",
+    16 "0016_health_proposals",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 15;
+pub const VERSION: u32 = 16;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];

@@ -12,6 +12,7 @@ mod dead_letter;
 mod district_id;
 mod health;
 mod identity;
+mod proposal;
 mod scan;
 mod trip;
 mod venue;
@@ -19,8 +20,9 @@ mod venue;
 pub use alert::{AlertAction, AlertEvent, AlertKind, AlertRefusal, AlertState, Disposition, Raised};
 pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
-pub use health::{ColourChange, HealthEvent, TestEvent, TestOutcome};
+pub use health::{ColourChange, Colouring, HealthEvent, Release, Sampling, TestEvent, TestOutcome};
 pub use identity::IdentityEvent;
+pub use proposal::{ProposalAction, ProposalEvent, ProposalRefusal, ProposalState};
 pub use scan::{FreightScan, FreightStop, ScanEvent};
 pub use trip::{Declaration, Scanned, TripAction, TripEvent};
 pub use venue::{VenueEvent, VenueStatus, is_district};
@@ -56,6 +58,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::VENUES, schemars::schema_for!(VenueEvent)),
         (crate::topics::HEALTH, schemars::schema_for!(HealthEvent)),
         (crate::topics::TESTS, schemars::schema_for!(TestEvent)),
+        (crate::topics::HEALTH_PROPOSALS, schemars::schema_for!(ProposalEvent)),
         (crate::topics::APPLICATIONS, schemars::schema_for!(ApplicationEvent)),
         (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
         (crate::topics::TRIPS, schemars::schema_for!(TripEvent)),
@@ -137,6 +140,12 @@ mod tests {
                     "action": {"type": "withdraw", "application": "00000000-0000-8000-8000-000000000002"}}),
             ),
             (
+                "health-proposals",
+                json!({"v": 1, "proposal": "00000000-0000-8000-8000-000000000001", "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "propose", "parts": 1, "digest": "00", "expires_at_ms": 1_653_000_000_124i64,
+                        "by": "cdc-1"}}),
+            ),
+            (
                 "alerts",
                 json!({"v": 1, "district": 310_101, "at_ms": 1_653_000_000_123i64,
                     "action": {"type": "raised", "alert": "00310101-0000-8000-8000-000000000001",
@@ -167,6 +176,7 @@ mod tests {
             "applications" => ApplicationEvent::try_parse(&bytes).map(|event| json!(event)),
             "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
             "trips" => TripEvent::try_parse(&bytes).map(|event| json!(event)),
+            "health-proposals" => ProposalEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),
         };
         read.map_err(|error| error.to_string())

@@ -27,7 +27,8 @@ pub use city::CityProfile;
 pub use code::VenueCode;
 pub use document::{Document, DocumentType};
 pub use events::{
-    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ScanEvent, TestEvent, TripEvent, VenueEvent,
+    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ProposalEvent, ScanEvent, TestEvent, TripEvent,
+    VenueEvent,
 };
 pub use keys::KeyRing;
 pub use person::PersonKey;

@@ -4,6 +4,8 @@
 pub const SCANS: &str = "scans";
 /// Health-code changes, keyed by person.
 pub const HEALTH: &str = "health";
+/// Bulk changes of health codes until a second account releases them, keyed by proposal.
+pub const HEALTH_PROPOSALS: &str = "health-proposals";
 /// Test results, keyed by person.
 pub const TESTS: &str = "tests";
 /// Venue directory, keyed by venue.
@@ -26,7 +28,7 @@ pub const SCAN_RANGES: &str = "scan-ranges";
 const HISTORY_MS: &str = "2678400000";
 /// How long accepted scans stay on Kafka, in milliseconds: 14 days.
 const SCAN_RETENTION_MS: &str = "1209600000";
-/// How long dead letters, alerts and trips stay, in milliseconds: 31 days.
+/// How long dead letters, alerts, trips and bulk changes stay, in milliseconds: 31 days.
 const MONTH_MS: &str = HISTORY_MS;
 /// How long ledger records stay, in milliseconds: 31 days. Longer than scans: a partition whose last record has
 /// expired has no scan left that it speaks of, and begins anew. Not `-1`: the embedded broker takes that for a
@@ -55,6 +57,8 @@ pub struct Topics {
     pub scans: String,
     /// [`HEALTH`] with the prefix.
     pub health: String,
+    /// [`HEALTH_PROPOSALS`] with the prefix.
+    pub health_proposals: String,
     /// [`TESTS`] with the prefix.
     pub tests: String,
     /// [`VENUES`] with the prefix.
@@ -80,6 +84,7 @@ impl Topics {
         Self {
             scans: name(SCANS),
             health: name(HEALTH),
+            health_proposals: name(HEALTH_PROPOSALS),
             tests: name(TESTS),
             venues: name(VENUES),
             applications: name(APPLICATIONS),
@@ -118,6 +123,7 @@ impl Topics {
             spec(&self.alerts, partitions, MONTH),
             // Folded like alerts: compaction would keep the last event of a lorry, and its trips are made of all.
             spec(&self.trips, partitions, MONTH),
+            spec(&self.health_proposals, partitions, MONTH),
             spec(&self.dead_letters, 1, MONTH),
             spec(&self.identities, partitions, COMPACTED),
             spec(&self.scan_ranges, partitions, LEDGER),

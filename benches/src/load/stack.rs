@@ -45,6 +45,7 @@ impl Stack {
         command.args(["--listen-query", &address(query)]);
         command.args(["--kafka-port", &kafka.to_string(), "--clickhouse-port", &clickhouse.to_string()]);
         // The limits are for clients; what is measured here is the gateway.
+        command.env("VENUECODE_AUTOMATIC_FEEDS", crate::tokens::HOLDER);
         command.env("VENUECODE_LIMIT_SCANS_PER_SECOND", "100000000").env("VENUECODE_LIMIT_SCANS_BURST", "100000000");
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;

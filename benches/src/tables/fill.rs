@@ -96,6 +96,9 @@ impl Filler {
                 issuer: "上海市疾控中心".to_owned(),
                 evidence: format!("SH-2022-{number:08}"),
                 reason: "常规".to_owned(),
+                sent_by: Some("cdc-feed".to_owned()),
+                release: None,
+                newest: None,
             };
             self.send(&self.topics.health, &who.to_hex(), &health)?;
         }
@@ -108,6 +111,8 @@ impl Filler {
                 resulted_at: sampled_at + 3_600,
                 result: TestResult::Negative,
                 laboratory: "华山医院".to_owned(),
+                sent_by: Some("lab-feed".to_owned()),
+                newest: None,
             };
             self.send(&self.topics.tests, &who.to_hex(), &test)?;
         }

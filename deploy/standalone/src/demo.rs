@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use benches::demo::DemoArgs;
-use benches::tokens::TokenConfig;
+use benches::tokens::{HOLDER, TokenConfig};
 use clap::Args;
 
 use crate::services;
@@ -39,7 +39,8 @@ pub async fn run(mut command: DemoCommand) -> anyhow::Result<()> {
     }
     let scratch = tempfile::Builder::new().prefix("venuecode-demo-").tempdir().context("no temporary directory")?;
     let data = command.data.take().unwrap_or_else(|| scratch.path().to_owned());
-    let up = UpArgs::on_free_ports(data, CITY)?;
+    let mut up = UpArgs::on_free_ports(data, CITY)?;
+    up.automatic_feeds.push(HOLDER.to_owned());
     let addresses = up.addresses();
     let url = |address| format!("http://{}", services::reachable(address)).parse().context("an address is no URL");
     command.demo.gateway.gateway = url(addresses.ingest)?;

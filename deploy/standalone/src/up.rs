@@ -49,6 +49,9 @@ pub struct UpArgs {
     /// City profile: the name of a built-in one, or the path of a .toml file.
     #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     city: String,
+    /// Accounts of automatic health feeds, whose bulk changes need no second account; separated by commas.
+    #[arg(long, env = "VENUECODE_AUTOMATIC_FEEDS", value_name = "ACCOUNT", value_delimiter = ',')]
+    pub automatic_feeds: Vec<String>,
     /// Keep ClickHouse's system.query_log, for two days or until the next start.
     #[arg(long, env = "VENUECODE_QUERY_LOG", default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     query_log: bool,
@@ -187,6 +190,7 @@ async fn start_services(
             "ingest" => {
                 environment.push(("VENUECODE_SPOOL", data.join("spool").into()));
                 environment.push(("VENUECODE_TABLES", data.join("tables").into()));
+                environment.push(("VENUECODE_AUTOMATIC_FEEDS", args.automatic_feeds.join(",").into()));
             }
             "query-api" => environment.push((fonts::FONTS_VARIABLE, fonts::folder()?.into())),
             _ => {}
@@ -248,6 +252,7 @@ impl UpArgs {
             kafka: KafkaArgs::embedded(),
             clickhouse: None,
             city: city.to_owned(),
+            automatic_feeds: Vec::new(),
             query_log: false,
         })
     }

@@ -1,22 +1,26 @@
-//! `POST /v1/health-codes:batch`: the authority's feed of health-code changes.
+//! `POST /v1/health-codes:batch`: the authority's feed of health-code changes; and `POST /v1/health-proposals/{id}/release`,
+//! by which a second account lets a bulk change happen.
 
 use std::sync::Arc;
 
 use axum::{
-    extract::{Request, State},
+    extract::{Path, Request, State},
     response::Response,
 };
 use schemas::{Colour, HealthEvent, PersonKey, UnixSeconds, events};
 use serde::Deserialize;
 use service::{Caller, Problem};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
+    bulk::{self, Change, ProposalAnswer, ReleaseAnswer},
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, MAX_REASON_CHARS, PersonReceipt},
     fields::{Field, Object, Text, check_plain_text, one_of, read},
-    ndjson::BatchAnswer,
+    ndjson::{BatchAnswer, LINES_PER_TURN, lines},
     person::{self, DOCUMENT, DocumentRequest, PERSON},
+    spool::Messages,
     state::{Gateway, now_ms},
     tables::Table,
     time,
@@ -77,11 +81,14 @@ fn colours() -> String {
 
 /// Takes up to 10,000 health-code changes, one JSON object per line
 ///
-/// Each line has its own outcome; a broken one does not stop the others.
+/// Each line has its own outcome; a broken one does not stop the others. A batch by which the account would have turned
+/// more people yellow or red within an hour than one account may is a bulk change: none of it is in force before another
+/// account has sent the same batch to `/v1/health-proposals/{id}/release`.
 #[utoipa::path(post, path = "/v1/health-codes:batch", tag = "feeds",
     request_body(content = HealthLine<'static>, content_type = "application/x-ndjson"),
     responses(
         (status = 200, description = "The outcome of each line", body = BatchAnswer<PersonReceipt>),
+        (status = 202, description = "A bulk change: kept until another account releases it", body = ProposalAnswer),
         (status = "4XX", description = "The batch as a whole was not taken", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`kafka-unavailable`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -90,18 +97,62 @@ pub async fn post(
     caller: Caller,
     request: Request,
 ) -> Result<Response, IngestError> {
-    let now = now_ms() / 1000;
-    let gateway = &*gateway;
-    feed::take_batch(gateway, caller.subject(), request, Table::Health, |line, messages| {
-        let event = read::<HealthLine<'_>>(line)?.check(gateway, now)?;
+    let (gateway, account) = (&*gateway, &caller.claims().sub);
+    let batch = feed::receive(gateway, caller.subject(), request).await?;
+    let changes = read_changes(gateway, account, &batch.body).await;
+    let Some(_on_their_way) = bulk::let_through(gateway, account, &changes, now_ms()) else {
+        return bulk::propose(gateway, account, changes, now_ms()).await;
+    };
+    let mut changes = changes.into_iter();
+    let store = |_: &[u8], messages: &mut Messages| {
+        let event = changes.next().ok_or(IngestError::Internal)?.1?;
         messages.push(&event.person.to_hex(), &event)?;
         Ok(PersonReceipt { person: event.person })
-    })
-    .await
+    };
+    Ok(feed::store(gateway, caller.subject(), &batch, Table::Health, store).await)
+}
+
+/// Releases a bulk change
+///
+/// Another account than the one that made it sends the same changes, in whatever order; then they are in force. Whether
+/// they are the same, and in time, is decided in the order in which things were sent: `follow` tells.
+#[utoipa::path(post, path = "/v1/health-proposals/{id}/release", tag = "feeds",
+    params(("id" = Uuid, Path, description = "The bulk change")),
+    request_body(content = HealthLine<'static>, content_type = "application/x-ndjson"),
+    responses(
+        (status = 202, description = "Kept, to be decided", body = ReleaseAnswer),
+        (status = "4XX", description = "The batch as a whole was not taken", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`kafka-unavailable`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn release(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, IngestError> {
+    let (gateway, account) = (&*gateway, &caller.claims().sub);
+    let proposal: Uuid =
+        id.parse().map_err(|_| IngestError::invalid("id", "expected the identity of a bulk change"))?;
+    let batch = feed::receive(gateway, caller.subject(), request).await?;
+    let changes = read_changes(gateway, account, &batch.body).await;
+    bulk::release(gateway, account, proposal, changes, now_ms()).await
+}
+
+/// Reads and checks each line.
+async fn read_changes(gateway: &Gateway, account: &str, body: &[u8]) -> Vec<Change> {
+    let (mut changes, now) = (Vec::new(), now_ms() / 1000);
+    for (at, (number, line)) in lines(body).enumerate() {
+        if at % LINES_PER_TURN == LINES_PER_TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+        let event = read::<HealthLine<'_>>(line).and_then(|line| line.check(gateway, account, now));
+        changes.push((number, event));
+    }
+    changes
 }
 
 impl HealthLine<'_> {
-    fn check(&self, gateway: &Gateway, now: UnixSeconds) -> Result<HealthEvent, IngestError> {
+    fn check(&self, gateway: &Gateway, account: &str, now: UnixSeconds) -> Result<HealthEvent, IngestError> {
         if self.colour == Colour::Unknown {
             return Err(IngestError::invalid("colour", colours()));
         }
@@ -123,6 +174,9 @@ impl HealthLine<'_> {
             issuer: self.issuer.to_string(),
             evidence: self.evidence.to_string(),
             reason: self.reason.to_string(),
+            sent_by: Some(account.to_owned()),
+            release: None,
+            newest: None,
         })
     }
 }

@@ -80,9 +80,9 @@ pub async fn post(
     request: Request,
 ) -> Result<Response, IngestError> {
     let now = now_ms() / 1000;
-    let gateway = &*gateway;
+    let (gateway, account) = (&*gateway, &caller.claims().sub);
     feed::take_batch(gateway, caller.subject(), request, Table::Tests, |line, messages| {
-        let event = read::<TestLine<'_>>(line)?.check(gateway, now)?;
+        let event = read::<TestLine<'_>>(line)?.check(gateway, account, now)?;
         messages.push(&event.person.to_hex(), &event)?;
         Ok(PersonReceipt { person: event.person })
     })
@@ -90,7 +90,7 @@ pub async fn post(
 }
 
 impl TestLine<'_> {
-    fn check(&self, gateway: &Gateway, now: UnixSeconds) -> Result<TestEvent, IngestError> {
+    fn check(&self, gateway: &Gateway, account: &str, now: UnixSeconds) -> Result<TestEvent, IngestError> {
         if self.result == TestResult::None {
             return Err(IngestError::invalid("result", results()));
         }
@@ -102,7 +102,15 @@ impl TestLine<'_> {
             return Err(IngestError::invalid("resulted_at", "expected a time not before `sampled_at`"));
         }
         check_plain_text("laboratory", &self.laboratory, MAX_NAME_CHARS)?;
-        let laboratory = self.laboratory.to_string();
-        Ok(TestEvent { v: events::VERSION, person, sampled_at, resulted_at, result: self.result, laboratory })
+        Ok(TestEvent {
+            v: events::VERSION,
+            person,
+            sampled_at,
+            resulted_at,
+            result: self.result,
+            laboratory: self.laboratory.to_string(),
+            sent_by: Some(account.to_owned()),
+            newest: None,
+        })
     }
 }

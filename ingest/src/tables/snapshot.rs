@@ -1,7 +1,7 @@
 //! Snapshots of the tables in the gateway's own directory, so that a gateway that starts need not read years of topics.
 //!
 //! A snapshot is only a head start. It says how far the topics were read at least when it was begun, and reading goes on
-//! from the last message that it knows: applying messages twice changes nothing, as the newest wins. Whatever does not
+//! from the last message that it knows: applying messages twice changes nothing, as the greatest rank wins. Whatever does not
 //! fit is left alone, and the topics are read whole.
 
 mod format;
@@ -104,7 +104,7 @@ impl Snapshots {
             tables.clear();
             return Err(error.into());
         }
-        tables.resume(&head.marks, head.fed);
+        tables.resume(&head.marks, head.fed.clone());
         *self.written.lock() = (head.marks.clone(), head.written_at_ms);
         let (venues, persons) = (tables.venues.len(), tables.health.len());
         tracing::info!(venues, persons, elapsed_ms = started.elapsed().as_millis(), "read the snapshot of the tables");

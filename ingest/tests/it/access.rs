@@ -22,6 +22,7 @@ const DOORS: &[Door] = &[
     ("POST", "/v1/scans", Some(&[Device, Citizen])),
     ("POST", "/v1/scans:batch", Some(&[Device])),
     ("POST", "/v1/health-codes:batch", Some(&[Feed])),
+    ("POST", "/v1/health-proposals/{id}/release", Some(&[Feed])),
     ("POST", "/v1/tests:batch", Some(&[Feed])),
     ("POST", "/v1/venues:batch", Some(&[Admin])),
     ("GET", "/v1/codes/{code}", Some(&[Device, Citizen, Operator, Reviewer, Admin])),

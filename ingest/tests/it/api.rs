@@ -15,6 +15,7 @@ async fn the_api_document_has_every_route() {
         ("/v1/scans", "post"),
         ("/v1/scans:batch", "post"),
         ("/v1/health-codes:batch", "post"),
+        ("/v1/health-proposals/{id}/release", "post"),
         ("/v1/tests:batch", "post"),
         ("/v1/venues:batch", "post"),
         ("/v1/codes/{code}", "get"),
@@ -93,7 +94,8 @@ async fn only_the_feed_of_health_codes_takes_a_colour() {
             }
         }
     }
-    assert_eq!(takers, ["post /v1/health-codes:batch"]);
+    // The second one only says what another account has to have sent as well.
+    assert_eq!(takers, ["post /v1/health-codes:batch", "post /v1/health-proposals/{id}/release"]);
     gateway.stop().await;
 }
 

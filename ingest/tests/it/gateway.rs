@@ -185,6 +185,7 @@ impl Gateway {
         let role = match path {
             "/v1/venues:batch" => Role::Admin,
             "/v1/health-codes:batch" | "/v1/tests:batch" => Role::Feed,
+            path if path.starts_with("/v1/health-proposals/") => Role::Feed,
             path if path.starts_with("/v1/alerts/") => Role::Supervisor,
             path if path.starts_with("/v1/") => Role::Device,
             _ => return request,

@@ -8,6 +8,7 @@ mod access;
 mod alerts;
 mod api;
 mod applications;
+mod bulk;
 mod cities;
 mod codes;
 mod feeds;

@@ -12,6 +12,8 @@ use crate::refusal::told;
 
 /// How long a message may take to be acknowledged.
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+/// So many messages are on their way at once: fewer than the producer's queue holds, however many there are.
+const MESSAGES_AT_ONCE: usize = 10_000;
 /// How long an insert may take.
 const INSERT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -66,21 +68,23 @@ impl Outlet {
 /// # Errors
 /// When Kafka does not acknowledge one.
 pub async fn send(producer: &FutureProducer, messages: &[Message]) -> anyhow::Result<()> {
-    // All are handed over before the first is waited for, so that they travel together and in their order.
-    let sent: Vec<_> = messages
-        .iter()
-        .map(|message| {
-            let record = FutureRecord::to(&message.topic).key(&message.key).payload(&message.value);
-            producer.send_result(record).map_err(|(error, _)| error)
-        })
-        .collect();
-    for delivery in sent {
-        let delivery = delivery.context("cannot hand a message over")?;
-        let delivered = tokio::time::timeout(SEND_TIMEOUT, delivery).await.context("Kafka does not answer")?;
-        delivered
-            .map_err(|_| anyhow!("the producer has ended"))?
-            .map_err(|(error, _)| error)
-            .context("Kafka did not take a message")?;
+    for some in messages.chunks(MESSAGES_AT_ONCE) {
+        // These are handed over before the first is waited for, so that they travel together and in their order.
+        let sent: Vec<_> = some
+            .iter()
+            .map(|message| {
+                let record = FutureRecord::to(&message.topic).key(&message.key).payload(&message.value);
+                producer.send_result(record).map_err(|(error, _)| error)
+            })
+            .collect();
+        for delivery in sent {
+            let delivery = delivery.context("cannot hand a message over")?;
+            let delivered = tokio::time::timeout(SEND_TIMEOUT, delivery).await.context("Kafka does not answer")?;
+            delivered
+                .map_err(|_| anyhow!("the producer has ended"))?
+                .map_err(|(error, _)| error)
+                .context("Kafka did not take a message")?;
+        }
     }
     Ok(())
 }

@@ -227,6 +227,9 @@ pub fn health_event(who: u64, colour: Colour, since: i64) -> HealthEvent {
         issuer: text("city CDC"),
         evidence: text("E-1"),
         reason: text("screening"),
+        sent_by: None,
+        release: None,
+        newest: None,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     answer::{self, Visit},
     exposure::{self, Caps, Contact, ContactScan, Encounter, IndexVisit, Passage},
     input::{self, Fields, PERSON},
-    store::{TimeRange, VenueNames},
+    store::{TimeRange, VenueNames, VisitRow},
 };
 
 const DEFAULT_WINDOW_MINUTES: u32 = 30;
@@ -146,16 +146,16 @@ pub async fn trace(
     let limits = state.limits();
     let time = TimeRange { from: params.from, to: params.to };
     let either_or_s = state.either_or_s();
-    let (rows, more_visits) =
-        state.store().visits(params.person, time, limits.max_visits as usize, either_or_s).await?;
-    let visits: Vec<_> = rows.iter().map(|row| IndexVisit { venue: row.venue_id, at: row.scanned_at }).collect();
+    let of_person = state.store().visits(params.person, time, limits.max_visits as usize, either_or_s).await?;
+    let index_visit = |row: &VisitRow| IndexVisit { venue: row.venue_id, at: row.scanned_at };
+    let visits: Vec<_> = of_person.asked_for().map(index_visit).collect();
 
     let reach_s = params.window_minutes * 60;
     let windows = exposure::merged(&visits, reach_s, either_or_s);
     // Contacts are met at the person's own venues only, so the names need not wait for the contacts.
     let (scans, names) = tokio::try_join!(
         state.store().scans_in_windows(params.person, &windows, limits.max_contact_scans as usize),
-        state.store().venue_names(visits.iter().map(|visit| visit.venue)),
+        state.store().venue_names(of_person.scans.iter().map(|(row, _)| row.venue_id)),
     )?;
 
     let caps = Caps { contacts: params.limit as usize, encounters: limits.max_encounters.into(), pairs: MAX_PAIRS };
@@ -176,9 +176,9 @@ pub async fn trace(
             from: answer::time(params.from),
             to: answer::time(params.to),
             window_minutes: params.window_minutes,
-            visits: answer::visits(&rows, &names),
+            visits: answer::visits(&of_person, &names, state.beliefs()),
             contact_count: contacts.found,
-            truncated: more_visits || contacts.listed.len() < contacts.found,
+            truncated: of_person.more || contacts.listed.len() < contacts.found,
             contacts: contacts.listed.into_iter().map(|contact| contact_answer(contact, reach_s, &names)).collect(),
             limits,
         })

@@ -52,7 +52,8 @@ pub async fn visits(
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
 
-    let (rows, truncated) = state.store().visits(person, time, limit as usize, state.either_or_s()).await?;
-    let names = state.store().venue_names(rows.iter().map(|row| row.venue_id)).await?;
-    Ok(Json(VisitsResponse { person, visits: answer::visits(&rows, &names), truncated }))
+    let visits = state.store().visits(person, time, limit as usize, state.either_or_s()).await?;
+    let names = state.store().venue_names(visits.scans.iter().map(|(row, _)| row.venue_id)).await?;
+    let truncated = visits.more;
+    Ok(Json(VisitsResponse { person, visits: answer::visits(&visits, &names, state.beliefs()), truncated }))
 }

@@ -1,11 +1,12 @@
--- Purpose: where a person was, oldest first, with the scans of some seconds before, which may be repeated by the first ones.
+-- Purpose: where a person was, oldest first, with the scans of some seconds before, which the first ones may repeat or be
+-- implausible after.
 -- Parameters: person; lead (inclusive), since (inclusive) and until (exclusive), seconds since 1970; limit, of the scans from
 --   since on.
 -- Sorting key: scans_by_person (person_id, scanned_at), both columns.
-SELECT venue_id, scanned_at, method, direction, verdict, colour
+SELECT venue_id, scanned_at, method, direction, verdict, colour, toString(category) AS category
 FROM
 (
-    SELECT venue_id, scanned_at, method, direction, verdict, colour, stream, kafka_offset
+    SELECT venue_id, scanned_at, method, direction, verdict, colour, category, stream, kafka_offset
     FROM scans_by_person
     WHERE person_id = {person:UInt64}
       AND scanned_at >= toDateTime({lead:UInt32}, 'UTC')
@@ -14,7 +15,7 @@ FROM
     SELECT *
     FROM
     (
-        SELECT venue_id, scanned_at, method, direction, verdict, colour, stream, kafka_offset
+        SELECT venue_id, scanned_at, method, direction, verdict, colour, category, stream, kafka_offset
         FROM scans_by_person
         WHERE person_id = {person:UInt64}
           AND scanned_at >= toDateTime({since:UInt32}, 'UTC')

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Kind, Store, TimeRange, columns};
 use crate::{
     QueryError,
-    exposure::{Passage, without_repeats},
+    exposure::{Passage, plausibility::LOOK_BACK_S, without_repeats},
 };
 
 /// A scan of a known person.
@@ -29,6 +29,25 @@ pub struct VisitRow {
     /// Colour in force at the scan.
     #[serde(deserialize_with = "columns::colour")]
     pub colour: Colour,
+    /// Category of the venue.
+    pub category: String,
+}
+
+/// Scans of a person.
+#[derive(Debug, Clone, Default)]
+pub struct Visits {
+    /// All that were read, oldest first, with whether each is a visit that was asked for: not one before that time, nor one
+    /// that repeats another by a second method.
+    pub scans: Vec<(VisitRow, bool)>,
+    /// Whether there are more than the limit let through.
+    pub more: bool,
+}
+
+impl Visits {
+    /// The visits that were asked for.
+    pub fn asked_for(&self) -> impl Iterator<Item = &VisitRow> {
+        self.scans.iter().filter(|(_, asked_for)| *asked_for).map(|(row, _)| row)
+    }
 }
 
 /// A scan at a known venue.
@@ -55,7 +74,8 @@ pub struct VisitorRow {
 
 impl Store {
     /// The visits of a person in a time, oldest first, and whether there are more than those of the first `limit` scans. A
-    /// scan by another method at the same point within `either_or_s` seconds is the same visit (S3).
+    /// scan by another method at the same point within `either_or_s` seconds is the same visit (S3). With them come the
+    /// scans of a day before, which tell what is plausible.
     ///
     /// # Errors
     /// When ClickHouse does not answer.
@@ -65,23 +85,26 @@ impl Store {
         time: TimeRange,
         limit: usize,
         either_or_s: u32,
-    ) -> Result<(Vec<VisitRow>, bool), QueryError> {
+    ) -> Result<Visits, QueryError> {
         let query = self
             .query(include_str!("../sql/visits.sql"))
             .param("person", person.to_u64())
-            .param("lead", time.from.saturating_sub(either_or_s))
+            .param("lead", time.from.saturating_sub(either_or_s.max(LOOK_BACK_S)))
             .param("since", time.from)
             .param("until", time.to)
             .param("limit", limit + 1);
         let rows: Vec<VisitRow> = self.rows(Kind::Visits, query).await?;
         let before = rows.partition_point(|row| row.scanned_at < time.from);
         let (rows, more) = cut(rows, before + limit);
-        let mut visits = without_repeats(rows, either_or_s, |row| {
-            let VisitRow { venue_id: venue, scanned_at: at, method, direction, .. } = *row;
+        let stay = without_repeats((0..rows.len()).collect(), either_or_s, |number: &usize| {
+            let VisitRow { venue_id: venue, scanned_at: at, method, direction, .. } = rows[*number];
             Passage { person, venue, direction, at, method }
         });
-        visits.retain(|row| row.scanned_at >= time.from);
-        Ok((visits, more))
+        let mut scans: Vec<(VisitRow, bool)> = rows.into_iter().map(|row| (row, false)).collect();
+        for number in stay {
+            scans[number].1 = scans[number].0.scanned_at >= time.from;
+        }
+        Ok(Visits { scans, more })
     }
 
     /// The first `limit` scans at a venue in a time, oldest first, and whether there are more.

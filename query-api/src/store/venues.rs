@@ -7,19 +7,24 @@ use schemas::VenueId;
 use serde::Deserialize;
 
 use super::{Kind, Store, applications::districts};
-use crate::QueryError;
+use crate::{QueryError, exposure::Place};
 
 /// Venues in one query. A parameter may have 128 KiB, and a number takes up to 11 bytes.
 const MAX_VENUES: usize = 10_000;
 
-/// Names by venue; a venue that the directory does not have is not in it.
+/// Names and places by venue; a venue that the directory does not have is not in it.
 #[derive(Debug, Clone, Default)]
-pub struct VenueNames(HashMap<VenueId, String>);
+pub struct VenueNames(HashMap<VenueId, (String, Option<Place>)>);
 
 impl VenueNames {
     /// The name of a venue.
     pub fn of(&self, venue: VenueId) -> Option<&str> {
-        self.0.get(&venue).map(String::as_str)
+        self.0.get(&venue).map(|(name, _)| name.as_str())
+    }
+
+    /// Where a venue is, if it tells.
+    pub fn place_of(&self, venue: VenueId) -> Option<Place> {
+        self.0.get(&venue).and_then(|(_, place)| *place)
     }
 }
 
@@ -36,6 +41,14 @@ pub struct OwnerRow {
 struct NameRow {
     venue_id: VenueId,
     name: String,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+}
+
+impl NameRow {
+    fn place(&self) -> Option<Place> {
+        Some(Place { latitude: self.latitude?, longitude: self.longitude? })
+    }
 }
 
 /// A venue as the directory has it.
@@ -124,7 +137,10 @@ impl Store {
         for venues in venues.chunks(MAX_VENUES) {
             let query = self.query(include_str!("../sql/venue_names.sql")).param("venues", venues);
             let rows = self.rows::<NameRow>(Kind::VenueNames, query).await?;
-            names.extend(rows.into_iter().map(|row| (row.venue_id, row.name)));
+            names.extend(rows.into_iter().map(|row| {
+                let place = row.place();
+                (row.venue_id, (row.name, place))
+            }));
         }
         Ok(VenueNames(names))
     }

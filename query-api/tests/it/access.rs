@@ -3,7 +3,10 @@
 use benches::doors::{Door, try_all};
 use reqwest::{Method, Response};
 use schemas::access::{
-    Role::{self, Admin, Citizen, Dashboard, District, Epidemiologist, Operator, Regulator, Reviewer, Supervisor},
+    Role::{
+        self, Admin, Auditor, Citizen, Dashboard, District, Epidemiologist, Feed, Operator, Regulator, Reviewer,
+        Supervisor,
+    },
     Scope,
 };
 
@@ -24,6 +27,7 @@ const DOORS: &[Door] = &[
     ("GET", "/v1/trips", Some(&[Citizen, District, Supervisor])),
     ("GET", "/v1/trips/{id}", Some(&[Citizen, District, Supervisor])),
     ("GET", "/v1/checkpoints", Some(Role::ALL)),
+    ("GET", "/v1/health-proposals/{id}", Some(&[Feed, Supervisor, Auditor])),
     ("GET", "/healthz", None),
     ("GET", "/readyz", None),
     ("GET", "/metrics", None),

@@ -24,9 +24,9 @@ async fn visits_come_oldest_first_with_names_of_the_newest_directory() {
         "person": person(1).to_string(),
         "visits": [
             {"venue": 7, "venue_name": "豫园商城", "scanned_at": at(MIDNIGHT), "method": "venue_code",
-             "direction": "entry", "verdict": "admit", "colour": "green"},
+             "direction": "entry", "verdict": "admit", "colour": "green", "flags": []},
             {"venue": 8, "venue_name": null, "scanned_at": at(MIDNIGHT + 60), "method": "reverse_scan",
-             "direction": "exit", "verdict": "recorded", "colour": "red"},
+             "direction": "exit", "verdict": "recorded", "colour": "red", "flags": []},
         ],
         "truncated": false,
     });

@@ -23,6 +23,11 @@ pub(super) fn contradictions(city: &CityProfile) -> Vec<Found> {
     if city.retention_days == 0 {
         findings.add("retention_days", "is zero: expected at least 1");
     }
+    let believed = &city.plausibility;
+    findings.within("plausibility.max_km_per_hour", believed.max_km_per_hour, 10, 5_000);
+    findings.within("plausibility.travel_slack_m", believed.travel_slack_m, 0, 100_000);
+    findings.within("plausibility.burst_venues", believed.burst_venues, 1, 10_000);
+    findings.within("plausibility.burst_minutes", believed.burst_minutes, 1, 24 * 60);
     directory::check(city, &mut findings);
     admission::check(city, &mut findings);
     registration::check(city, &mut findings);

@@ -5,8 +5,57 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
 
+use uuid::Uuid;
+
 use super::{EventError, Versioned, check_time, read};
 use crate::{Colour, PersonKey, TestResult, UnixSeconds};
+
+/// A colour and when it is in force.
+///
+/// Of two changes of a person the one with the greater [`Colouring::rank`] counts, so that the same changes lead to the
+/// same colour in whatever order they come and however often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Colouring {
+    /// The colour.
+    pub colour: Colour,
+    /// From when it is in force.
+    pub since: UnixSeconds,
+    /// Until when; without it, until the next change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<UnixSeconds>,
+}
+
+impl Colouring {
+    /// The later start counts; of two with the same start the graver colour, then the later end.
+    pub fn rank(&self) -> (UnixSeconds, Colour, UnixSeconds) {
+        (self.since, self.colour, self.expires_at.unwrap_or(UnixSeconds::MAX))
+    }
+}
+
+/// A test's result and when it was sampled. Of two tests of a person the one with the greater [`Sampling::rank`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sampling {
+    /// When the sample was taken.
+    pub sampled_at: UnixSeconds,
+    /// The result.
+    pub result: TestResult,
+}
+
+impl Sampling {
+    /// The later sample counts; of two that were taken at the same time, the positive one.
+    pub const fn rank(&self) -> (UnixSeconds, TestResult) {
+        (self.sampled_at, self.result)
+    }
+}
+
+/// Who let a bulk change happen that another account had made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Release {
+    /// The bulk change.
+    pub proposal: Uuid,
+    /// Account that released it (`sub` of the token); never the one that sent it.
+    pub by: String,
+}
 
 /// A health-code change. Topic `health`, key: person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +77,15 @@ pub struct HealthEvent {
     pub evidence: String,
     /// Why, as the authority words it.
     pub reason: String,
+    /// Account that sent it (`sub` of the token).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_by: Option<String>,
+    /// Who let it happen, when it was part of a bulk change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
+    /// The change that counts, when that is an earlier message of the topic: compaction keeps this one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Colouring>,
 }
 
 impl Versioned for HealthEvent {
@@ -43,13 +101,29 @@ impl HealthEvent {
     /// When it is no health-code change of a version known here, or a time cannot be.
     pub fn try_parse(message: &[u8]) -> Result<Self, EventError> {
         let event: Self = read(message)?;
-        check_colour_times(event.since, event.expires_at)?;
+        event.check()?;
         Ok(event)
+    }
+
+    /// Checks its times.
+    pub(super) fn check(&self) -> Result<(), EventError> {
+        check_colouring(self.colouring())?;
+        self.newest.map_or(Ok(()), check_colouring)
+    }
+
+    /// The change itself.
+    pub const fn colouring(&self) -> Colouring {
+        Colouring { colour: self.colour, since: self.since, expires_at: self.expires_at }
+    }
+
+    /// The change that counts of those that the message tells of.
+    pub fn counting(&self) -> Colouring {
+        counting(self.colouring(), self.newest, Colouring::rank)
     }
 }
 
-/// What tables in memory keep of a [`HealthEvent`]. Reading it takes no allocation: a gateway that starts reads one for
-/// each person of the city.
+/// What tables in memory keep of a [`HealthEvent`]: the change that counts of those that it tells of. Reading it takes
+/// no allocation: a gateway that starts reads one for each person of the city.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ColourChange {
     /// Whose code.
@@ -82,6 +156,20 @@ impl ColourChange {
             _evidence: AnyText,
             #[serde(rename = "reason")]
             _reason: AnyText,
+            #[serde(rename = "sent_by", default)]
+            _sent_by: Option<AnyText>,
+            #[serde(rename = "release", default)]
+            _release: Option<AnyRelease>,
+            #[serde(default)]
+            newest: Option<Colouring>,
+        }
+
+        #[derive(Deserialize)]
+        struct AnyRelease {
+            #[serde(rename = "proposal")]
+            _proposal: Uuid,
+            #[serde(rename = "by")]
+            _by: AnyText,
         }
 
         impl Versioned for Shape {
@@ -90,13 +178,24 @@ impl ColourChange {
             }
         }
 
-        let Shape { person, colour, since, expires_at, .. } = read(message)?;
-        check_colour_times(since, expires_at)?;
+        let Shape { person, colour, since, expires_at, newest, .. } = read(message)?;
+        let own = Colouring { colour, since, expires_at };
+        check_colouring(own)?;
+        newest.map_or(Ok(()), check_colouring)?;
+        let Colouring { colour, since, expires_at } = counting(own, newest, Colouring::rank);
         Ok(Self { person, colour, since, expires_at })
     }
 }
 
-fn check_colour_times(since: UnixSeconds, expires_at: Option<UnixSeconds>) -> Result<(), EventError> {
+/// The one of two that counts.
+fn counting<T, R: Ord>(own: T, newest: Option<T>, rank: impl Fn(&T) -> R) -> T {
+    match newest {
+        Some(newest) if rank(&newest) > rank(&own) => newest,
+        _ => own,
+    }
+}
+
+fn check_colouring(Colouring { since, expires_at, .. }: Colouring) -> Result<(), EventError> {
     check_time("since", since)?;
     let Some(expires_at) = expires_at else { return Ok(()) };
     check_time("expires_at", expires_at)?;
@@ -121,6 +220,12 @@ pub struct TestEvent {
     pub result: TestResult,
     /// Which laboratory.
     pub laboratory: String,
+    /// Account that sent it (`sub` of the token).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_by: Option<String>,
+    /// The test that counts, when that is an earlier message of the topic: compaction keeps this one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Sampling>,
 }
 
 impl Versioned for TestEvent {
@@ -137,7 +242,18 @@ impl TestEvent {
     pub fn try_parse(message: &[u8]) -> Result<Self, EventError> {
         let event: Self = read(message)?;
         check_test_times(event.sampled_at, event.resulted_at)?;
+        event.newest.map_or(Ok(()), |newest| check_time("newest", newest.sampled_at))?;
         Ok(event)
+    }
+
+    /// The test itself.
+    pub const fn sampling(&self) -> Sampling {
+        Sampling { sampled_at: self.sampled_at, result: self.result }
+    }
+
+    /// The test that counts of those that the message tells of.
+    pub fn counting(&self) -> Sampling {
+        counting(self.sampling(), self.newest, Sampling::rank)
     }
 }
 
@@ -167,6 +283,10 @@ impl TestOutcome {
             result: TestResult,
             #[serde(rename = "laboratory")]
             _laboratory: AnyText,
+            #[serde(rename = "sent_by", default)]
+            _sent_by: Option<AnyText>,
+            #[serde(default)]
+            newest: Option<Sampling>,
         }
 
         impl Versioned for Shape {
@@ -175,8 +295,10 @@ impl TestOutcome {
             }
         }
 
-        let Shape { person, sampled_at, resulted_at, result, .. } = read(message)?;
+        let Shape { person, sampled_at, resulted_at, result, newest, .. } = read(message)?;
         check_test_times(sampled_at, resulted_at)?;
+        newest.map_or(Ok(()), |newest| check_time("newest", newest.sampled_at))?;
+        let Sampling { sampled_at, result } = counting(Sampling { sampled_at, result }, newest, Sampling::rank);
         Ok(Self { person, sampled_at, result })
     }
 }
@@ -248,25 +370,45 @@ mod tests {
     #[test]
     fn what_tables_read_is_what_the_whole_message_says() {
         let health = json!({"v": 1, "person": "1123456789abcdef", "colour": "red", "since": 1_653_000_000,
-            "expires_at": 1_653_000_002, "issuer": "CDC", "evidence": "E1", "reason": "contact"});
+            "expires_at": 1_653_000_002, "issuer": "CDC", "evidence": "E1", "reason": "contact", "sent_by": "cdc-1",
+            "release": {"proposal": "00000000-0000-8000-8000-000000000001", "by": "cdc-2"},
+            "newest": {"colour": "green", "since": 1_653_000_100}});
         for message in broken(&health) {
             let whole = HealthEvent::try_parse(&message).map_err(|error| error.to_string());
-            let whole = whole.map(|HealthEvent { person, colour, since, expires_at, .. }| ColourChange {
-                person,
-                colour,
-                since,
-                expires_at,
+            let whole = whole.map(|event| {
+                let Colouring { colour, since, expires_at } = event.counting();
+                ColourChange { person: event.person, colour, since, expires_at }
             });
             assert_eq!(ColourChange::try_parse(&message).map_err(|error| error.to_string()), whole);
         }
         let test = json!({"v": 1, "person": "1123456789abcdef", "sampled_at": 1_653_000_000,
-            "resulted_at": 1_653_000_002, "result": "negative", "laboratory": "L1"});
+            "resulted_at": 1_653_000_002, "result": "negative", "laboratory": "L1", "sent_by": "lab-1",
+            "newest": {"sampled_at": 1_653_000_100, "result": "positive"}});
         for message in broken(&test) {
             let whole = TestEvent::try_parse(&message).map_err(|error| error.to_string());
-            let whole =
-                whole.map(|TestEvent { person, sampled_at, result, .. }| TestOutcome { person, sampled_at, result });
+            let whole = whole.map(|event| {
+                let Sampling { sampled_at, result } = event.counting();
+                TestOutcome { person: event.person, sampled_at, result }
+            });
             assert_eq!(TestOutcome::try_parse(&message).map_err(|error| error.to_string()), whole);
         }
+    }
+
+    #[test]
+    fn a_later_start_counts_then_the_graver_colour_then_the_later_end() {
+        let colouring = |since, colour, expires_at| Colouring { colour, since, expires_at };
+        let rising = [
+            colouring(5, Colour::Red, None),
+            colouring(6, Colour::Green, Some(9)),
+            colouring(6, Colour::Green, None),
+            colouring(6, Colour::Yellow, Some(7)),
+            colouring(6, Colour::Red, Some(7)),
+        ];
+        assert!(rising.is_sorted_by(|a, b| a.rank() < b.rank()));
+        let sampling = |sampled_at, result| Sampling { sampled_at, result };
+        let rising =
+            [sampling(5, TestResult::Positive), sampling(6, TestResult::Negative), sampling(6, TestResult::Positive)];
+        assert!(rising.is_sorted_by(|a, b| a.rank() < b.rank()));
     }
 
     #[test]

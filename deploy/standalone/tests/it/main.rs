@@ -6,8 +6,10 @@
 mod agreement;
 mod alerts;
 mod applications;
+mod bulk;
 mod dead_letters;
 mod exec;
+mod health_agrees;
 mod identities;
 mod nyc;
 mod posters;

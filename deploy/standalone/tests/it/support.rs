@@ -168,7 +168,8 @@ pub fn http_send(
     body: &str,
 ) -> anyhow::Result<(String, String)> {
     let mut stream = TcpStream::connect(address)?;
-    let media_type = if target.ends_with(":batch") { "application/x-ndjson" } else { "application/json" };
+    let is_batch = target.ends_with(":batch") || target.ends_with("/release");
+    let media_type = if is_batch { "application/x-ndjson" } else { "application/json" };
     write!(
         stream,
         "{method} {target} HTTP/1.0\r\nAuthorization: Bearer {token}\r\nContent-Type: {media_type}\r\n\

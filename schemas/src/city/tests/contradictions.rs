@@ -8,6 +8,12 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
     ("shanghai", "zh = \"上海\"", "zh = \" \"", "name.zh: is empty: expected a text"),
     ("shanghai", "utc_offset_minutes = 480", "utc_offset_minutes = 1440", "is not an offset: expected -1439 to 1439"),
     ("shanghai", "retention_days = 30", "retention_days = 0", "is zero: expected at least 1"),
+    (
+        "shanghai",
+        "[application]\n",
+        "[plausibility]\nmax_km_per_hour = 0\n[application]\n",
+        "plausibility.max_km_per_hour: is 0: expected 10 to 5000",
+    ),
     // Classes.
     (
         "shanghai",

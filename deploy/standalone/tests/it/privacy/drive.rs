@@ -82,6 +82,15 @@ pub fn bodies() -> Vec<Body> {
             )
         },
         Body {
+            plain: &["issuer", "evidence", "reason"],
+            status: 202,
+            ..line(
+                "/v1/health-proposals/{id}/release",
+                Role::Feed,
+                json!({"document": card, "colour": "red", "since": at(-60), "issuer": "疾控", "evidence": "E1", "reason": "密接"}),
+            )
+        },
+        Body {
             plain: &["laboratory"],
             ..line(
                 "/v1/tests:batch",
