@@ -12,7 +12,6 @@ mod openapi;
 mod oracle;
 mod poster_route;
 mod posters;
-mod printed;
 mod process;
 mod readiness;
 mod rows;
