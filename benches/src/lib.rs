@@ -18,7 +18,7 @@ pub mod oracle;
 pub mod printed;
 pub mod query;
 pub mod simulate;
-mod stack;
+pub mod stack;
 pub mod tables;
 pub mod terminal;
 pub mod tokens;

@@ -1,5 +1,6 @@
 //! Starts the whole of VenueCode with data of its own, and stops it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -49,7 +50,11 @@ impl Stack {
         command.args(["--listen-ingest", &address(ingest), "--listen-processor", &address(processor)]);
         command.args(["--listen-query", &address(query)]);
         command.args(["--kafka-port", &kafka.to_string(), "--clickhouse-port", &clickhouse.to_string()]);
-        command.args(flags).envs(environment.iter().copied());
+        command.args(flags);
+        for name in variables_of_others() {
+            command.env_remove(name);
+        }
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let url = |port| Url::parse(&format!("http://{}", address(port)));
@@ -98,6 +103,17 @@ impl Stack {
         let tail = &log[log.len().saturating_sub(LOG_TAIL_BYTES)..];
         format!("its log ends with\n{}", String::from_utf8_lossy(tail))
     }
+}
+
+/// What is set here for another installation, such as by a surrounding `venuecode exec`, and not for one that is started
+/// by itself: all but where its engines are and which.
+pub fn variables_of_others() -> impl Iterator<Item = OsString> {
+    const KEPT: [&str; 4] = ["VENUECODE_LIBCHDB", "VENUECODE_CACHE", "VENUECODE_KAFKA_JARS", "VENUECODE_KAFKA_ENGINE"];
+    let is_other = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("VENUECODE_") && !KEPT.contains(&name.as_ref())
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(is_other)
 }
 
 /// Ports that are free now.

@@ -144,7 +144,7 @@ async fn gatherings(office: &Office<'_>, sheet: &mut Sheet) {
         }
         Ok(list(verdicts))
     };
-    let promise = "whose codes hold from their start to their end (our reading)";
+    let promise = "the code of a gathering holds from its start to its end (our reading)";
     let expected = "409 code-not-in-force code, admit, 409 code-not-in-force code";
     sheet.rule("in-its-time", "S2 应用范围4", promise, expected, found).await;
 }
@@ -161,7 +161,7 @@ async fn posters(office: &Office<'_>, shop: &Venue, sheet: &mut Sheet) {
     let promise = "the code is set into the city's template";
     sheet.rule("poster", "S2 申领步骤", promise, &shop.url, api.qr_code(&operator, shop)).await;
     let apps = ["皖事通", "支付宝", "微信", "云闪付"];
-    let promise = "it names the four apps that scan it";
+    let promise = "the poster names the four apps that scan its code";
     sheet.rule("apps", "S2 规范4", promise, &apps.join(", "), api.words_on(&operator, shop, &apps)).await;
     let found = async {
         let known = office.until_looked_up(&shop.code, "taken").await?;
@@ -250,7 +250,7 @@ async fn abnormal(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> 
     };
     let promise = "an abnormal result leads to measures: the district is told";
     sheet.rule("alert", "S2 规范5", promise, "abnormal_colour red, abnormal_colour yellow", found).await;
-    let promise = "its own district: another one sees none";
+    let promise = "the district of the place is told, and no other";
     sheet.rule("own-district", "S2 规范5", promise, "0", api.alerts_elsewhere(YINGDONG)).await;
     let promise = "the office acts on it, and says what became of the person";
     let expected = "acknowledged, disposed, 闭环转运";

@@ -1,12 +1,15 @@
 //! Posters as they come from the printer.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::api::{Answer, Api, Caller, list};
 use super::office::{Office, Venue};
 use crate::printed::{Picture, page_sizes_mm, text_of};
+
+/// Pixels per inch of what a phone sees in a few frames, since a hand does not keep its distance.
+const FRAMES_DPI: [u16; 3] = [100, 107, 115];
 
 impl Api {
     /// The poster of a venue, once the directory has it.
@@ -32,10 +35,32 @@ impl Api {
         Ok(list(words.iter().filter(|word| text.contains(**word)).map(|word| (*word).to_owned())))
     }
 
-    /// What the QR code on a poster says, as a phone reads it.
+    /// What the QR code on a poster says, as a phone reads it from a screen and from paper.
     pub(super) async fn qr_code(&self, who: &Caller, venue: &Venue) -> anyhow::Result<String> {
-        let png = self.poster(who, venue, "size=a4&format=png&dpi=100").await?;
-        Ok(list(Picture::of_png(&png)?.qr_codes()))
+        let pdf = self.poster(who, venue, "size=a4&format=pdf").await?;
+        let (mut screen, mut paper) = (Vec::new(), Vec::new());
+        for dpi in FRAMES_DPI {
+            let png = self.poster(who, venue, &format!("size=a4&format=png&dpi={dpi}")).await?;
+            screen.extend(Picture::of_png(&png)?.qr_codes());
+            paper.extend(Picture::of_pdf(&pdf, dpi.into())?.qr_codes());
+        }
+        ensure!(!screen.is_empty() && !paper.is_empty(), "the QR code cannot be read");
+        screen.append(&mut paper);
+        screen.dedup();
+        Ok(list(screen))
+    }
+
+    /// Those of the formats that a poster comes in.
+    pub(super) async fn formats(&self, who: &Caller, venue: &Venue) -> anyhow::Result<String> {
+        let mut formats = Vec::new();
+        for (format, beginning) in [("pdf", "%PDF-"), ("svg", "<svg"), ("png", "\u{89}PNG")] {
+            let poster = self.poster(who, venue, &format!("size=a4&format={format}")).await?;
+            let latin: String = poster.iter().take(beginning.len()).map(|byte| char::from(*byte)).collect();
+            if latin.starts_with(beginning) {
+                formats.push(format.to_owned());
+            }
+        }
+        Ok(list(formats))
     }
 
     /// Width and height of a poster's page in millimetres.

@@ -106,7 +106,7 @@ async fn code(office: &Office<'_>, shop: &Venue, sheet: &mut Sheet) {
     let promise = "the code is printed and put up";
     sheet.rule("poster", "S1 4", promise, &shop.url, api.qr_code(&operator, shop)).await;
     let apps = ["爱山东", "支付宝", "微信", "山东电子健康通行卡"];
-    let promise = "its poster names the apps and mini programs that scan it";
+    let promise = "the poster names the apps and mini programs that scan its code";
     sheet.rule("apps", "S1 3", promise, &apps.join(", "), api.words_on(&operator, shop, &apps)).await;
     let found = async {
         let known = office.until_looked_up(&shop.code, "taken").await?;

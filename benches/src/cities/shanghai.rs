@@ -1,12 +1,13 @@
 //! Shanghai (S0, S3): codes and sentinels, a green code and a test of 48 hours.
 
-use chrono::{DateTime, Utc};
+mod applying;
+mod entering;
+
 use serde_json::{Value, json};
 
-use super::api::{Api, Caller, list, with};
-use super::door::{GREEN_ONLY, text};
-use super::office::{Office, Venue, state};
-use super::people::{Person, ago, time};
+use super::api::{Api, Caller, list};
+use super::door::text;
+use super::office::{Office, Venue};
 use super::records::{footfall_path, visits_path};
 use super::sheet::Sheet;
 
@@ -68,8 +69,8 @@ const CLASSES: [(&str, &str); 17] = [
 pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
     let office = Office::new(api, SHANGHAI, "legal_person", HUANGPU);
     kinds(&office, sheet).await;
-    applicants(&office, sheet).await;
-    review(&office, sheet).await;
+    applying::applicants(&office, sheet).await;
+    applying::review(&office, sheet).await;
     let [shop, compound, other]: [Venue; 3] = office
         .issue_all(vec![
             office.form("bar_restaurant", "蜀香园", "福州路5号"),
@@ -80,9 +81,9 @@ pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
         .try_into()
         .map_err(|_| anyhow::anyhow!("not three venues"))?;
     code(&office, &shop, sheet).await;
-    methods(&office, sheet).await?;
-    admission(api, (&shop, &compound), sheet).await;
-    answer(api, &shop, sheet).await;
+    entering::methods(&office, sheet).await?;
+    entering::admission(&office, (&shop, &compound), sheet).await;
+    entering::answer(api, &shop, sheet).await;
     abnormal(&office, &other, sheet).await;
     records(&office, sheet).await?;
     gaps(sheet);
@@ -102,118 +103,24 @@ async fn kinds(office: &Office<'_>, sheet: &mut Sheet) {
         )
         .await;
     let form = |id: &str, word: &str| office.form(id, &format!("{word}乙"), &format!("南京路{word}2号"));
-    sheet.rule("classes", "S3 ¶9", "so does each of the 17 classes", "17 of 17", office.kinds(&CLASSES, form)).await;
-}
-
-async fn applicants(office: &Office<'_>, sheet: &mut Sheet) {
-    let form = |name: &str| office.form("catering", name, "西藏路1号");
-    let found = async {
-        let mut outcomes = Vec::new();
-        for kind in ["government", "public_service", "company", "sole_trader", "other"] {
-            let changed = json!({"credit_code": office.organisation, "name": "测试单位", "kind": kind});
-            let form = with(&form(kind), &json!({"organisation": changed}));
-            outcomes.push(office.apply(&form).await?.outcome());
-        }
-        Ok(list(outcomes))
-    };
-    let expected = "taken, taken, taken, taken, 422 invalid-field organisation.kind";
-    let promise = "government, public services, firms and sole traders may apply, and no others";
-    sheet.rule("organisations", "S0 04", promise, expected, found).await;
-
-    let found = async {
-        let elsewhere = office.other(110_000, 1);
-        let path = elsewhere.submit(&elsewhere.form("catering", "京味楼", "西藏路3号")).await?;
-        let rejected = elsewhere.review(&path, &json!({"outcome": "reject", "reason": "not_in_this_city"})).await?;
-        Ok(format!("{}, code {}", state(&rejected), rejected["code"]))
-    };
-    let promise = "who is not registered in Shanghai gets no code";
-    sheet.rule("registered-here", "S0 04", promise, "rejected not_in_this_city, code null", found).await;
-
-    let found = async {
-        let mut mistyped = office.organisation.clone();
-        let last = mistyped.pop();
-        mistyped.push(if last == Some('0') { '1' } else { '0' });
-        let organisation = json!({"credit_code": mistyped, "name": "测试单位", "kind": "company"});
-        let form = with(&form("错码"), &json!({"organisation": organisation}));
-        // Sent as the reviewed organisation's: a wrong code is refused before it is anybody's.
-        Ok(office.apply(&form).await?.outcome())
-    };
-    let promise = "a credit code with a wrong check character (GB 32100) is none";
-    sheet.rule("credit-code", "S0 04", promise, "422 invalid-field organisation.credit_code", found).await;
-
-    let by = async |channel: &'static str, applicants: [&'static str; 3]| {
-        let mut outcomes = Vec::new();
-        for applicant in applicants {
-            let office = office.by(channel, applicant);
-            let form = office.form("catering", &format!("{channel} {applicant}"), "西藏路5号");
-            outcomes.push(office.apply(&form).await?.outcome());
-        }
-        anyhow::Ok(list(outcomes))
-    };
-    let who = ["legal_person", "agent", "employee"];
-    let promise = "by phone the legal person or an authorised agent applies";
-    let expected = "taken, taken, 422 invalid-field applicant.kind";
-    sheet.rule("by-phone", "S0 05.1", promise, expected, by("mobile", who)).await;
-    let promise = "on the platform the legal person or staff apply";
-    let expected = "taken, 422 invalid-field applicant.kind, taken";
-    sheet.rule("on-the-platform", "S0 05.3", promise, expected, by("portal", who)).await;
-}
-
-async fn review(office: &Office<'_>, sheet: &mut Sheet) {
-    let found = async {
-        let (path, submitted) = office.decided(&office.form("catering", "审核茶馆", "四川路1号")).await?;
-        let before = format!("{}, code {}", state(&submitted), submitted["code"]);
-        let approved = office.approve(&path).await?;
-        let has_code = if approved["code"].is_string() { "a code" } else { "none" };
-        Ok(format!("{before}; {}, {has_code}", state(&approved)))
-    };
-    let expected = "submitted, code null; approved, a code";
     sheet
-        .rule("review", "S0 05.2", "an application is reviewed, and its code there once approved", expected, found)
+        .rule(
+            "classes",
+            "S3 ¶9",
+            "each of the 17 classes of places gets a code in its name",
+            "17 of 17",
+            office.kinds(&CLASSES, form),
+        )
         .await;
-
-    let firm = office.other(SHANGHAI, 2);
-    let found = async {
-        let (mut paths, mut states) = (Vec::new(), Vec::new());
-        for nth in 1..=21 {
-            paths.push(firm.submit(&firm.form("catering", &format!("{nth}号店"), &format!("淮海路{nth}号"))).await?);
-        }
-        for path in &paths {
-            states.push(state(&firm.followed(path).await?));
-        }
-        let submitted = states.iter().filter(|state| *state == "submitted").count();
-        Ok(format!("{submitted} submitted, the last one {}", states.last().cloned().unwrap_or_default()))
-    };
-    let promise = "by phone an organisation gets 20 codes, and not a 21st";
-    sheet.rule("quota", "S0 05 注", promise, "20 submitted, the last one rejected quota", found).await;
-    let portal = firm.by("portal", "employee");
-    let found = async { portal.state(&portal.form("catering", "21号店", "淮海路21号")).await };
-    sheet.rule("more-codes", "S0 05 注", "whoever needs more applies on the platform", "submitted", found).await;
-
-    let firm = office.other(SHANGHAI, 3);
-    let found = async {
-        let [one, two] = [firm.api.tested("green").await?.key, firm.api.tested("green").await?.key];
-        for (nth, person) in [one, one, two].iter().enumerate() {
-            let applicant = json!({"kind": "agent", "person": person.to_string()});
-            let form = firm.form("catering", &format!("记录{nth}"), &format!("延安路{nth}号"));
-            firm.decided(&with(&form, &json!({"applicant": applicant}))).await?;
-        }
-        let mut counts = Vec::new();
-        for path in ["/v1/applications?applicant=me", "/v1/applications?organisation=me"] {
-            let answer = firm.api.ask(&firm.operator().in_person(one), path).await?.ok()?;
-            counts.push(answer["applications"].as_array().map_or(0, Vec::len).to_string());
-        }
-        Ok(list(counts))
-    };
-    let promise = "\"my records\" are one's own two, and the organisation's three";
-    sheet.rule("records", "S0 05.3", promise, "2, 3", found).await;
 }
 
 async fn code(office: &Office<'_>, shop: &Venue, sheet: &mut Sheet) {
     let (api, operator) = (office.api, office.operator());
     let promise = "the poster is downloaded and printed, with the venue's own code";
     sheet.rule("poster", "S0 05.4", promise, &shop.url, api.qr_code(&operator, shop)).await;
-    let promise = "it names the apps that scan it";
+    let promise = "the poster comes in formats for printing, for layout and for screens";
+    sheet.rule("formats", "S0 05.3, ours", promise, "pdf, svg, png", api.formats(&operator, shop)).await;
+    let promise = "the poster names the apps that scan its code";
     let apps = ["随申办", "微信", "支付宝"];
     sheet.rule("apps", "S3 ¶10", promise, "随申办, 微信, 支付宝", api.words_on(&operator, shop, &apps)).await;
     let found = async {
@@ -251,138 +158,6 @@ async fn code(office: &Office<'_>, shop: &Venue, sheet: &mut Sheet) {
     sheet.rule("reissue", "S0 02, ours", promise, expected, found).await;
 }
 
-async fn methods(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
-    let api = office.api;
-    let door = office.issue(&office.form("public_hall", "市图书馆", "淮海路1555号")).await?;
-    let found = async {
-        let person = api.tested("green").await?;
-        Ok(api.scan_own(&door, &person, json!({})).await?.verdict())
-    };
-    sheet.rule("own-phone", "S0 三", "a person scans the code with the app", "admit", found).await;
-    for (id, method, promise) in [
-        ("sentinel-code", "sentinel_health_code", "or the sentinel scans the person's health code"),
-        ("sentinel-card", "sentinel_id_card", "or reads the identity card"),
-    ] {
-        let found = async { api.seen(&door, &api.tested("green").await?.person, method).await };
-        sheet.rule(id, "S0 三", promise, "admit", found).await;
-    }
-    let fresh = async |person: Person| {
-        let known = api.coloured(person, "green").await?;
-        api.sampled(&known.person, ago(60), "negative").await?;
-        anyhow::Ok(known.person)
-    };
-    let by = async |person: Person, method: &str, reason: Option<&str>| {
-        let person = fresh(person).await?;
-        let more = json!({"method": method, "offline_reason": reason});
-        Ok::<_, anyhow::Error>(api.scan(&door, &person, more).await?.verdict())
-    };
-    let found = async {
-        Ok(list([by(api.adult()?, "manual", Some("no_smartphone")).await?, by(api.adult()?, "manual", None).await?]))
-    };
-    let promise = "whoever has no smartphone is entered by hand, and nobody else";
-    sheet.rule("by-hand", "S0 二", promise, "admit, 422 not-eligible offline_reason", found).await;
-
-    let ages = async |years: u32| {
-        // The birthday is today, and tomorrow.
-        let [had, has_not] = [(years, 0), (years, -1)].map(|(years, days)| api.aged(years, days));
-        Ok::<_, anyhow::Error>(list([by(had?, "reverse_scan", None).await?, by(has_not?, "reverse_scan", None).await?]))
-    };
-    let promise = "staff scan the paper code of minors up to the day before their 18th birthday";
-    sheet.rule("minors", "S3 ¶12", promise, "422 not-eligible offline_reason, admit", ages(18)).await;
-    let promise = "and of seniors from their 60th birthday on";
-    sheet.rule("seniors", "S3 ¶12", promise, "admit, 422 not-eligible offline_reason", ages(60)).await;
-    let found = async {
-        let disabled = by(api.adult()?, "reverse_scan", Some("disabled")).await?;
-        Ok(list([disabled, by(api.adult()?, "reverse_scan", None).await?]))
-    };
-    let promise = "and of disabled people with a certificate, not of other adults";
-    sheet.rule("disabled", "S3 ¶12", promise, "admit, 422 not-eligible offline_reason", found).await;
-
-    let expected = "manual, reverse_scan, sentinel_health_code, sentinel_id_card, venue_code";
-    let promise = "whichever way it is made, a scan is registered";
-    sheet.rule("registered", "S3 ¶10", promise, expected, api.methods_at(&door, 7)).await;
-
-    let found = async {
-        let venue = office.issue(&office.form("farmers_market", "福州菜场", "福州路13号")).await?;
-        let known = api.tested("green").await?;
-        for (method, minutes) in [("venue_code", 3), ("sentinel_id_card", 1)] {
-            let more = json!({"method": method, "scanned_at": time(ago(minutes))});
-            api.scan(&venue, &known.person, more).await?.ok()?;
-        }
-        api.visits_of_scans(known.key, &venue, 2).await
-    };
-    let promise = "at one point code or sentinel, not both: who was scanned by both was there once";
-    sheet.rule("either-or", "S3 ¶11", promise, "2 scans, 1 visits", found).await;
-    Ok(())
-}
-
-async fn admission(api: &Api, (shop, compound): (&Venue, &Venue), sheet: &mut Sheet) {
-    let promise = "public places take a green code and nothing else";
-    sheet.rule("green-code", "S3 ¶5", promise, GREEN_ONLY, api.by_colour(shop)).await;
-    let sampled = async |minutes: i64, result: &str| {
-        let person = api.coloured(api.adult()?, "green").await?.person;
-        api.sampled(&person, ago(minutes), result).await?;
-        api.seen(shop, &person, "venue_code").await
-    };
-    let found = async {
-        let untested = api.coloured(api.adult()?, "green").await?.person;
-        let [just, late] = [sampled(48 * 60 - 1, "negative").await?, sampled(48 * 60 + 1, "negative").await?];
-        let positive = sampled(60, "positive").await?;
-        Ok(list([just, late, positive, api.seen(shop, &untested, "venue_code").await?]))
-    };
-    let promise = "and a negative test sampled within 48 hours";
-    let expected = "admit, refuse test_too_old, refuse test_positive, refuse test_missing";
-    sheet.rule("48-hours", "S3 ¶5", promise, expected, found).await;
-    let found = async {
-        let untested = async |colour: &str| {
-            let person = api.coloured(api.adult()?, colour).await?.person;
-            api.seen(compound, &person, "venue_code").await
-        };
-        Ok(list([untested("green").await?, untested("yellow").await?, untested("red").await?]))
-    };
-    let promise = "residential compounds take a green code alone";
-    sheet.rule("compounds", "S3 ¶5", promise, "admit, refuse colour_yellow, refuse colour_red", found).await;
-    let found = async {
-        let untested = api.coloured(api.adult()?, "green").await?.person;
-        let mut verdicts = Vec::new();
-        for exemption in ["urgent_medical", "other"] {
-            verdicts.push(api.scan(shop, &untested, json!({"exemption": exemption})).await?.verdict());
-        }
-        let red = api.tested("red").await?.person;
-        verdicts.push(api.scan(shop, &red, json!({"exemption": "urgent_medical"})).await?.verdict());
-        Ok(list(verdicts))
-    };
-    let promise = "urgent medical care and other special cases are excepted; not from red (our reading)";
-    let expected = "admit test_missing exempted, admit test_missing exempted, refuse colour_red";
-    sheet.rule("exemptions", "S3 ¶5", promise, expected, found).await;
-    let found = async {
-        let since: DateTime<Utc> = "2022-01-01T00:00:00Z".parse()?;
-        let untested = api.coloured_between(api.adult()?, "green", (since, None)).await?.person;
-        let mut verdicts = Vec::new();
-        for last_hour in ["2022-05-22T23:59:59+08:00", "2022-05-23T00:00:00+08:00"] {
-            verdicts.push(api.scan(shop, &untested, json!({"scanned_at": last_hour})).await?.verdict());
-        }
-        Ok(list(verdicts))
-    };
-    let promise = "the test is asked for from 23 May 2022 on, and was not before";
-    sheet.rule("from-the-day", "S0, S3 ¶5", promise, "admit, refuse test_missing", found).await;
-}
-
-async fn answer(api: &Api, shop: &Venue, sheet: &mut Sheet) {
-    let sampled_at = ago(7 * 60);
-    let found = async {
-        let known = api.coloured(api.adult()?, "green").await?;
-        api.sampled(&known.person, sampled_at, "negative").await?;
-        let answer = api.answered(shop, &known).await?;
-        let parts = ["/colour", "/venue/name", "/venue/address", "/last_test/sampled_at", "/last_test/result"];
-        Ok(parts.map(|part| text(&answer, part).unwrap_or("nothing")).join(" "))
-    };
-    let promise = "the page shows colour, name and address of the place, and time and result of the last test";
-    let expected = format!("green 蜀香园 福州路5号 {} negative", time(sampled_at));
-    sheet.rule("page", "S3 ¶10, S0 01", promise, &expected, found).await;
-    sheet.rule("voice", "S3 ¶10", "and the colour is spoken", "绿码、黄码、红码", api.spoken(shop)).await;
-}
-
 async fn abnormal(office: &Office<'_>, venue: &Venue, sheet: &mut Sheet) {
     let api = office.api;
     let found = async {
@@ -393,7 +168,7 @@ async fn abnormal(office: &Office<'_>, venue: &Venue, sheet: &mut Sheet) {
     };
     let promise = "who may not enter is refused, and the district told at once";
     sheet.rule("alert", "S0 四", promise, "abnormal_colour red, abnormal_colour yellow", found).await;
-    let promise = "its own district: another one sees none";
+    let promise = "the district of the place is told, and no other";
     sheet.rule("own-district", "S0 四", promise, "0", api.alerts_elsewhere(XUHUI)).await;
     let promise = "the office acts on it, and says what became of the person";
     let expected = "acknowledged, disposed, 闭环转运";
@@ -414,21 +189,22 @@ async fn records(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
     sheet.rule("counts", "S0 05.4", promise, expected, api.counted(office, &venue, 5)).await;
     let stranger = office.other(SHANGHAI, 9);
     let found = async { Ok(api.ask(&stranger.operator(), &footfall_path(&venue)).await?.outcome()) };
-    sheet.rule("own-counts", "S0 05.4", "and another organisation does not", "403 out-of-scope id", found).await;
+    sheet
+        .rule("own-counts", "S0 05.4", "an organisation does not see another one's scans", "403 out-of-scope id", found)
+        .await;
 
     let [index, contact] = [people[0], people[1]];
     let promise = "the records serve epidemiology: who was where at the same time is found";
     sheet.rule("contacts", "S3 ¶7", promise, "人民公园", api.traced((index, contact), &venue, 5)).await;
     let everybody = Caller::everybody(index, &office.organisation, HUANGPU);
-    let promise = "and nothing else: nobody but an epidemiologist is told where somebody was";
+    let promise = "nobody but an epidemiologist is told where somebody was";
     sheet.rule("one-purpose", "S3 ¶7", promise, "epidemiologist", api.who_may(&everybody, &visits_path(index))).await;
-    let promise = "and nobody but the district and its supervisor whom a code stopped";
+    let promise = "nobody but the district and its supervisor is told whom a code stopped";
     sheet.rule("who-is-told", "S3 ¶7", promise, "district, supervisor", api.who_may(&everybody, "/v1/alerts")).await;
     Ok(())
 }
 
 fn gaps(sheet: &mut Sheet) {
-    sheet.gap("S0 04", "registered in Shanghai", "a reviewer decides; the place in the credit code is not compared");
     sheet.gap("S0 05.4", "an organisation sees the details of scans", "counts and colours only");
     sheet.gap("S0 四", "every refusal is reported", "yellow, red, positive and symptoms are; a missing test is not");
     sheet.gap("S3 ¶1", "organisations, codes and new codes of the city", "scans, people and venues only");

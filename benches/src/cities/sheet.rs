@@ -6,7 +6,7 @@ use crate::terminal::Table;
 
 /// The rules of one city, each with what became of it.
 #[derive(Debug)]
-pub(super) struct Sheet {
+pub struct Sheet {
     city: &'static str,
     rules: Vec<Rule>,
     gaps: Vec<Gap>,
@@ -53,15 +53,18 @@ impl Sheet {
         self.gaps.push(Gap { source, promise, instead });
     }
 
-    pub(super) fn passed(&self) -> usize {
-        self.rules.iter().filter(|rule| rule.passes()).count()
+    /// Rules that passed.
+    pub fn passed(&self) -> impl Iterator<Item = &'static str> {
+        self.rules.iter().filter(|rule| rule.passes()).map(|rule| rule.id)
     }
 
-    pub(super) fn failed(&self) -> usize {
-        self.rules.len() - self.passed()
+    /// Rules that did not.
+    pub fn failed(&self) -> impl Iterator<Item = &'static str> {
+        self.rules.iter().filter(|rule| !rule.passes()).map(|rule| rule.id)
     }
 
-    pub(super) const fn missing(&self) -> usize {
+    /// How many promises are not covered.
+    pub const fn missing(&self) -> usize {
         self.gaps.len()
     }
 }
@@ -74,7 +77,7 @@ impl Rule {
 
 impl fmt::Display for Sheet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {} passed, {} failed", self.city, self.passed(), self.failed())?;
+        writeln!(f, "{}: {} passed, {} failed", self.city, self.passed().count(), self.failed().count())?;
         let mut table = Table::new(&["", "rule", "source", "promise"]);
         for rule in &self.rules {
             let outcome = if rule.passes() { "pass" } else { "FAIL" };
@@ -102,7 +105,8 @@ mod tests {
         sheet.rule("two", "S0 二", "this", "admit", async { Ok("refuse".to_owned()) }).await;
         sheet.rule("three", "S0 三", "so", "admit", async { anyhow::bail!("admit") }).await;
         sheet.gap("S0 四", "more", "nothing");
-        assert_eq!((sheet.passed(), sheet.failed(), sheet.missing()), (1, 2, 1));
+        assert_eq!(sheet.passed().collect::<Vec<_>>(), ["one"]);
+        assert_eq!((sheet.failed().collect::<Vec<_>>(), sheet.missing()), (vec!["two", "three"], 1));
         let shown = sheet.to_string();
         assert!(shown.contains("FAIL two\n    expected admit\n    found    refuse"), "{shown}");
         assert!(

@@ -6,6 +6,7 @@
 mod agreement;
 mod alerts;
 mod applications;
+mod cities;
 mod dead_letters;
 mod exec;
 mod identities;
