@@ -50,6 +50,7 @@ fn hot_path(criterion: &mut Criterion) -> anyhow::Result<()> {
         reasons: Reasons::NONE,
         colour: Colour::Green,
         exemption: Exemption::None,
+        freight: None,
     };
     criterion.bench_function("scan_identity", |b| {
         b.iter(|| ScanEvent::derive_id(black_box(person), VENUE, AT, Method::VenueCode, Direction::Entry));

@@ -1,10 +1,13 @@
 //! Strikes a running system at random moments, then compares every receipt with what is stored: `make chaos`.
+//! Receipts are those of scans, of trips of lorries, and of applications for venue codes.
 //!
 //! Real processes: engines, several gateways and processors, a steady load. The seed fixes which blows come in which
 //! order and for how long; when exactly they hit what is left to the machine.
 
 mod book;
 mod load;
+mod lorries;
+mod paperwork;
 mod plan;
 mod stack;
 mod verdict;
@@ -199,7 +202,7 @@ impl Round {
 
 /// Tells the system of its venues and of everybody's colour.
 async fn introduce(stack: &Stack) -> anyhow::Result<()> {
-    let venues: Vec<String> = (1..=book::VENUES)
+    let venues: Vec<String> = (1..=book::DESTINATION)
         .map(|venue| {
             let (district, category) = book::place(venue);
             let (name, address) = (format!("Venue {venue}"), format!("{venue} Chaos Road"));
@@ -240,7 +243,7 @@ async fn compare(stack: &mut Stack, load: &Load, clients: &mut JoinSet<anyhow::R
     let (mut last, mut since) = (usize::MAX, Instant::now());
     while Instant::now() < deadline && since.elapsed() < STANDSTILL {
         // ClickHouse may still be on its way back.
-        let outstanding = verdict::outstanding(stack, &entries).await.unwrap_or(usize::MAX);
+        let outstanding = verdict::outstanding(stack, load, &entries).await.unwrap_or(usize::MAX);
         if outstanding == 0 {
             break;
         }
@@ -250,7 +253,7 @@ async fn compare(stack: &mut Stack, load: &Load, clients: &mut JoinSet<anyhow::R
         sleep(Duration::from_millis(300)).await;
     }
     sleep(AFTERMATH).await;
-    verdict::reach(stack, &entries).await
+    verdict::reach(stack, load, &entries).await
 }
 
 /// Fails when a client has ended: it found a broken promise.

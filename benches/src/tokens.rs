@@ -65,6 +65,14 @@ impl Tokens {
     /// # Errors
     /// When there is neither a token nor a key.
     pub fn of_holder(&self, role: Role, sub: &str) -> anyhow::Result<HeaderValue> {
+        self.of_limited(role, sub, &Scope::default())
+    }
+
+    /// The same for a holder who is limited, each always in the same way.
+    ///
+    /// # Errors
+    /// When there is neither a token nor a key.
+    pub fn of_limited(&self, role: Role, sub: &str, scope: &Scope) -> anyhow::Result<HeaderValue> {
         if let Some(given) = &self.0.given {
             return Ok(given.clone());
         }
@@ -81,7 +89,7 @@ impl Tokens {
         {
             return Ok(value.clone());
         }
-        let value = bearer(&issuer.issue(role, sub, Scope::default(), now, LIFETIME_S)?)?;
+        let value = bearer(&issuer.issue(role, sub, scope.clone(), now, LIFETIME_S)?)?;
         issued.insert((role, sub.to_owned()), (value.clone(), now + i64::from(LIFETIME_S)));
         Ok(value)
     }

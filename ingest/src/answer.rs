@@ -1,13 +1,16 @@
 //! The answer to one scan.
 
-use schemas::{Colour, Reasons, TestResult, UnixSeconds, VenueId, Verdict};
+use schemas::{
+    Colour, Reasons, TestResult, UnixSeconds, VenueId, Verdict,
+    freight::{ScanOutcome, TripState},
+};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     scan::Accepted,
-    tables::{Feeds, Venue},
+    tables::{Feeds, TripSeen, Venue},
     time::Rfc3339,
     wording::{Message, Sentences, Told},
 };
@@ -42,6 +45,8 @@ pub struct ScanAnswer<'a> {
     /// Fields that are temporarily not available. An app shows that instead of their values.
     #[schema(value_type = Vec<UnavailableField>)]
     unavailable: Unavailable,
+    /// What the scan is for the trip of its lorry; null outside the freight loop, and of a scan on the way out.
+    trip: Option<ScanTrip>,
     /// A sentence to show.
     message: &'a Message,
     /// The text to speak.
@@ -71,6 +76,19 @@ struct LastTest {
     result: TestResult,
 }
 
+/// What a scan is for a lorry.
+#[derive(Debug, Serialize, ToSchema)]
+struct ScanTrip {
+    /// Whether the lorry may go on: not while somebody of its crew is refused (S4).
+    vehicle: Verdict,
+    /// What the scan was.
+    outcome: ScanOutcome,
+    /// The trip; null when none of the lorry's is open.
+    trip: Option<Uuid>,
+    /// How far the trip is after the scan.
+    state: Option<TripState>,
+}
+
 /// A field of the answer that may be temporarily not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -83,6 +101,8 @@ enum UnavailableField {
     HealthAgeS,
     /// The last test.
     LastTest,
+    /// The trip of the lorry.
+    Trip,
 }
 
 /// Which fields the gateway cannot tell.
@@ -91,6 +111,18 @@ struct Unavailable {
     colour: bool,
     age: bool,
     test: bool,
+    trip: bool,
+}
+
+/// What is known of the trip of a scan's lorry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TripTold {
+    /// There is no lorry.
+    NotAsked,
+    /// It is temporarily not available.
+    Unavailable,
+    /// This.
+    Seen(TripSeen),
 }
 
 impl Serialize for Unavailable {
@@ -100,6 +132,7 @@ impl Serialize for Unavailable {
             (self.colour, UnavailableField::HealthSince),
             (self.age, UnavailableField::HealthAgeS),
             (self.test, UnavailableField::LastTest),
+            (self.trip, UnavailableField::Trip),
         ];
         serializer.collect_seq(fields.into_iter().filter(|(is_missing, _)| *is_missing).map(|(_, field)| field))
     }
@@ -107,7 +140,7 @@ impl Serialize for Unavailable {
 
 impl<'a> ScanAnswer<'a> {
     /// The answer to an accepted scan.
-    pub fn new(accepted: &Accepted, venue: &'a Venue, feeds: Feeds, sentences: &'a Sentences) -> Self {
+    pub fn new(accepted: &Accepted, venue: &'a Venue, feeds: Feeds, trip: TripTold, sentences: &'a Sentences) -> Self {
         let Accepted { event, health, test_within_hours } = accepted;
         let saying = sentences.pick(&Told {
             verdict: event.verdict,
@@ -136,9 +169,18 @@ impl<'a> ScanAnswer<'a> {
                 colour: late || feeds.health_age_s.is_none(),
                 age: feeds.health_age_s.is_none(),
                 test: late || !feeds.has_tests,
+                trip: trip == TripTold::Unavailable,
             },
+            trip: if let TripTold::Seen(seen) = trip { Some(ScanTrip::new(seen, event.verdict)) } else { None },
             message: &saying.message,
             speech: saying.speech(),
         }
+    }
+}
+
+impl ScanTrip {
+    fn new(seen: TripSeen, verdict: Verdict) -> Self {
+        let (trip, state) = seen.trip.unzip();
+        Self { vehicle: verdict, outcome: seen.outcome, trip, state }
     }
 }

@@ -1,8 +1,9 @@
 //! What a person answers to a form of the city: each field by its type (S4, question 05). Pure.
 
 use schemas::{
-    Document, DocumentType,
+    Document, DocumentType, Plate,
     city::{Declares, FieldType, Form, FormField},
+    plate::PlateError,
 };
 use serde_json::{Map, Value};
 
@@ -14,8 +15,6 @@ use crate::{
     venue_fields::{MAX_ADDRESS_CHARS, MAX_NAME_CHARS},
 };
 
-const PLATE: &str =
-    "expected a number plate: a province's character, then 6 or 7 letters, digits or a last 挂, 港 or 澳";
 const DOCUMENT: &str = "expected an object with type and number";
 
 /// Answers that are in order. Without debug output: everything in it names a person.
@@ -76,7 +75,7 @@ fn expected(kind: FieldType) -> String {
         FieldType::Phone => PHONE.to_owned(),
         FieldType::Address => format!("expected an address of 1 to {MAX_ADDRESS_CHARS} characters"),
         FieldType::YesNo | FieldType::TemperatureNormal => "expected true or false".to_owned(),
-        FieldType::Plate => PLATE.to_owned(),
+        FieldType::Plate => PlateError.to_string(),
         FieldType::Place => format!("expected a place of 1 to {MAX_NAME_CHARS} characters"),
         FieldType::Time => time::EXPECTED.to_owned(),
     }
@@ -90,7 +89,7 @@ fn read_value(kind: FieldType, value: &Value) -> Option<Value> {
         FieldType::Address => text(MAX_ADDRESS_CHARS),
         FieldType::Place => text(MAX_NAME_CHARS),
         FieldType::Phone => value.as_str().filter(|text| is_phone(text)).map(Value::from),
-        FieldType::Plate => plate(value.as_str()?).map(Value::from),
+        FieldType::Plate => Plate::try_new(value.as_str()?).ok().map(|plate| plate.as_str().into()),
         FieldType::Time => value.as_str().filter(|text| time::parse(text).is_some()).map(Value::from),
         FieldType::YesNo | FieldType::TemperatureNormal => value.as_bool().map(Value::from),
         FieldType::Document => None,
@@ -113,16 +112,6 @@ fn read_document(name: &str, value: &Value) -> Result<Document, IngestError> {
         None => Err(IngestError::missing(number, "expected the number as a text")),
         Some(text) => Document::try_new(kind, text).map_err(|error| IngestError::invalid(number, error.to_string())),
     }
-}
-
-/// The form of a plate of the mainland, in upper case; its letters are GA 36-2018's business where plates are keys.
-fn plate(text: &str) -> Option<String> {
-    let plate = text.trim().to_uppercase();
-    let mut characters = plate.chars();
-    let province = characters.next().filter(|c| ('\u{4E00}'..='\u{9FFF}').contains(c));
-    let in_order = |c: char| c.is_ascii_alphanumeric() || "挂港澳".contains(c);
-    let rest = characters.as_str();
-    (province.is_some() && (6..=7).contains(&rest.chars().count()) && rest.chars().all(in_order)).then_some(plate)
 }
 
 #[cfg(test)]

@@ -101,6 +101,9 @@ pub enum IngestError {
         /// `code` or `venue`.
         field: &'static str,
     },
+    /// A city without codes for lorries.
+    #[error("the city has no codes for lorries, so there are no trips")]
+    NoFreight,
     /// A code that was issued anew since, or whose venue is closed.
     #[error("this code is no longer valid: a newer one was issued, or the venue is closed")]
     RevokedCode {
@@ -222,6 +225,7 @@ impl IngestError {
             Self::OutOfScope { .. } => (StatusCode::FORBIDDEN, "out-of-scope"),
             Self::RoleNotAllowed { .. } => (StatusCode::FORBIDDEN, "role-not-allowed"),
             Self::UnknownVenue { .. } => (StatusCode::NOT_FOUND, "unknown-venue"),
+            Self::NoFreight => (StatusCode::NOT_FOUND, "no-freight"),
             Self::BodyIncomplete { .. } => (StatusCode::REQUEST_TIMEOUT, "body-incomplete"),
             Self::RevokedCode { .. } => (StatusCode::CONFLICT, "revoked-code"),
             Self::CodeNotInForce { .. } => (StatusCode::CONFLICT, "code-not-in-force"),
@@ -346,6 +350,7 @@ mod tests {
             (IngestError::OutOfScope { field: "venue", limit: Limit::Venues }, 403, Some("venue"), None),
             (IngestError::RoleNotAllowed { field: "method", expected: "x" }, 403, Some("method"), None),
             (IngestError::UnknownVenue { field: "venue" }, 404, Some("venue"), None),
+            (IngestError::NoFreight, 404, None, None),
             (IngestError::BodyIncomplete { limit_s: 1 }, 408, None, None),
             (IngestError::RevokedCode { field: "code" }, 409, Some("code"), None),
             (IngestError::CodeNotInForce { field: "venue" }, 409, Some("venue"), None),

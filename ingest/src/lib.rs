@@ -37,6 +37,7 @@ mod spool;
 mod state;
 pub mod tables;
 mod time;
+mod trip;
 mod venue_fields;
 mod wording;
 

@@ -20,6 +20,7 @@ const OVERLOAD: &str = " When more comes than can be kept at once, scans beyond 
         (name = "codes", description = "Venue codes"),
         (name = "people", description = "Registering people before or at their first scan; what is registered is encrypted here"),
         (name = "applications", description = "Applying for venue codes, reviews, revoking and issuing anew"),
+        (name = "trips", description = "Trips of lorries, declared in advance"),
         (name = "alerts", description = "What a district's office does about abnormal scans"),
         (name = "operations", description = "For those who run the service"),
     )

@@ -51,7 +51,8 @@ const fn venue() -> FormKind {
     FormKind::Venue
 }
 
-const ANSWERS: Field = Field::required::<Map<String, Value>>("answers", || {
+/// The field with the answers to a form, wherever it occurs.
+pub const ANSWERS: Field = Field::required::<Map<String, Value>>("answers", || {
     "expected an object with the answers by the ids of the form's fields; /v1/forms lists them".to_owned()
 });
 
@@ -141,7 +142,7 @@ impl DependantRequest<'_> {
 
 impl City {
     /// The key of the person who answered; under the version of the token's own key, if that is the same person.
-    fn person_of(&self, answers: &Answers, own: Option<PersonKey>) -> PersonKey {
+    pub fn person_of(&self, answers: &Answers, own: Option<PersonKey>) -> PersonKey {
         let same = |own: &PersonKey| {
             PersonKey::derive_version(&self.person_keys, own.key_version(), &answers.document) == Some(*own)
         };

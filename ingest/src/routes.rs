@@ -3,13 +3,14 @@
 mod alerts;
 mod applications;
 mod codes;
-mod commands;
+pub mod commands;
 mod forms;
 mod health_codes;
 mod people;
 mod scans;
 mod scans_batch;
 mod tests;
+mod trips;
 mod venue_codes;
 mod venues;
 
@@ -64,6 +65,9 @@ pub const TABLE: Table = Table(&[
         District,
         Person,
     ]),
+    // Staff may declare for drivers at their own checkpoints; a driver's trip is the driver's.
+    Rule::of("POST", "/v1/trips", &[Device, Citizen]).honouring(&[Organisation, District, Venues, Person]),
+    Rule::of("POST", "/v1/trips/{id}/cancellation", &[Device, Citizen]).honouring(&[Person]),
     // Whose district it is the alert's identity says.
     Rule::of("POST", "/v1/alerts/{id}/acknowledgement", &[Role::District, Supervisor]).honouring(&[District]),
     Rule::of("POST", "/v1/alerts/{id}/disposition", &[Role::District, Supervisor]).honouring(&[District]),
@@ -91,6 +95,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(applications::withdraw))
         .routes(routes!(venue_codes::revoke))
         .routes(routes!(venue_codes::reissue))
+        .routes(routes!(trips::declare))
+        .routes(routes!(trips::cancel))
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(alerts::dispose))
         .split_for_parts();

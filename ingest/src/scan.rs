@@ -1,10 +1,13 @@
 //! One scan: what a client sends, what is checked and what is decided. Pure; time is an argument.
 
 use schemas::{
-    Colour, Direction, Method, PersonKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
+    Colour, Direction, Method, PersonKey, PlateKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
     access::Claims,
     admission::{Arrival, Claim, Health, decide},
+    city::VenueKind,
     eligibility,
+    events::{FreightScan, FreightStop},
+    plate::PlateError,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -18,7 +21,7 @@ use crate::{
     recognition::Proof,
     scope,
     tables::Venue,
-    time,
+    time, trip,
 };
 
 /// A scan as clients send it. Exactly one of `code` and `venue`, exactly one of `person` and `document`.
@@ -70,6 +73,11 @@ pub struct ScanRequest<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "001X")]
     last_four: Option<Hidden<'a>>,
+    /// Number plate of the lorry, at freight checkpoints and destinations and nowhere else. It is hashed here and goes no
+    /// further.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>, example = "豫B12345")]
+    plate: Option<Hidden<'a>>,
 }
 
 const fn venue_code() -> Method {
@@ -94,6 +102,7 @@ impl<'a> Object<'a> for ScanRequest<'a> {
         Field::optional::<Option<String>>("exemption", || "expected an id of the city profile, or none".to_owned()),
         Field::optional::<Option<String>>("offline_reason", || "expected an id of the city profile".to_owned()),
         Field::optional::<Option<String>>("last_four", || "expected four characters as a text".to_owned()),
+        Field::optional::<Option<String>>("plate", || PlateError.to_string()),
     ];
 }
 
@@ -112,6 +121,8 @@ pub struct Scan {
     event_id: Option<Uuid>,
     symptoms: bool,
     claim: Option<Claim>,
+    /// The lorry, if a plate was given.
+    vehicle: Option<PlateKey>,
     /// What it shows of the person.
     pub proof: Proof,
 }
@@ -171,6 +182,7 @@ impl ScanRequest<'_> {
             event_id: self.event_id,
             symptoms: self.symptoms,
             claim: self.claim(city)?,
+            vehicle: self.plate.as_ref().map(|plate| trip::vehicle("plate", plate, keys)).transpose()?,
             proof: Proof::read(sender, city, self.method, person, document.as_ref(), self.last_four.as_deref())?,
         })
     }
@@ -245,8 +257,26 @@ impl Scan {
             reasons,
             colour,
             exemption: city.policy.stored(self.claim),
+            freight: None,
         };
         Ok(Accepted { event, health, test_within_hours })
+    }
+
+    /// The lorry, where the venue is one of the freight loop (S4 一.2).
+    ///
+    /// # Errors
+    /// When a plate is missing there, or given anywhere else.
+    pub fn freight_at(&self, venue: &Venue, city: &City) -> Result<Option<FreightScan>, IngestError> {
+        let stop = match venue.kind(&city.profile) {
+            VenueKind::FreightCheckpoint => FreightStop::Checkpoint,
+            VenueKind::FreightDestination => FreightStop::Destination,
+            VenueKind::Place | VenueKind::Vehicle | VenueKind::Event => {
+                let expected = "expected only at freight checkpoints and destinations";
+                return self.vehicle.map_or(Ok(None), |_| Err(IngestError::invalid("plate", expected)));
+            }
+        };
+        let vehicle = self.vehicle.ok_or_else(|| IngestError::missing("plate", PlateError.to_string()))?;
+        Ok(Some(FreightScan { vehicle, stop }))
     }
 }
 

@@ -55,6 +55,7 @@ async fn serve_gateway(
     let keeper =
         gateway.snapshots.clone().map(|snapshots| Arc::new(Keeper::new(snapshots, Arc::clone(&gateway.tables))));
     let keeping = keeper.as_ref().map(|keeper| keeper.spawn(every, end.clone())).transpose()?;
+    let following = gateway.trips.clone().map(|trips| trips.follow(config.kafka.clone(), end.clone())).transpose()?;
     let loader = Loader {
         kafka: config.kafka,
         city: gateway.city.profile.clone(),
@@ -91,6 +92,9 @@ async fn serve_gateway(
         }
         end.cancel();
         loader.join().map_err(|_| anyhow!("the thread that keeps the tables has panicked"))?;
+        if let Some(following) = following {
+            following.join().map_err(|_| anyhow!("the thread that reads trips has panicked"))?;
+        }
         if let (Some(keeper), Some(keeping)) = (keeper, keeping) {
             keeping.join().map_err(|_| anyhow!("the thread that writes snapshots has panicked"))?;
             keeper.write();

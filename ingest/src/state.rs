@@ -6,13 +6,14 @@ use std::{
 };
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use schemas::{Topics, Verdict};
+use schemas::{Topics, TripEvent, Verdict};
 use service::{
     Readiness,
     access::{Subject, Verifier},
     telemetry::init_metrics,
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     Config,
@@ -27,7 +28,7 @@ use crate::{
     route::{self, Route},
     scan::{Accepted, Scan},
     spool::Spool,
-    tables::{self, Snapshots, Tables, Venue},
+    tables::{self, Snapshots, Tables, TripSeen, Trips, Venue},
 };
 
 /// The gateway's parts, shared by all requests.
@@ -44,6 +45,8 @@ pub struct Gateway {
     pub(crate) guesses: Option<Guesses>,
     /// What a scan is answered from.
     pub(crate) tables: Arc<Tables>,
+    /// What a lorry's crew is told of its trip; only where the city has codes for lorries.
+    pub(crate) trips: Option<Arc<Trips>>,
     /// Where a snapshot of them is kept.
     pub(crate) snapshots: Option<Arc<Snapshots>>,
     /// Who gets in when more comes than can be kept.
@@ -87,6 +90,7 @@ impl Gateway {
         Ok(Arc::new(Self {
             verifier,
             guesses: city.profile.scanning.last_four.map(Guesses::new),
+            trips: city.profile.freight.map(|_| Arc::default()),
             city,
             limits: limits.clone(),
             limiter: Limiter::new(limits),
@@ -117,18 +121,37 @@ impl Gateway {
         self.limiter.take(client.key, scans)
     }
 
+    /// Decides a scan with what the tables say of its venue and person.
+    ///
+    /// # Errors
+    /// As [`Scan::accept`], [`Proof::check`] and [`Scan::freight_at`].
+    pub(crate) fn accept<'v>(
+        &self,
+        scan: &Scan,
+        venue: Option<&'v Venue>,
+        now_ms: i64,
+    ) -> Result<(Accepted, &'v Venue), IngestError> {
+        let health = self.tables.health(scan.person).to_health();
+        let mut accepted = scan.accept(venue, health, &self.city, &self.limits, now_ms)?;
+        let venue = venue.ok_or(IngestError::Internal)?;
+        self.recognise(scan, &accepted, venue, now_ms)?;
+        accepted.event.freight = scan.freight_at(venue, &self.city)?;
+        Ok((accepted, venue))
+    }
+
+    /// What a lorry's scan is for its trip, as far as this gateway knows.
+    pub(crate) fn see_trip(&self, event: &TripEvent, scan: Uuid) -> Option<TripSeen> {
+        // While Kafka is away others may have declared and scanned what is not known here.
+        let known = self.trips.as_ref().filter(|_| !self.route.is_spooling());
+        known.and_then(|trips| trips.see(event, scan))
+    }
+
     /// Makes sure that an accepted scan comes from the person whom it names, where the city asks. One that came too
     /// late for a verdict lets nobody in, and the person is gone: it is kept as it is.
     ///
     /// # Errors
     /// As [`Proof::check`].
-    pub(crate) fn recognise(
-        &self,
-        scan: &Scan,
-        accepted: &Accepted,
-        venue: &Venue,
-        now_ms: i64,
-    ) -> Result<(), IngestError> {
+    fn recognise(&self, scan: &Scan, accepted: &Accepted, venue: &Venue, now_ms: i64) -> Result<(), IngestError> {
         if scan.proof == Proof::NotAsked || accepted.event.verdict == Verdict::Recorded {
             return Ok(());
         }

@@ -8,6 +8,7 @@ mod ordered;
 mod seen;
 mod sharded;
 mod snapshot;
+mod trips;
 mod venues;
 
 pub use health::HealthRecord;
@@ -19,6 +20,7 @@ pub(crate) use loader::{CONDITION, Loader};
 pub(crate) use seen::{Mark, Seen, Table};
 use sharded::Sharded;
 pub use snapshot::Snapshots;
+pub use trips::{TripSeen, Trips};
 pub use venues::Venue;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

@@ -3,7 +3,7 @@
 //! Pure: venue and health are looked up through what is passed in. The same messages with the same knowledge
 //! give the same batch, byte for byte.
 
-use schemas::{AlertEvent, ScanEvent, ScanRow, VenueId};
+use schemas::{AlertEvent, ScanEvent, ScanRow, TripEvent, VenueId};
 use uuid::Uuid;
 
 use crate::{history::HealthHistory, recent::RecentIds};
@@ -61,6 +61,8 @@ pub struct Batch {
     pub repetitions: Vec<Repetition>,
     /// Alerts that the scans raise. Not of a part: they leave before the first part is stored.
     pub alerts: Vec<AlertEvent>,
+    /// What the scans mean for the trips of lorries; as alerts.
+    pub trips: Vec<TripEvent>,
 }
 
 impl Batch {
@@ -83,6 +85,7 @@ impl Batch {
             invalid: self.invalid.iter().filter(|(offset, _)| offsets.contains(offset)).cloned().collect(),
             repetitions: self.repetitions.iter().filter(|r| offsets.contains(&r.offset)).copied().collect(),
             alerts: Vec::new(),
+            trips: Vec::new(),
         }
     }
 
@@ -118,9 +121,12 @@ pub fn build(
             continue;
         }
         let (event_id, accepted_at_ms, start) = (event.event_id, event.accepted_at_ms, batch.bytes.len());
+        let freight = event.freight;
         let row = enrich(event, facts, stream, offset, history);
         row.encode(&mut batch.bytes);
-        batch.alerts.extend(AlertEvent::of_scan(&row, accepted_at_ms));
+        let vehicle = freight.map(|freight| freight.vehicle);
+        batch.alerts.extend(AlertEvent::of_scan(&row, vehicle, accepted_at_ms));
+        batch.trips.extend(freight.and_then(|freight| TripEvent::of_scan(&row, &freight, accepted_at_ms)));
         batch.rows.push(StoredRow { offset, event_id, accepted_at_ms, bytes: start..batch.bytes.len() });
     }
     batch
@@ -173,6 +179,7 @@ mod tests {
             reasons: Reasons::NONE,
             colour: Colour::Green,
             exemption: Exemption::None,
+            freight: None,
         }
     }
 

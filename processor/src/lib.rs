@@ -6,7 +6,7 @@
 //! narrowed down to the row at fault (`worker/storing.rs`).
 //!
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
-//! book of [`alerts`] knows what became of each abnormal scan.
+//! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip.
 
 pub mod alerts;
 pub mod backoff;
@@ -16,6 +16,7 @@ pub mod config;
 pub mod dead_letters;
 pub mod directory;
 pub mod fault;
+pub mod freight;
 pub mod group;
 pub mod history;
 pub mod ledger;
@@ -123,8 +124,10 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let topics = config.kafka.topics();
         let registry_partitions = open(&stop, || log::partitions(&config.kafka, &topics.applications));
         let alert_partitions = open(&stop, || log::partitions(&config.kafka, &topics.alerts));
-        let (Some(dead_letters), Some(directory), Some(registry_partitions), Some(alert_partitions)) =
-            (dead_letters, directory, registry_partitions, alert_partitions)
+        let trip_partitions = open(&stop, || log::partitions(&config.kafka, &topics.trips));
+        let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
+        let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions)) =
+            (registry_partitions, alert_partitions, trip_partitions)
         else {
             return Ok(());
         };
@@ -155,6 +158,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         };
         let registry = registry::job(machine("registry", &topics.applications), rules, Arc::clone(&directory));
         let alerts = alerts::job(machine("alerts", &topics.alerts), config.escalate_after());
+        let freight = freight::job(machine("freight", &topics.trips));
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
             progress,
@@ -170,6 +174,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let scans = Workers::new("scans", scans, gauge!(metrics::PARTITIONS), stop.clone());
         let registry = Workers::new("registry", registry, machine_count("registry"), stop.clone());
         let alerts = Workers::new("alerts", alerts, machine_count("alerts"), stop.clone());
+        let freight = Workers::new("freight", freight, machine_count("freight"), stop.clone());
         let result = match hold {
             Hold::Group => {
                 let take_part = |group: &str, topic: &str, workers| {
@@ -183,6 +188,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                     let machines = [
                         scope.spawn(|| take_part("registry", &topics.applications, registry)),
                         scope.spawn(|| take_part("alerts", &topics.alerts, alerts)),
+                        scope.spawn(|| take_part("freight", &topics.trips, freight)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
                     let ended =
@@ -191,7 +197,12 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                 })
             }
             Hold::All => {
-                let workers = [(scans, partitions), (registry, *registry_partitions), (alerts, *alert_partitions)];
+                let workers = [
+                    (scans, partitions),
+                    (registry, *registry_partitions),
+                    (alerts, *alert_partitions),
+                    (freight, *trip_partitions),
+                ];
                 workers::hold_all(workers, &runtime, &stop);
                 Ok(())
             }

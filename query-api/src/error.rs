@@ -73,6 +73,9 @@ pub enum QueryError {
     /// No book has such an alert.
     #[error("there is no such alert")]
     UnknownAlert,
+    /// No loop has such a trip.
+    #[error("there is no such trip; one that was declared is here within a second or two")]
+    UnknownTrip,
     /// The step is too small for the time range.
     #[error("from, to and step make {buckets} buckets, at most {limit} are answered: choose a larger step")]
     TooManyBuckets {
@@ -142,6 +145,7 @@ impl QueryError {
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Self::UnknownApplication => (StatusCode::NOT_FOUND, "unknown-application"),
             Self::UnknownAlert => (StatusCode::NOT_FOUND, "unknown-alert"),
+            Self::UnknownTrip => (StatusCode::NOT_FOUND, "unknown-trip"),
             Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
@@ -169,7 +173,7 @@ impl QueryError {
             Self::MissingField { field, .. } | Self::InvalidField { field, .. } | Self::OutOfScope { field, .. } => {
                 Some(field)
             }
-            Self::UnknownApplication | Self::UnknownAlert => Some("id"),
+            Self::UnknownApplication | Self::UnknownAlert | Self::UnknownTrip => Some("id"),
             Self::UnknownVenue { field } | Self::RevokedVenue { field } => Some(field),
             Self::Unprintable(unprintable) => Some(unprintable.what),
             Self::TooManyBuckets { .. } => Some("step"),
@@ -246,6 +250,7 @@ mod tests {
             (QueryError::BrokenBody, 400, "broken-body", None, None),
             (QueryError::UnknownApplication, 404, "unknown-application", Some("id"), None),
             (QueryError::UnknownAlert, 404, "unknown-alert", Some("id"), None),
+            (QueryError::UnknownTrip, 404, "unknown-trip", Some("id"), None),
             (QueryError::BodyTooLarge { limit_bytes: 1 }, 413, "body-too-large", None, None),
             (QueryError::UnsupportedMediaType, 415, "unsupported-media-type", None, None),
             (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),

@@ -2,11 +2,13 @@
 
 mod alerts;
 mod applications;
+mod checkpoints;
 mod footfall;
 mod openapi;
 mod posters;
 mod stats;
 mod traces;
+mod trips;
 mod visitors;
 mod visits;
 
@@ -62,6 +64,12 @@ pub const TABLE: Table = Table(&[
         .honouring(&[Organisation, District, Venues]),
     Rule::of("GET", "/v1/alerts", &[Role::District, Role::Supervisor]).honouring(&[District]),
     Rule::of("GET", "/v1/alerts/{id}", &[Role::District, Role::Supervisor]).honouring(&[District]),
+    // A driver sees their own, a district the trips to it.
+    Rule::of("GET", "/v1/trips", &[Role::Citizen, Role::District, Role::Supervisor]).honouring(&[District, Person]),
+    Rule::of("GET", "/v1/trips/{id}", &[Role::Citizen, Role::District, Role::Supervisor])
+        .honouring(&[District, Person]),
+    // Published by the city (S4): it is the same for all, whatever a token is limited to.
+    Rule::of("GET", "/v1/checkpoints", Role::ALL).honouring(&[Organisation, District, Venues, Person]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -81,6 +89,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(posters::poster))
         .routes(routes!(alerts::alert))
         .routes(routes!(alerts::alerts))
+        .routes(routes!(trips::trip))
+        .routes(routes!(trips::trips))
+        .routes(routes!(checkpoints::checkpoints))
         .split_for_parts();
     openapi::sort_paths(&mut openapi);
     let gate = from_fn_with_state(state.clone(), gate);

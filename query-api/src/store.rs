@@ -11,6 +11,7 @@ mod failure;
 mod footfall;
 mod people;
 mod stats;
+mod trips;
 mod venues;
 
 use std::time::{Duration, Instant};
@@ -26,7 +27,8 @@ pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use people::{VisitRow, VisitorRow};
 pub use stats::StatsRow;
-pub use venues::{VenueNames, VenueRow};
+pub use trips::{TripFilter, TripRow};
+pub use venues::{CheckpointRow, VenueNames, VenueRow};
 
 /// How much longer than ClickHouse's own limit an answer may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -64,6 +66,9 @@ enum Kind {
     Applications,
     Alert,
     Alerts,
+    Trip,
+    Trips,
+    Checkpoints,
 }
 
 impl Kind {
@@ -82,6 +87,9 @@ impl Kind {
             Self::Applications => "applications",
             Self::Alert => "alert",
             Self::Alerts => "alerts",
+            Self::Trip => "trip",
+            Self::Trips => "trips",
+            Self::Checkpoints => "checkpoints",
         }
     }
 }

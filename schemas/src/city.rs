@@ -7,6 +7,7 @@ mod application;
 mod bilingual;
 mod check;
 mod forms;
+mod freight;
 mod people;
 mod place;
 mod poster;
@@ -18,6 +19,7 @@ mod wording;
 pub use application::{Applicant, Application, Channel, ChannelKind, CodePer, OrganisationKind, Review};
 pub use bilingual::Bilingual;
 pub use forms::{Declares, FieldType, Form, FormField, FormKind};
+pub use freight::Freight;
 pub use people::{PeopleGroup, age_on};
 pub use place::{Contradiction, Contradictions};
 pub use poster::{Poster, PosterColours, PosterSize, PosterWords};
@@ -66,6 +68,9 @@ pub struct CityProfile {
     /// The same for codes of freight checkpoints and destinations.
     #[serde(default)]
     pub freight_form: Option<Form>,
+    /// How the trips of lorries are watched; where there is a form for them.
+    #[serde(default)]
+    pub freight: Option<Freight>,
     /// What stands on the poster.
     pub poster: Poster,
     /// Sentences that differ from the default ones.

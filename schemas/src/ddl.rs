@@ -36,10 +36,12 @@ pub const MIGRATIONS: &[Migration] = migrations![
     11 "0011_application_states",
     12 "0012_alerts",
     13 "0013_serials_of_venues",
+    14 "0014_trips",
+    15 "0015_vehicles_of_alerts",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 13;
+pub const VERSION: u32 = 15;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];

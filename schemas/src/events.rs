@@ -9,9 +9,11 @@ mod words;
 mod alert;
 mod application;
 mod dead_letter;
+mod district_id;
 mod health;
 mod identity;
 mod scan;
+mod trip;
 mod venue;
 
 pub use alert::{AlertAction, AlertEvent, AlertKind, AlertRefusal, AlertState, Disposition, Raised};
@@ -19,7 +21,8 @@ pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Ref
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{ColourChange, HealthEvent, TestEvent, TestOutcome};
 pub use identity::IdentityEvent;
-pub use scan::ScanEvent;
+pub use scan::{FreightScan, FreightStop, ScanEvent};
+pub use trip::{Declaration, Scanned, TripAction, TripEvent};
 pub use venue::{VenueEvent, VenueStatus, is_district};
 
 use serde::Deserialize;
@@ -55,6 +58,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::TESTS, schemars::schema_for!(TestEvent)),
         (crate::topics::APPLICATIONS, schemars::schema_for!(ApplicationEvent)),
         (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
+        (crate::topics::TRIPS, schemars::schema_for!(TripEvent)),
         (crate::topics::IDENTITIES, schemars::schema_for!(IdentityEvent)),
         (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
     ]
@@ -103,7 +107,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 7] {
+    fn oldest() -> [(&'static str, Value); 8] {
         [
             (
                 "scans",
@@ -141,6 +145,11 @@ mod tests {
                         "verdict": "refuse", "colour": "red"}}),
             ),
             (
+                "trips",
+                json!({"v": 1, "vehicle": "1123456789abcdef", "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "overdue", "trip": "00410202-0000-8000-8000-000000000001"}}),
+            ),
+            (
                 "identities",
                 json!({"v": 1, "person": "1123456789abcdef", "form": "venue", "document": "id_card",
                     "registered_at": 1_653_000_000, "tail": 16_383, "sealed": "1.a.b"}),
@@ -157,6 +166,7 @@ mod tests {
             "identities" => IdentityEvent::try_parse(&bytes).map(|event| json!(event)),
             "applications" => ApplicationEvent::try_parse(&bytes).map(|event| json!(event)),
             "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
+            "trips" => TripEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),
         };
         read.map_err(|error| error.to_string())

@@ -10,10 +10,14 @@ pub mod code;
 pub mod ddl;
 pub mod document;
 pub mod eligibility;
+// `words!` is used beyond it.
+#[macro_use]
 pub mod events;
+pub mod freight;
 pub mod keys;
 pub mod organisation;
 pub mod person;
+pub mod plate;
 pub mod row;
 pub mod tail;
 pub mod topics;
@@ -22,9 +26,12 @@ pub mod vocabulary;
 pub use city::CityProfile;
 pub use code::VenueCode;
 pub use document::{Document, DocumentType};
-pub use events::{AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ScanEvent, TestEvent, VenueEvent};
+pub use events::{
+    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ScanEvent, TestEvent, TripEvent, VenueEvent,
+};
 pub use keys::KeyRing;
 pub use person::PersonKey;
+pub use plate::{Plate, PlateKey};
 pub use row::ScanRow;
 pub use tail::Tail;
 pub use topics::Topics;

@@ -36,11 +36,20 @@ impl PersonKey {
     }
 
     fn derive_with(version: u8, key: &[u8; 32], document: &Document) -> Self {
+        let parts: [&[u8]; 4] = [b"person\0", document.kind().as_str().as_bytes(), b"\0", document.number().as_bytes()];
+        Self::hash_with(version, key, &parts)
+    }
+
+    /// A key of this form of anything else, with the ring's active key. The first part says what it is of.
+    pub(crate) fn hash(ring: &KeyRing, parts: &[&[u8]]) -> Self {
+        Self::hash_with(ring.active_version(), ring.active_key(), parts)
+    }
+
+    fn hash_with(version: u8, key: &[u8; 32], parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(key);
-        hasher.update(b"person\0");
-        hasher.update(document.kind().as_str().as_bytes());
-        hasher.update(b"\0");
-        hasher.update(document.number().as_bytes());
+        for part in parts {
+            hasher.update(part);
+        }
         let mut head = [0u8; 8];
         head.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
         Self(u64::from_le_bytes(head) >> 4 | u64::from(version) << 60)

@@ -12,6 +12,8 @@ pub const VENUES: &str = "venues";
 pub const APPLICATIONS: &str = "applications";
 /// Abnormal scans and what was done about them, keyed by district.
 pub const ALERTS: &str = "alerts";
+/// Declared trips of lorries and where they were scanned, keyed by plate.
+pub const TRIPS: &str = "trips";
 /// Who people are, encrypted; keyed by person and form.
 pub const IDENTITIES: &str = "identities";
 /// What could not be processed, keyed by source topic.
@@ -24,7 +26,7 @@ pub const SCAN_RANGES: &str = "scan-ranges";
 const HISTORY_MS: &str = "2678400000";
 /// How long accepted scans stay on Kafka, in milliseconds: 14 days.
 const SCAN_RETENTION_MS: &str = "1209600000";
-/// How long dead letters and alerts stay, in milliseconds: 31 days.
+/// How long dead letters, alerts and trips stay, in milliseconds: 31 days.
 const MONTH_MS: &str = HISTORY_MS;
 /// How long ledger records stay, in milliseconds: 31 days. Longer than scans: a partition whose last record has
 /// expired has no scan left that it speaks of, and begins anew. Not `-1`: the embedded broker takes that for a
@@ -61,6 +63,8 @@ pub struct Topics {
     pub applications: String,
     /// [`ALERTS`] with the prefix.
     pub alerts: String,
+    /// [`TRIPS`] with the prefix.
+    pub trips: String,
     /// [`IDENTITIES`] with the prefix.
     pub identities: String,
     /// [`DEAD_LETTERS`] with the prefix.
@@ -80,6 +84,7 @@ impl Topics {
             venues: name(VENUES),
             applications: name(APPLICATIONS),
             alerts: name(ALERTS),
+            trips: name(TRIPS),
             identities: name(IDENTITIES),
             dead_letters: name(DEAD_LETTERS),
             scan_ranges: name(SCAN_RANGES),
@@ -111,6 +116,8 @@ impl Topics {
             // The registry is a fold over the whole log, so it is kept whole.
             spec(&self.applications, partitions, KEPT),
             spec(&self.alerts, partitions, MONTH),
+            // Folded like alerts: compaction would keep the last event of a lorry, and its trips are made of all.
+            spec(&self.trips, partitions, MONTH),
             spec(&self.dead_letters, 1, MONTH),
             spec(&self.identities, partitions, COMPACTED),
             spec(&self.scan_ranges, partitions, LEDGER),

@@ -16,6 +16,12 @@ use crate::oracle::Sighting;
 pub(super) const PEOPLE: u64 = 3_000;
 /// Venues where they are.
 pub(super) const VENUES: u32 = 60;
+/// Where lorries enter.
+pub(super) const CHECKPOINT: VenueId = VENUES + 1;
+/// Where they are bound for.
+pub(super) const DESTINATION: VenueId = VENUES + 2;
+/// How everybody is scanned: in Kaifeng staff enter the details by hand.
+const METHOD: Method = Method::Manual;
 /// Scans are dated up to so long ago.
 const BACK_S: i64 = 4 * 3600;
 
@@ -26,6 +32,24 @@ pub(super) struct Scan {
     pub(super) sighting: Sighting,
     /// Whether the client sends the identity, or leaves it to the gateway.
     sends_id: bool,
+    /// The lorry in which the person is scanned.
+    lorry: Option<Lorry>,
+}
+
+/// A lorry of a run, each of which makes one trip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lorry {
+    /// Its number, below 100,000.
+    pub(super) number: u32,
+    /// Whether its trip was declared.
+    pub(super) is_declared: bool,
+}
+
+impl Lorry {
+    /// Its number plate.
+    pub(super) fn plate(self) -> String {
+        format!("豫B{:05}", self.number)
+    }
 }
 
 impl Scan {
@@ -34,9 +58,13 @@ impl Scan {
         let mut body = json!({
             "person": key(self.sighting.person).to_string(),
             "venue": self.sighting.venue,
-            "method": Method::SentinelHealthCode,
+            "method": METHOD,
+            "offline_reason": "no_smartphone",
             "scanned_at": http_time(self.sighting.at),
         });
+        if let Some(lorry) = self.lorry {
+            body["plate"] = lorry.plate().into();
+        }
         if self.sends_id {
             body["event_id"] = json!(self.id);
         }
@@ -61,21 +89,33 @@ pub(super) fn colour(person: u64) -> Colour {
 
 /// The district and category of a venue.
 pub(super) fn place(venue: VenueId) -> (u32, &'static str) {
-    const DISTRICTS: [u32; 3] = [310_101, 310_104, 310_115];
-    const CATEGORIES: [&str; 2] = ["lodging", "transport"];
-    (DISTRICTS[venue as usize % DISTRICTS.len()], CATEGORIES[venue as usize % CATEGORIES.len()])
+    const DISTRICTS: [u32; 3] = [410_202, 410_203, 410_225];
+    const CATEGORIES: [&str; 2] = ["hotel", "service_area"];
+    let category = match venue {
+        CHECKPOINT => "freight_checkpoint",
+        DESTINATION => "freight_destination",
+        _ => CATEGORIES[venue as usize % CATEGORIES.len()],
+    };
+    (DISTRICTS[venue as usize % DISTRICTS.len()], category)
 }
 
-/// The alert that a scan raises, if its person's colour is abnormal.
-pub(super) fn alert(id: Uuid, sighting: Sighting) -> Option<Uuid> {
-    let is_abnormal = matches!(colour(sighting.person), Colour::Yellow | Colour::Red);
-    is_abnormal.then(|| AlertEvent::derive_id(place(sighting.venue).0, id, AlertKind::AbnormalColour))
+/// The alerts that a scan raises: its person's colour is abnormal, or nobody declared the lorry.
+pub(super) fn alerts(id: Uuid, entry: &Entry) -> impl Iterator<Item = Uuid> {
+    let is_abnormal = matches!(colour(entry.sighting.person), Colour::Yellow | Colour::Red);
+    let is_undeclared = entry.lorry.is_some_and(|lorry| !lorry.is_declared);
+    let (district, _) = place(entry.sighting.venue);
+    let kinds = [(is_abnormal, AlertKind::AbnormalColour), (is_undeclared, AlertKind::UndeclaredTrip)];
+    kinds
+        .into_iter()
+        .filter(|(is_raised, _)| *is_raised)
+        .map(move |(_, kind)| AlertEvent::derive_id(district, id, kind))
 }
 
 /// What became of a scan, as its sender knows it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) sighting: Sighting,
+    pub(super) lorry: Option<Lorry>,
     pub(super) accepted: bool,
 }
 
@@ -93,18 +133,33 @@ struct Pages {
 impl Book {
     /// Invents a scan that there has not been yet, and enters it before it is sent.
     pub(super) fn invent(&self, rng: &mut StdRng) -> Scan {
-        let mut pages = self.open();
-        loop {
+        self.enter(rng, |rng| {
             let sighting = Sighting {
                 person: rng.random_range(1..=PEOPLE),
                 venue: rng.random_range(1..=VENUES),
                 at: Utc::now().timestamp() - rng.random_range(1..BACK_S),
             };
+            (sighting, None)
+        })
+    }
+
+    /// Invents the scan of one of a lorry's crew, whose code is green, just now.
+    pub(super) fn invent_stop(&self, rng: &mut StdRng, lorry: Lorry, venue: VenueId) -> Scan {
+        self.enter(rng, |rng| {
+            let person = rng.random_range(0..PEOPLE / 10) * 10 + rng.random_range(3..10);
+            (Sighting { person, venue, at: Utc::now().timestamp() }, Some(lorry))
+        })
+    }
+
+    fn enter(&self, rng: &mut StdRng, mut next: impl FnMut(&mut StdRng) -> (Sighting, Option<Lorry>)) -> Scan {
+        let mut pages = self.open();
+        loop {
+            let (sighting, lorry) = next(rng);
             let sends_id = rng.random();
             let id = if sends_id { Uuid::from_u128(rng.random()) } else { derived_id(sighting) };
             if pages.sightings.insert(sighting) {
-                pages.entries.insert(id, Entry { sighting, accepted: false });
-                return Scan { id, sighting, sends_id };
+                pages.entries.insert(id, Entry { sighting, lorry, accepted: false });
+                return Scan { id, sighting, sends_id, lorry };
             }
         }
     }
@@ -136,5 +191,5 @@ impl Book {
 }
 
 fn derived_id(Sighting { person, venue, at }: Sighting) -> Uuid {
-    ScanEvent::derive_id(key(person), venue, at, Method::SentinelHealthCode, Direction::Entry)
+    ScanEvent::derive_id(key(person), venue, at, METHOD, Direction::Entry)
 }

@@ -1,4 +1,5 @@
-//! The steady load: clients that send scans, one by one and in batches, until each is taken.
+//! The steady load: clients that send scans, one by one and in batches, until each is taken; and others that drive lorries
+//! and apply for venue codes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,12 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use reqwest::{Client, StatusCode, Url, header};
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Client, StatusCode, Url};
 use schemas::access::Role;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep};
 
 use super::book::{Book, Scan};
+use super::lorries::{self, Trips};
+use super::paperwork::{self, Applications};
 use crate::gateway::{BatchAnswer, ScanAnswer};
 use crate::tokens::Tokens;
 
@@ -26,13 +31,29 @@ const TIMEOUT: Duration = Duration::from_secs(12);
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Clients with another errand than scans.
+const ERRANDS: usize = 2;
+
+/// What a client does again and again.
+#[derive(Debug, Clone, Copy)]
+enum Errand {
+    /// Sends so many scans.
+    Scans(usize),
+    /// Drives a lorry.
+    Lorry,
+    /// Applies for a venue code.
+    Application,
+}
+
 /// What the clients share.
 #[derive(Debug)]
 pub(super) struct Load {
     gateways: Vec<Url>,
     http: Client,
-    tokens: Tokens,
+    pub(super) tokens: Tokens,
     pub(super) book: Book,
+    pub(super) trips: Trips,
+    pub(super) applications: Applications,
     /// Requests that were not answered with 2xx, and are sent again.
     pub(super) refused: AtomicU64,
     /// Whether the clients send; they stop between two scans.
@@ -44,18 +65,25 @@ impl Load {
     pub(super) fn new(gateways: Vec<Url>, tokens: Tokens) -> anyhow::Result<Self> {
         let http = Client::builder().timeout(TIMEOUT).build().context("no HTTP client")?;
         let (sending, _) = watch::channel(false);
-        Ok(Self { gateways, http, tokens, book: Book::default(), refused: AtomicU64::new(0), sending })
+        let (book, trips, applications) = Default::default();
+        Ok(Self { gateways, http, tokens, book, trips, applications, refused: AtomicU64::new(0), sending })
     }
 
-    /// The clients: each ends with an error when a promise is broken. Together they send `rate` scans a second.
+    /// The clients: each ends with an error when a promise is broken. Together they send `rate` scans a second, and lorries
+    /// and applications besides.
     pub(super) fn clients(self: &Arc<Self>, seed: u64, rate: u32) -> tokio::task::JoinSet<anyhow::Result<()>> {
         let mut clients = tokio::task::JoinSet::new();
         for number in 0..2 * CLIENTS {
-            let rng = StdRng::seed_from_u64(seed ^ u64::from(number + 1).rotate_left(32));
+            let rng = rng_of(seed, number);
             // Half of the scans come in batches.
             let scans = if number < CLIENTS { 1 } else { PER_BATCH };
             let period = Duration::from_secs_f64(f64::from(2 * CLIENTS) * scans as f64 / f64::from(rate));
-            clients.spawn(Arc::clone(self).send_for_ever(rng, scans, period));
+            clients.spawn(Arc::clone(self).send_for_ever(rng, Errand::Scans(scans), period));
+        }
+        for (number, errand, period) in
+            [(2 * CLIENTS, Errand::Lorry, lorries::EVERY), (2 * CLIENTS + 1, Errand::Application, paperwork::EVERY)]
+        {
+            clients.spawn(Arc::clone(self).send_for_ever(rng_of(seed, number), errand, period));
         }
         clients
     }
@@ -69,12 +97,12 @@ impl Load {
     pub(super) async fn pause(&self) {
         self.sending.send_replace(false);
         // A client that is sending holds a receiver of its own.
-        while self.sending.receiver_count() > 2 * CLIENTS as usize {
+        while self.sending.receiver_count() > 2 * CLIENTS as usize + ERRANDS {
             sleep(PAUSE).await;
         }
     }
 
-    async fn send_for_ever(self: Arc<Self>, mut rng: StdRng, scans: usize, period: Duration) -> anyhow::Result<()> {
+    async fn send_for_ever(self: Arc<Self>, mut rng: StdRng, errand: Errand, period: Duration) -> anyhow::Result<()> {
         let mut allowed = self.sending.subscribe();
         let mut clock = interval(period);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -84,17 +112,51 @@ impl Load {
             if !*self.sending.borrow() {
                 continue;
             }
-            let scans: Vec<Scan> = (0..scans).map(|_| self.book.invent(&mut rng)).collect();
-            self.insist(&mut rng, &scans).await?;
-            if rng.random_ratio(1, SENT_AGAIN) {
-                self.insist(&mut rng, &scans).await?;
+            match errand {
+                Errand::Scans(scans) => {
+                    let scans: Vec<Scan> = (0..scans).map(|_| self.book.invent(&mut rng)).collect();
+                    self.insist(&mut rng, &scans).await?;
+                    if rng.random_ratio(1, SENT_AGAIN) {
+                        self.insist(&mut rng, &scans).await?;
+                    }
+                }
+                Errand::Lorry => self.drive(&mut rng).await?,
+                Errand::Application => self.apply(&mut rng).await?,
             }
         }
         Ok(())
     }
 
+    /// Sends a command to any gateway until it is taken, and returns the answer.
+    pub(super) async fn insist_on(
+        &self,
+        rng: &mut StdRng,
+        path: &str,
+        token: &HeaderValue,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        let started = Instant::now();
+        loop {
+            let gateway = &self.gateways[rng.random_range(0..self.gateways.len())];
+            let request = self.http.post(gateway.join(path)?).json(body).header(header::AUTHORIZATION, token);
+            if let Ok(response) = request.send().await {
+                let status = response.status();
+                match response.bytes().await {
+                    Ok(answer) if status.is_success() => return Ok(serde_json::from_slice(&answer)?),
+                    Ok(answer) => {
+                        ensure!(may_come_again(status), "{path}: {status}: {}", String::from_utf8_lossy(&answer))
+                    }
+                    Err(_) => {}
+                }
+            }
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            ensure!(started.elapsed() < PATIENCE, "no gateway took {path} for {} s", PATIENCE.as_secs());
+            sleep(PAUSE).await;
+        }
+    }
+
     /// Sends the scans to any gateway, and those that were not taken again.
-    async fn insist(&self, rng: &mut StdRng, scans: &[Scan]) -> anyhow::Result<()> {
+    pub(super) async fn insist(&self, rng: &mut StdRng, scans: &[Scan]) -> anyhow::Result<()> {
         let started = Instant::now();
         let mut left = scans.to_vec();
         loop {
@@ -158,6 +220,10 @@ impl Load {
         }
         Ok(left)
     }
+}
+
+fn rng_of(seed: u64, client: u32) -> StdRng {
+    StdRng::seed_from_u64(seed ^ u64::from(client + 1).rotate_left(32))
 }
 
 fn may_come_again(status: StatusCode) -> bool {

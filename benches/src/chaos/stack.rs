@@ -19,6 +19,8 @@ use super::plan::{Target, Way};
 use crate::link::Link;
 use crate::tokens::{TokenConfig, Tokens};
 
+/// The city whose rules hold: the one with codes for lorries.
+pub(super) const CITY: &str = "kaifeng";
 const READY: Duration = Duration::from_secs(180);
 const STOP: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
@@ -80,6 +82,7 @@ impl Stack {
         let mut common = environment.clone();
         let mut set = |name: &str, value: String| common.push((name.to_owned(), value));
         set("VENUECODE_DATABASE", "venuecode".to_owned());
+        set("VENUECODE_CITY", CITY.to_owned());
         set("VENUECODE_CODE_KEYS_FILE", secret("code.keys"));
         set("VENUECODE_PERSON_KEYS_FILE", secret("person.keys"));
         set("VENUECODE_IDENTITY_KEYS_FILE", secret("identity.keys"));

@@ -11,6 +11,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::book::{self, Entry};
+use super::load::Load;
+use super::lorries::TripFaults;
+use super::paperwork::ApplicationFaults;
 use super::stack::Stack;
 use crate::oracle::Sighting;
 use crate::tokens::Tokens;
@@ -32,25 +35,32 @@ pub(super) struct Verdict {
     pub(super) alerts_doubled: u64,
     /// Counts that are not what the rows say, and rows that do not have the colour in force.
     pub(super) wrong_aggregates: u64,
+    /// What is wrong with the trips of lorries.
+    pub(super) trips: TripFaults,
+    /// What is wrong with the applications for venue codes.
+    pub(super) applications: ApplicationFaults,
 }
 
 impl Verdict {
-    pub(super) const fn is_clean(&self) -> bool {
-        self.lost == 0
-            && self.doubled == 0
-            && self.alerts_lost == 0
-            && self.alerts_doubled == 0
-            && self.wrong_aggregates == 0
+    pub(super) fn is_clean(&self) -> bool {
+        let trips = TripFaults { kept: self.trips.kept, ..TripFaults::default() };
+        let applications = ApplicationFaults { kept: self.applications.kept, ..ApplicationFaults::default() };
+        *self == Self { accepted: self.accepted, trips, applications, ..Self::default() }
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { accepted, lost, doubled, alerts_lost, alerts_doubled, wrong_aggregates } = self;
+        let Self { accepted, lost, doubled, alerts_lost, alerts_doubled, wrong_aggregates, trips, applications } = self;
+        let TripFaults { kept: kept_trips, lost: trips_lost, closed_twice } = trips;
+        let ApplicationFaults { kept, lost: applications_lost, decided_twice, quota_exceeded } = applications;
         write!(
             f,
             "accepted={accepted} lost={lost} doubled={doubled} alerts_lost={alerts_lost} \
-             alerts_doubled={alerts_doubled} wrong_aggregates={wrong_aggregates}"
+             alerts_doubled={alerts_doubled} wrong_aggregates={wrong_aggregates} trips={kept_trips} \
+             trips_lost={trips_lost} trips_closed_twice={closed_twice} applications={kept} \
+             applications_lost={applications_lost} \
+             applications_decided_twice={decided_twice} quota_exceeded={quota_exceeded}"
         )
     }
 }
@@ -85,16 +95,18 @@ struct Expected {
     colours: Colours,
 }
 
-/// How many accepted scans and alerts about them are not stored yet.
-pub(super) async fn outstanding(stack: &Stack, entries: &HashMap<Uuid, Entry>) -> anyhow::Result<usize> {
+/// How many accepted scans and alerts about them, trips and applications are not stored yet.
+pub(super) async fn outstanding(stack: &Stack, load: &Load, entries: &HashMap<Uuid, Entry>) -> anyhow::Result<usize> {
     let (stored, raised) = (stored_ids(stack).await?, raised_alerts(stack).await?);
-    let is_raised = |id: Uuid, entry: &Entry| book::alert(id, entry.sighting).is_none_or(|a| raised.contains_key(&a));
+    let is_raised = |id: Uuid, entry: &Entry| book::alerts(id, entry).all(|alert| raised.contains_key(&alert));
     let is_there = |id: &Uuid, entry: &Entry| stored.contains_key(id) && is_raised(*id, entry);
-    Ok(entries.iter().filter(|(id, entry)| entry.accepted && !is_there(id, entry)).count())
+    let scans = entries.iter().filter(|(id, entry)| entry.accepted && !is_there(id, entry)).count();
+    let others = load.trips.outstanding(stack).await? + load.applications.outstanding(stack).await?;
+    Ok(scans + usize::try_from(others)?)
 }
 
 /// Compares every table and every aggregate.
-pub(super) async fn reach(stack: &Stack, entries: &HashMap<Uuid, Entry>) -> anyhow::Result<Verdict> {
+pub(super) async fn reach(stack: &Stack, load: &Load, entries: &HashMap<Uuid, Entry>) -> anyhow::Result<Verdict> {
     let mut verdict =
         Verdict { accepted: entries.values().filter(|e| e.accepted).count() as u64, ..Verdict::default() };
     let stored = stored_ids(stack).await?;
@@ -113,11 +125,13 @@ pub(super) async fn reach(stack: &Stack, entries: &HashMap<Uuid, Entry>) -> anyh
         }
     }
     let kept_ids = entries.iter().filter(|(id, e)| e.accepted || stored.contains_key(*id));
-    let expected: HashSet<Uuid> = kept_ids.filter_map(|(id, entry)| book::alert(*id, entry.sighting)).collect();
+    let expected: HashSet<Uuid> = kept_ids.flat_map(|(id, entry)| book::alerts(*id, entry)).collect();
     let raised = raised_alerts(stack).await?;
     verdict.alerts_lost += expected.iter().filter(|alert| !raised.contains_key(*alert)).count() as u64;
     verdict.alerts_doubled +=
         raised.iter().map(|(alert, count)| count - u64::from(expected.contains(alert))).sum::<u64>();
+    verdict.trips = load.trips.faults(stack).await?;
+    verdict.applications = load.applications.faults(stack).await?;
     verdict.wrong_aggregates += wrong_footfall(&stack.query()?, &stack.tokens()?, &kept).await?;
     Ok(verdict)
 }

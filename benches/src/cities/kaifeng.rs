@@ -1,6 +1,7 @@
 //! Kaifeng (S4): details at the first scan, the last four characters later, and a code of its own for lorries.
 
 mod applying;
+mod freight;
 mod registering;
 
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use super::api::{Api, list};
 use super::door::{GREEN_ONLY, text};
 use super::office::{Office, Venue};
-use super::people::{Person, ago, time};
+use super::people::{ago, time};
 use super::sheet::Sheet;
 
 /// Kaifeng's own code of GB/T 2260, and two of its districts.
@@ -26,7 +27,7 @@ pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
     registering::by_others(api, &shop, sheet).await;
     admission(api, &shop, sheet).await;
     abnormal(&office, sheet).await?;
-    freight(&office, sheet).await?;
+    freight::freight(&office, sheet).await?;
     records(&office, sheet).await?;
     gaps(sheet);
     Ok(())
@@ -90,39 +91,6 @@ async fn abnormal(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn freight(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
-    let api = office.api;
-    let checkpoint = office.issue(&office.form("freight_checkpoint", "连霍高速开封站", "连霍高速")).await?;
-    let form = |person: &Person| {
-        json!({"name": "李刚", "document": person.document(), "plate": "豫B12345", "phone": "13800000000",
-            "origin": "山东菏泽", "entry_point": "兰考", "expected_return": time(ago(-24 * 60)),
-            "expected_leave": time(ago(-48 * 60)), "fever_cough": false, "risk_area": false})
-    };
-    let found = async {
-        let driver = api.tested("green").await?;
-        let first = api.scan_own(&checkpoint, &driver, json!({})).await?;
-        let asked = format!("{} {}", first.verdict(), first.json["form"].as_str().unwrap_or("no form"));
-        registering::register(api, &driver, "freight", &form(&driver.person)).await?;
-        let later = json!({"last_four": driver.person.last_four()});
-        Ok(format!("{asked}; {}", api.scan_own(&checkpoint, &driver, later).await?.verdict()))
-    };
-    let promise = "lorry crews fill in the freight form, and pass with the last four";
-    let expected = "409 registration-required freight; admit";
-    sheet.rule("freight-scan", "S4 2.2, 05", promise, expected, found).await;
-    let promise = "crews with an abnormal code do not pass, and the district is told";
-    let found = async {
-        let seen = api.seen(&checkpoint, &api.tested("red").await?.person, "venue_code").await?;
-        Ok(format!("{seen}; {}", api.alerted(LONGTING, &checkpoint, 1).await?))
-    };
-    sheet.rule("freight-alert", "S4 2.3", promise, "refuse colour_red; abnormal_colour red", found).await;
-    let words = ["专属场所码", "电子通行证"];
-    let promise = "the poster says that it is the freight code, and asks for the pass";
-    let operator = office.operator();
-    let found = api.words_on(&operator, &checkpoint, &words);
-    sheet.rule("freight-poster", "S4 2.2", promise, &words.join(", "), found).await;
-    Ok(())
-}
-
 async fn records(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
     let api = office.api;
     let venue = office.issue(&office.form("restaurant", "第一楼", "寺后街8号")).await?;
@@ -144,13 +112,6 @@ async fn records(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
 }
 
 fn gaps(sheet: &mut Sheet) {
-    sheet.gap(
-        "S4 2.2",
-        "trips declared in advance, closed at the destination",
-        "freight codes are scanned; trips are not followed",
-    );
-    sheet.gap("S4 2.2", "checkpoints can be looked up", "a code can, a list of checkpoints cannot");
-    sheet.gap("S4 2.3", "the vehicle is stopped as well", "the person only");
     sheet.gap("S4 3.1", "places without a code are reminded, and worse", "nothing yet");
     sheet.gap(
         "S4 2.1",

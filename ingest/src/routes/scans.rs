@@ -6,12 +6,12 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use schemas::Verdict;
+use schemas::{TripEvent, Verdict};
 use service::{Caller, Problem};
 
 use super::json;
 use crate::{
-    answer::ScanAnswer,
+    answer::{ScanAnswer, TripTold},
     body::{SINGLE_LIMIT_BYTES, read_json},
     error::IngestError,
     fields::read,
@@ -65,10 +65,25 @@ async fn take(gateway: &Gateway, caller: &Caller, request: Request) -> Result<(V
     let _room = gateway.admission.room_for_body(&request, SINGLE_LIMIT_BYTES)?;
     let body = read_json(request).await?;
     let permit = gateway.admission.enter(client)?;
-    let (verdict, answer, keeping) = decide_and_send(gateway, caller, &body, now_ms())?;
+    let Decided { verdict, answer, trip, keeping } = decide_and_send(gateway, caller, &body, now_ms())?;
     let kept = keeping.kept().await;
     permit.kept();
-    kept.failed.map_or(Ok((verdict, answer)), |(_, error)| Err(error))
+    if let Some((_, error)) = kept.failed {
+        return Err(error);
+    }
+    if let (Some(trips), Some(event)) = (&gateway.trips, &trip) {
+        trips.note(event);
+    }
+    Ok((verdict, answer))
+}
+
+/// A scan on its way.
+struct Decided<'g> {
+    verdict: Verdict,
+    answer: Vec<u8>,
+    /// What it means for a lorry's trip.
+    trip: Option<TripEvent>,
+    keeping: Keeping<'g>,
 }
 
 /// Writes the answer before the scan is kept, while the venue's row is at hand; it is shown only after.
@@ -77,24 +92,25 @@ fn decide_and_send<'g>(
     caller: &Caller,
     body: &[u8],
     now_ms: i64,
-) -> Result<(Verdict, Vec<u8>, Keeping<'g>), IngestError> {
+) -> Result<Decided<'g>, IngestError> {
     let guardian_of = |person| gateway.tables.guardian(person);
     let request = read::<ScanRequest<'_>>(body)?;
     let scan = request.check(caller.claims(), &gateway.city, &gateway.limits, guardian_of, now_ms)?;
-    let health = gateway.tables.health(scan.person).to_health();
     let mut answer = Vec::with_capacity(ANSWER_BYTES);
-    let event = gateway.tables.with_venue(scan.venue, |venue| {
+    let (event, trip) = gateway.tables.with_venue(scan.venue, |venue| {
         check_venue(caller.scope(), scan.venue, venue, "venue")?;
-        let accepted = scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms)?;
+        let (accepted, venue) = gateway.accept(&scan, venue, now_ms)?;
         let feeds = gateway.tables.feeds(now_ms);
-        let venue = venue.ok_or(IngestError::Internal)?;
-        gateway.recognise(&scan, &accepted, venue, now_ms)?;
-        serde_json::to_writer(&mut answer, &ScanAnswer::new(&accepted, venue, feeds, &gateway.city.sentences))
-            .map_err(|_| IngestError::Internal)?;
-        Ok::<_, IngestError>(accepted.event)
+        let trip = TripEvent::of_accepted(&accepted.event, venue.district);
+        let told = trip.as_ref().map_or(TripTold::NotAsked, |trip| {
+            gateway.see_trip(trip, accepted.event.event_id).map_or(TripTold::Unavailable, TripTold::Seen)
+        });
+        let shown = ScanAnswer::new(&accepted, venue, feeds, told, &gateway.city.sentences);
+        serde_json::to_writer(&mut answer, &shown).map_err(|_| IngestError::Internal)?;
+        Ok::<_, IngestError>((accepted.event, trip))
     })?;
     let mut keeping = Keeping::scans(gateway, 1);
     keeping.blank().push(&event.person.to_hex(), &event)?;
     keeping.send()?;
-    Ok((event.verdict, answer, keeping))
+    Ok(Decided { verdict: event.verdict, answer, trip, keeping })
 }

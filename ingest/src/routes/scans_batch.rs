@@ -99,12 +99,9 @@ fn take(
     let guardian_of = |person| gateway.tables.guardian(person);
     let request = read::<ScanRequest<'_>>(line)?;
     let scan = request.check(caller.claims(), &gateway.city, &gateway.limits, guardian_of, now_ms)?;
-    let health = gateway.tables.health(scan.person).to_health();
     let event = gateway.tables.with_venue(scan.venue, |venue| {
         check_venue(caller.scope(), scan.venue, venue, "venue")?;
-        let accepted = scan.accept(venue, health, &gateway.city, &gateway.limits, now_ms)?;
-        gateway.recognise(&scan, &accepted, venue.ok_or(IngestError::Internal)?, now_ms)?;
-        Ok::<_, IngestError>(accepted.event)
+        gateway.accept(&scan, venue, now_ms).map(|(accepted, _)| accepted.event)
     })?;
     messages.push(&event.person.to_hex(), &event)?;
     Ok(ScanReceipt { receipt: event.event_id, verdict: event.verdict, colour: event.colour })

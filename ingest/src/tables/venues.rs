@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use schemas::{
     CityProfile, UnixSeconds, VenueEvent, VenueId,
     admission::{Class, Policy},
-    city::FormKind,
+    city::{FormKind, VenueKind},
     events::VenueStatus,
 };
 
@@ -149,9 +149,14 @@ impl Venue {
         city.categories.get(usize::from(self.category)).map_or("", |c| &c.id)
     }
 
+    /// What its code stands for.
+    pub fn kind(&self, city: &CityProfile) -> VenueKind {
+        city.categories.get(usize::from(self.category)).map_or(VenueKind::Place, |c| c.kind)
+    }
+
     /// The form that who scans its code fills in first.
     pub fn form(&self, city: &CityProfile) -> FormKind {
-        city.categories.get(usize::from(self.category)).map_or(FormKind::Venue, |c| FormKind::of(c.kind))
+        FormKind::of(self.kind(city))
     }
 
     /// Its category's class.

@@ -33,6 +33,8 @@ const DOORS: &[Door] = &[
     ("POST", "/v1/applications/{id}/reviews", Some(&[Reviewer])),
     ("POST", "/v1/venues/{venue}/revocation", Some(&[Operator, Reviewer, Admin])),
     ("POST", "/v1/venues/{venue}/reissue", Some(&[Operator, Reviewer, Admin])),
+    ("POST", "/v1/trips", Some(&[Device, Citizen])),
+    ("POST", "/v1/trips/{id}/cancellation", Some(&[Device, Citizen])),
     ("POST", "/v1/alerts/{id}/acknowledgement", Some(&[Role::District, Supervisor])),
     ("POST", "/v1/alerts/{id}/disposition", Some(&[Role::District, Supervisor])),
     ("GET", "/healthz", None),

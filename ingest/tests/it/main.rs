@@ -25,3 +25,4 @@ mod scans_batch;
 mod shutdown;
 mod snapshots;
 mod spool;
+mod trips;

@@ -1,6 +1,6 @@
 //! The row of an alert's state after a record, as `alerts` takes it.
 
-use schemas::{AlertEvent, Colour, Method, Reasons, VenueId, Verdict};
+use schemas::{AlertEvent, Colour, Method, PlateKey, Reasons, VenueId, Verdict};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -19,9 +19,10 @@ pub struct CaseRow<'a> {
     venue_id: VenueId,
     person_id: u64,
     scanned_at: i64,
-    method: Method,
-    verdict: Verdict,
-    colour: Colour,
+    vehicle_id: u64,
+    method: &'static str,
+    verdict: &'static str,
+    colour: &'static str,
     reasons: Reasons,
     raised_at_ms: i64,
     action: &'static str,
@@ -53,9 +54,10 @@ impl<'a> CaseRow<'a> {
             venue_id: raised.venue,
             person_id: raised.person.to_u64(),
             scanned_at: raised.scanned_at,
-            method: raised.method,
-            verdict: raised.verdict,
-            colour: raised.colour,
+            vehicle_id: raised.vehicle.map_or(0, PlateKey::to_u64),
+            method: raised.method.map_or("", Method::as_str),
+            verdict: raised.verdict.map_or("", Verdict::as_str),
+            colour: raised.colour.map_or("", Colour::as_str),
             reasons: raised.reasons,
             raised_at_ms: case.raised_at_ms,
             action: event.action.as_str(),

@@ -31,9 +31,10 @@ fn raised(district: usize, source: u128, at_ms: i64) -> AlertEvent {
         venue: 7,
         person: "1123456789abcdef".parse().expect("valid"),
         scanned_at: START_MS / 1000,
-        method: Method::VenueCode,
-        verdict: Verdict::Refuse,
-        colour: Colour::Red,
+        vehicle: None,
+        method: Some(Method::VenueCode),
+        verdict: Some(Verdict::Refuse),
+        colour: Some(Colour::Red),
         reasons: Reasons::NONE,
     };
     event(district, at_ms, AlertAction::Raised(Box::new(raised)))

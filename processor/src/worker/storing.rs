@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, bail};
 use clickhouse::error::Error;
 use rdkafka::{Message as _, message::OwnedMessage};
-use schemas::AlertEvent;
+use serde::Serialize;
 
 use super::Worker;
 use crate::{
@@ -50,9 +50,9 @@ impl Worker<'_> {
         let first = messages.first().and_then(|message| message.timestamp().to_millis());
         self.shared.progress.reached(self.partition, self.next, first);
         let whole = self.build(messages)?;
-        // Before anything is stored, so that no trouble with ClickHouse keeps an alert back. Until a later range is in the
-        // ledger, whoever reads this one again raises them again.
-        self.raise(&whole.alerts)?;
+        // Before anything is stored, so that no trouble with ClickHouse keeps an alert back, or a lorry's trip. Until a
+        // later range is in the ledger, whoever reads this one again sends them again.
+        self.announce(&whole)?;
         // How many rows the next attempt takes: halved by a refusal, doubled by a success.
         let mut width = whole.rows.len().max(1);
         while self.next < end {
@@ -97,19 +97,18 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Sends alerts and waits until Kafka has them.
-    fn raise(&self, alerts: &[AlertEvent]) -> anyhow::Result<()> {
-        if alerts.is_empty() {
+    /// Sends what a batch means for districts and lorries, and waits until Kafka has it.
+    fn announce(&self, batch: &Batch) -> anyhow::Result<()> {
+        let topics = self.shared.kafka.topics();
+        let alerts = batch.alerts.iter().map(|alert| message(&topics.alerts, alert.district.to_string(), alert));
+        let trips = batch.trips.iter().map(|event| message(&topics.trips, event.vehicle.to_string(), event));
+        let messages = alerts.chain(trips).collect::<anyhow::Result<Vec<_>>>()?;
+        if messages.is_empty() {
             return Ok(());
         }
-        let topic = self.shared.kafka.topics().alerts;
-        let message = |alert: &AlertEvent| -> anyhow::Result<Message> {
-            let value = serde_json::to_vec(alert)?;
-            Ok(Message { topic: topic.clone(), key: alert.district.to_string(), value })
-        };
-        let messages = alerts.iter().map(message).collect::<anyhow::Result<Vec<_>>>()?;
-        self.shared.runtime.block_on(outlet::send(&self.shared.producer, &messages)).context("cannot raise alerts")?;
-        ::metrics::counter!(metrics::ALERTS_RAISED).increment(messages.len() as u64);
+        let sent = self.shared.runtime.block_on(outlet::send(&self.shared.producer, &messages));
+        sent.context("cannot send alerts and trips")?;
+        ::metrics::counter!(metrics::ALERTS_RAISED).increment(batch.alerts.len() as u64);
         Ok(())
     }
 
@@ -276,6 +275,10 @@ impl Worker<'_> {
 fn end_of(whole: &Batch, start: u64, width: usize) -> Option<u64> {
     let mut rows = whole.rows.iter().map(|row| row.offset).filter(|offset| *offset >= start);
     rows.nth(width)
+}
+
+fn message(topic: &str, key: String, event: &impl Serialize) -> anyhow::Result<Message> {
+    Ok(Message { topic: topic.to_owned(), key, value: serde_json::to_vec(event)? })
 }
 
 fn claim_of(entry: &Entry) -> Claim {

@@ -6,6 +6,7 @@ mod alerts;
 mod enriched_as_of_the_scan;
 mod faults;
 mod fixture;
+mod freight;
 mod outages;
 mod process;
 mod refused;

@@ -1,4 +1,5 @@
-//! `GET /v1/alerts` and `GET /v1/alerts/{id}`: abnormal scans, and what a district's office did about them (S0 四, S4 二.3).
+//! `GET /v1/alerts` and `GET /v1/alerts/{id}`: abnormal scans and lorries, and what a district's office did about
+//! them (S0 四, S4 二.2, 二.3).
 //!
 //! An office sees one scan at one venue of its own district. Whom it was of is shown masked, so that two people can be told
 //! apart and nobody be looked up: where else somebody was takes a release.
@@ -6,7 +7,7 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::{
-    AlertEvent, PersonKey, VenueId,
+    AlertEvent, VenueId,
     access::{Limit, Scope, covers},
     city::Bilingual,
     events::{AlertState, Disposition},
@@ -53,7 +54,7 @@ struct Alert {
     alert: Uuid,
     /// How far it is: raised, acknowledged or disposed.
     state: String,
-    /// What is abnormal: positive_test, abnormal_colour or symptoms.
+    /// What is abnormal: positive_test, abnormal_colour or symptoms; of a lorry undeclared_trip or overdue_trip.
     kind: String,
     /// District of the venue.
     district: u32,
@@ -64,14 +65,17 @@ struct Alert {
     /// Last four digits of the person key, the rest masked.
     #[schema(pattern = "^[*]{12}[0-9a-f]{4}$")]
     person: String,
-    /// When the scan was made.
+    /// Last four digits of the lorry's key, the rest masked; null outside the freight loop.
+    #[schema(pattern = "^[*]{12}[0-9a-f]{4}$")]
+    vehicle: Option<String>,
+    /// When the scan was made, or a trip that is overdue was due.
     scanned_at: DateTime<Utc>,
-    /// How.
-    method: String,
-    /// What the person was told.
-    verdict: String,
-    /// The graver one of the colour that was shown and the colour in force at the scan.
-    colour: String,
+    /// How; null when it was no scan.
+    method: Option<String>,
+    /// What the person was told; null when it was no scan.
+    verdict: Option<String>,
+    /// The graver one of the colour that was shown and the colour in force at the scan; null when it was none.
+    colour: Option<String>,
     /// Why the person was refused.
     reasons: Vec<String>,
     /// When the gateway took the scan.
@@ -196,11 +200,12 @@ impl Alert {
             district: row.district,
             venue: row.venue_id,
             venue_name: names.of(row.venue_id).map(str::to_owned),
-            person: masked(row.person_id),
+            person: answer::masked(row.person_id.to_u64()),
+            vehicle: (row.vehicle_id > 0).then(|| answer::masked(row.vehicle_id)),
             scanned_at: answer::time(row.scanned_at),
-            method: row.method.clone(),
-            verdict: row.verdict.clone(),
-            colour: row.colour.clone(),
+            method: said(row.method.clone()),
+            verdict: said(row.verdict.clone()),
+            colour: said(row.colour.clone()),
             reasons: row.reasons.clone(),
             raised_at: answer::time_of_ms(row.raised_at_ms),
             escalated_at: row.escalated_at_ms.map(answer::time_of_ms),
@@ -225,9 +230,4 @@ impl From<AlertRow> for Entry {
             refused: said(row.refused),
         }
     }
-}
-
-fn masked(person: PersonKey) -> String {
-    let key = person.to_string();
-    format!("{}{}", "*".repeat(key.len() - 4), &key[key.len() - 4..])
 }

@@ -16,7 +16,8 @@ use utoipa::OpenApi;
     components(schemas(Problem)),
     tags((name = "scans", description = "Questions about scans"),
          (name = "applications", description = "Applications for venue codes"),
-         (name = "alerts", description = "Abnormal scans, for the districts' offices"),
+         (name = "alerts", description = "Abnormal scans and lorries, for the districts' offices"),
+         (name = "trips", description = "Trips of lorries, and the checkpoints by which they enter"),
          (name = "venues", description = "Venues and their codes"), (name = "service", description = "About the process"))
 )]
 pub struct Document;

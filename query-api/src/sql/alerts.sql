@@ -5,7 +5,7 @@
 SELECT *
 FROM
 (
-    SELECT alert_id, district, kind, venue_id, person_id, scanned_at, method, verdict, colour, reasons, raised_at_ms,
+    SELECT alert_id, district, kind, venue_id, person_id, vehicle_id, scanned_at, method, verdict, colour, reasons, raised_at_ms,
            action, at_ms, command_id, sender, refused, state, escalated_at_ms, acknowledged_at_ms, acknowledged_by,
            disposed_at_ms, disposed_by, disposition
     FROM alerts

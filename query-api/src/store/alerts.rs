@@ -1,4 +1,4 @@
-//! Alerts about abnormal scans, as the districts' books have them.
+//! Alerts about abnormal scans and lorries, as the districts' books have them.
 
 use clickhouse::Row;
 use schemas::{PersonKey, VenueId};
@@ -23,13 +23,15 @@ pub struct AlertRow {
     /// Who.
     #[serde(deserialize_with = "columns::person")]
     pub person_id: PersonKey,
+    /// The lorry; 0 outside the freight loop.
+    pub vehicle_id: u64,
     /// When.
     pub scanned_at: u32,
-    /// How.
+    /// How; empty when it was no scan.
     pub method: String,
-    /// What the person was told.
+    /// What the person was told; empty when it was no scan.
     pub verdict: String,
-    /// The graver one of the colour that was shown and the colour in force.
+    /// The graver one of the colour that was shown and the colour in force; empty when it was no scan.
     pub colour: String,
     /// Why the person was refused.
     pub reasons: Vec<String>,

@@ -6,7 +6,7 @@ use clickhouse::Row;
 use schemas::VenueId;
 use serde::Deserialize;
 
-use super::{Kind, Store};
+use super::{Kind, Store, applications::districts};
 use crate::QueryError;
 
 /// Venues in one query. A parameter may have 128 KiB, and a number takes up to 11 bytes.
@@ -55,7 +55,47 @@ pub struct VenueRow {
     pub serial: Option<u8>,
 }
 
+/// A freight checkpoint or destination as the directory has it.
+#[derive(Debug, Clone, Row, Deserialize)]
+pub struct CheckpointRow {
+    /// Number.
+    pub venue_id: VenueId,
+    /// Name as on the poster.
+    pub name: String,
+    /// Category, an id of the city profile.
+    pub category: String,
+    /// Six-digit code of its district (GB/T 2260).
+    pub district: u32,
+    /// Address.
+    pub address: String,
+    /// Latitude.
+    pub latitude: Option<f64>,
+    /// Longitude.
+    pub longitude: Option<f64>,
+    /// Issue number of its current code; null until the processor has written the venue again.
+    pub serial: Option<u8>,
+}
+
 impl Store {
+    /// The places of these categories that are in use, within a district or all that begin with its digits, by district
+    /// and name.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn checkpoints(
+        &self,
+        categories: &[&str],
+        district: Option<u32>,
+    ) -> Result<Vec<CheckpointRow>, QueryError> {
+        let (from, to) = districts(district);
+        let query = self
+            .query(include_str!("../sql/checkpoints.sql"))
+            .param("categories", categories)
+            .param("district_from", from)
+            .param("district_to", to);
+        self.rows(Kind::Checkpoints, query).await
+    }
+
     /// Whose a venue is; `None` when the directory does not have it.
     ///
     /// # Errors

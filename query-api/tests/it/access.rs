@@ -3,7 +3,7 @@
 use benches::doors::{Door, try_all};
 use reqwest::{Method, Response};
 use schemas::access::{
-    Role::{self, Admin, Dashboard, District, Epidemiologist, Operator, Regulator, Reviewer, Supervisor},
+    Role::{self, Admin, Citizen, Dashboard, District, Epidemiologist, Operator, Regulator, Reviewer, Supervisor},
     Scope,
 };
 
@@ -21,6 +21,9 @@ const DOORS: &[Door] = &[
     ("GET", "/v1/venues/{id}/poster", Some(&[Operator, Reviewer, District, Admin])),
     ("GET", "/v1/alerts", Some(&[District, Supervisor])),
     ("GET", "/v1/alerts/{id}", Some(&[District, Supervisor])),
+    ("GET", "/v1/trips", Some(&[Citizen, District, Supervisor])),
+    ("GET", "/v1/trips/{id}", Some(&[Citizen, District, Supervisor])),
+    ("GET", "/v1/checkpoints", Some(Role::ALL)),
     ("GET", "/healthz", None),
     ("GET", "/readyz", None),
     ("GET", "/metrics", None),

@@ -17,5 +17,6 @@ mod readiness;
 mod rows;
 mod stats;
 mod traces;
+mod trips;
 mod visitors;
 mod visits;

@@ -1,6 +1,6 @@
-//! Alerts about abnormal scans, and what the district's office does about them (S0 四, S2 规范验码, S4 二.3).
+//! Alerts about abnormal scans and lorries, and what the district's office does about them (S0 四, S2 规范验码, S4 二.2, 二.3).
 //!
-//! The processor raises an alert while it stores the scan; the gateway writes down what the office does; the alert book of
+//! The processor raises an alert while it stores the scan, or finds that a lorry's loop was not closed; the gateway writes down what the office does; the alert book of
 //! the district is the fold of both. An alert's identity begins with the six digits of its district, so that it alone says
 //! in which partition its book is.
 
@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{EventError, VERSION, Versioned, check_time, is_district, read};
+use super::{EventError, VERSION, Versioned, check_time, district_id, is_district, read};
 use crate::{
-    Colour, Method, PersonKey, Reason, Reasons, ScanRow, TestResult, UnixSeconds, VenueId, Verdict, city::Bilingual,
+    Colour, Method, PersonKey, PlateKey, Reason, Reasons, ScanRow, TestResult, UnixSeconds, VenueId, Verdict,
+    city::Bilingual,
 };
 
 /// One record of an alert book. Topic `alerts`, key: district.
@@ -33,7 +34,7 @@ pub struct AlertEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AlertAction {
-    /// Something abnormal was seen at a door. The same alert may be raised more than once; the first time counts.
+    /// Something abnormal was seen, at a door or of a lorry. The same alert may be raised more than once; the first time counts.
     Raised(Box<Raised>),
     /// The office has seen the alert and looks after it.
     Acknowledge {
@@ -73,27 +74,33 @@ pub struct Raised {
     pub alert: Uuid,
     /// What is abnormal, the gravest first.
     pub kind: AlertKind,
-    /// Identity of what it was seen by: the scan.
+    /// Identity of what it was seen by: the scan, or the trip that is overdue.
     pub source: Uuid,
-    /// Where.
+    /// Where; of a trip that is overdue, its destination.
     pub venue: VenueId,
-    /// Who.
+    /// Who; of a trip that is overdue, the driver.
     pub person: PersonKey,
-    /// When.
+    /// The lorry (S4: person and vehicle).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vehicle: Option<PlateKey>,
+    /// When; of a trip that is overdue, when it should have been closed.
     pub scanned_at: UnixSeconds,
-    /// How.
-    pub method: Method,
-    /// What the person was told.
-    pub verdict: Verdict,
-    /// The graver one of the colour that was shown and the colour in force at the scan.
-    pub colour: Colour,
+    /// How, if it was a scan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// What the person was told, if it was a scan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// The graver one of the colour that was shown and the colour in force at the scan, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<Colour>,
     /// Why the person was refused.
     #[serde(default)]
     pub reasons: Reasons,
 }
 
 words! {
-    /// What is abnormal about a scan.
+    /// What is abnormal.
     AlertKind {
         /// The newest test is positive.
         PositiveTest = "positive_test",
@@ -101,6 +108,10 @@ words! {
         AbnormalColour = "abnormal_colour",
         /// Refused, with symptoms or contact with a case declared.
         Symptoms = "symptoms",
+        /// A lorry was scanned at a checkpoint or destination without a trip that is declared there (S4).
+        UndeclaredTrip = "undeclared_trip",
+        /// A lorry's declared trip was not closed in time (S4).
+        OverdueTrip = "overdue_trip",
     }
 }
 
@@ -190,7 +201,7 @@ impl AlertEvent {
     /// The alert that a stored scan raises, if it raises one: the person was refused for yellow, red, a positive test or
     /// symptoms, or whatever was shown, colour or test in force at the scan were such (a scan that came late, or that
     /// was answered before the colour was known).
-    pub fn of_scan(row: &ScanRow, accepted_at_ms: i64) -> Option<Self> {
+    pub fn of_scan(row: &ScanRow, vehicle: Option<PlateKey>, accepted_at_ms: i64) -> Option<Self> {
         let refused_for = |reason| row.verdict == Verdict::Refuse && row.reasons.contains(reason);
         let kind = if refused_for(Reason::TestPositive) || row.test_result == TestResult::Positive {
             AlertKind::PositiveTest
@@ -208,34 +219,30 @@ impl AlertEvent {
             source: row.event_id,
             venue: row.venue,
             person: row.person,
+            vehicle,
             scanned_at: row.scanned_at,
-            method: row.method,
-            verdict: row.verdict,
-            colour: row.colour.max(row.colour_shown),
+            method: Some(row.method),
+            verdict: Some(row.verdict),
+            colour: Some(row.colour.max(row.colour_shown)),
             reasons: row.reasons,
         };
-        let action = AlertAction::Raised(Box::new(raised));
-        Some(Self { v: VERSION, district: row.district, at_ms: accepted_at_ms, action })
+        Some(Self::raise(row.district, accepted_at_ms, raised))
+    }
+
+    /// The record that raises an alert in a district.
+    pub fn raise(district: u32, at_ms: i64, raised: Raised) -> Self {
+        Self { v: VERSION, district, at_ms, action: AlertAction::Raised(Box::new(raised)) }
     }
 
     /// The identity of an alert: a UUID (version 8) whose first eight digits are the district in decimal, and whose rest
     /// is made of the source and the kind, so that the same source never raises two alerts of a kind.
     pub fn derive_id(district: u32, source: Uuid, kind: AlertKind) -> Uuid {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(b"alert\0").update(source.as_bytes()).update(kind.as_str().as_bytes());
-        let mut bytes = [0u8; 16];
-        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        let two_digits = |number: u32| (number / 10 % 10 * 16 + number % 10) as u8;
-        let digits = [1_000_000, 10_000, 100, 1].map(|place| two_digits(district / place));
-        bytes[..4].copy_from_slice(&digits);
-        Uuid::new_v8(bytes)
+        district_id::derive(district, &[b"alert\0", source.as_bytes(), kind.as_str().as_bytes()])
     }
 
     /// The district that an alert's identity begins with; none when it cannot be an alert's.
     pub fn district_of(alert: Uuid) -> Option<u32> {
-        let digits = alert.as_bytes()[..4].iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let district = digits.map(u32::from).try_fold(0, |sum, digit| (digit < 10).then_some(sum * 10 + digit))?;
-        is_district(district).then_some(district)
+        district_id::district_of(alert)
     }
 
     /// The alert that it is about; none when it is about those that are overdue.

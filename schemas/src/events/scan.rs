@@ -2,10 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{EventError, VERSION, Versioned, check_time, read};
-use crate::{Colour, Direction, Exemption, Method, PersonKey, Reasons, UnixSeconds, VenueId, Verdict};
+use crate::{Colour, Direction, Exemption, Method, PersonKey, PlateKey, Reasons, UnixSeconds, VenueId, Verdict};
 
 /// One scan with the verdict that was shown. Topic `scans`, key: person.
 ///
@@ -38,6 +39,28 @@ pub struct ScanEvent {
     /// The exemption that was claimed.
     #[serde(default = "no_exemption")]
     pub exemption: Exemption,
+    /// The lorry, at a venue of the freight loop (S4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freight: Option<FreightScan>,
+}
+
+/// What a scan at a venue of the freight loop is of besides a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FreightScan {
+    /// The lorry.
+    pub vehicle: PlateKey,
+    /// What the venue is.
+    pub stop: FreightStop,
+}
+
+words! {
+    /// Where a lorry is scanned (S4).
+    FreightStop {
+        /// Where it enters the city.
+        Checkpoint = "checkpoint",
+        /// Where it is bound for.
+        Destination = "destination",
+    }
 }
 
 impl Versioned for ScanEvent {
@@ -101,6 +124,7 @@ mod tests {
             reasons: Reasons::NONE,
             colour: Colour::Green,
             exemption: Exemption::None,
+            freight: None,
         }
     }
 

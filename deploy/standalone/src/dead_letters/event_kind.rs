@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use schemas::events::{EventError, json_schemas};
-use schemas::{AlertEvent, ApplicationEvent, HealthEvent, ScanEvent, TestEvent, Topics, VenueEvent, topics};
+use schemas::{AlertEvent, ApplicationEvent, HealthEvent, ScanEvent, TestEvent, Topics, TripEvent, VenueEvent, topics};
 use serde::de::DeserializeOwned;
 
 /// The kind of message that a topic holds.
@@ -21,6 +21,8 @@ pub enum EventKind {
     Application,
     /// Alerts and what offices do about them.
     Alert,
+    /// What is said of lorries and their trips.
+    Trip,
 }
 
 impl EventKind {
@@ -34,6 +36,7 @@ impl EventKind {
             (&names.venues, Self::Venue),
             (&names.applications, Self::Application),
             (&names.alerts, Self::Alert),
+            (&names.trips, Self::Trip),
         ]
         .into_iter()
         .find_map(|(name, kind)| (name == topic).then_some(kind))
@@ -51,6 +54,7 @@ impl EventKind {
             Self::Venue => read(value, VenueEvent::try_parse).map(|event| event.venue.to_string()),
             Self::Application => read(value, ApplicationEvent::try_parse).map(|event| event.organisation),
             Self::Alert => read(value, AlertEvent::try_parse).map(|event| event.district.to_string()),
+            Self::Trip => read(value, TripEvent::try_parse).map(|event| event.vehicle.to_string()),
         }
     }
 
@@ -64,6 +68,7 @@ impl EventKind {
             Self::Venue => topics::VENUES,
             Self::Application => topics::APPLICATIONS,
             Self::Alert => topics::ALERTS,
+            Self::Trip => topics::TRIPS,
         };
         let schema = json_schemas().into_iter().find(|(topic, _)| *topic == name).map(|(_, schema)| schema);
         let properties = schema.and_then(|schema| schema.get("properties")?.as_object().cloned());

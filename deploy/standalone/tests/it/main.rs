@@ -18,4 +18,5 @@ mod stack;
 mod support;
 mod survival;
 mod three_brokers;
+mod trips;
 mod up;

@@ -15,6 +15,7 @@ pub(super) fn check(city: &CityProfile, findings: &mut Findings) {
     if let Some(freight_form) = &city.freight_form {
         form("freight_form", freight_form, findings);
     }
+    freight(city, findings);
     application(city, findings);
 }
 
@@ -68,6 +69,20 @@ fn form(path: &str, form: &Form, findings: &mut Findings) {
             let message = "is for questions: expected type `yes_no` or `temperature_normal`";
             findings.add(format!("{path}.fields.{nth}.declares"), message);
         }
+    }
+}
+
+fn freight(city: &CityProfile, findings: &mut Findings) {
+    match (&city.freight_form, &city.freight) {
+        (Some(form), Some(freight)) => {
+            if !form.fields.iter().any(|field| field.kind == FieldType::Plate && field.required) {
+                findings.add("freight_form.fields", "have no plate: expected one of type `plate` that is required");
+            }
+            findings.within("freight.overdue_after_minutes", freight.overdue_after_minutes, 0, DAY_MINUTES);
+        }
+        (Some(_), None) => findings.add("freight_form", "is given, but `freight` is not: expected both or none"),
+        (None, Some(_)) => findings.add("freight", "is given, but `freight_form` is not: expected both or none"),
+        (None, None) => {}
     }
 }
 

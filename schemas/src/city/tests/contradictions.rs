@@ -35,6 +35,7 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
         "opens and closes at the same time",
     ),
     ("kaifeng", "{ id = \"transport\", name", "{ id = \"idle\", name", "class `idle` has no rule"),
+    ("kaifeng", "overdue_after_minutes = 60", "overdue_after_minutes = 1441", "is 1441: expected 0 to 1440"),
     // Groups and categories.
     ("shanghai", "{ id = \"finance\", name", "{ id = \"catering\", name", "groups.6.id: `catering` is there twice"),
     ("shanghai", "{ id = \"utility\", name", "{ id = \"nothing\", name", "`nothing` has no category"),

@@ -29,8 +29,8 @@ fn row() -> ScanRow {
 fn raised(change: impl FnOnce(&mut ScanRow)) -> Option<(AlertKind, Colour)> {
     let mut row = row();
     change(&mut row);
-    match AlertEvent::of_scan(&row, 1_653_000_000_123)?.action {
-        AlertAction::Raised(raised) => Some((raised.kind, raised.colour)),
+    match AlertEvent::of_scan(&row, None, 1_653_000_000_123)?.action {
+        AlertAction::Raised(raised) => Some((raised.kind, raised.colour?)),
         other => panic!("{other:?}"),
     }
 }
@@ -97,7 +97,8 @@ proptest! {
 #[test]
 fn a_record_that_cannot_be_says_which_field_is_wrong() {
     let problem = |path: &[&str], value: Value| {
-        let event = AlertEvent::of_scan(&ScanRow { colour: Colour::Red, ..row() }, 1_653_000_000_123).expect("raised");
+        let event =
+            AlertEvent::of_scan(&ScanRow { colour: Colour::Red, ..row() }, None, 1_653_000_000_123).expect("raised");
         let mut message = json!(event);
         *path.iter().fold(&mut message, |at, name| &mut at[*name]) = value;
         AlertEvent::try_parse(message.to_string().as_bytes()).err().map(|error| error.to_string())

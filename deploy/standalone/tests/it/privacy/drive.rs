@@ -9,7 +9,7 @@ use schemas::access::{Role, Scope};
 use serde_json::{Map, Value, json};
 use service::access::Issuer;
 
-use super::secrets::{ADDRESS, ID_CARD, NAME, PASSPORT, PHONE, SECRETS, Secret, json_escaped, percent};
+use super::secrets::{ADDRESS, ID_CARD, NAME, PASSPORT, PHONE, PLATE, SECRETS, Secret, json_escaped, percent};
 
 const ORGANISATION: &str = "91310000MA1FL0000N";
 /// Who the tokens of citizens are for; see [`scope_of`].
@@ -18,6 +18,8 @@ const GUARDIAN: &str = "1123456789abcdef";
 const ALERT: &str = "00310101-0000-8000-8000-000000000007";
 /// Its venue is loaded before anything else.
 const VENUE: u32 = 7;
+/// Where lorries are bound for; loaded next.
+const FACTORY: u32 = 8;
 
 /// A body that its route takes, with secrets wherever they belong.
 pub struct Body {
@@ -45,11 +47,13 @@ pub fn bodies() -> Vec<Body> {
     let scan = json!({"venue": VENUE, "document": card, "method": "manual", "direction": "entry", "scanned_at": at(-1),
         "event_id": "018f0000-0000-7000-8000-000000000001", "symptoms": true, "exemption": "none",
         "offline_reason": "elderly", "last_four": &ID_CARD[14..]});
+    let lorry = json!({"venue": FACTORY, "document": card, "method": "manual", "offline_reason": "elderly",
+        "scanned_at": at(-1), "plate": PLATE});
     let answers = json!({"name": NAME, "document": card, "address": ADDRESS, "severe_area": true, "contact": false,
         "temperature": true});
     let child = json!({"name": NAME, "document": {"type": "passport", "number": PASSPORT}, "address": ADDRESS,
         "severe_area": false, "contact": false, "temperature": false});
-    let freight = json!({"name": NAME, "document": card, "plate": "豫B12345", "phone": PHONE, "origin": ADDRESS,
+    let freight = json!({"name": NAME, "document": card, "plate": PLATE, "phone": PHONE, "origin": ADDRESS,
         "entry_point": ADDRESS, "expected_return": at(600), "expected_leave": at(900), "fever_cough": false,
         "risk_area": true});
     let application = json!({"request_id": request(2), "channel": "mobile",
@@ -85,6 +89,19 @@ pub fn bodies() -> Vec<Body> {
                 json!({"document": card, "sampled_at": at(-600), "resulted_at": at(-60), "result": "positive", "laboratory": "L1"}),
             )
         },
+        Body {
+            public: &["name", "address"],
+            plain: &["door"],
+            ..line(
+                "/v1/venues:batch",
+                Role::Admin,
+                json!({"venue": FACTORY, "name": "面粉厂", "category": "freight_destination", "district": 410_202,
+                    "address": "连霍高速"}),
+            )
+        },
+        body("/v1/trips", 202, Role::Device, json!({"answers": freight, "destination": FACTORY})),
+        body("/v1/trips/{id}/cancellation", 202, Role::Device, json!({"plate": PLATE})),
+        body("/v1/scans", 200, Role::Device, lorry),
         body("/v1/people", 200, Role::Device, json!({"form": "freight", "answers": freight})),
         body("/v1/people", 200, Role::Device, json!({"form": "venue", "answers": answers})),
         body(
@@ -336,7 +353,7 @@ fn target(path: &str) -> String {
         let name = target[start + 1..end].to_owned();
         let value = match (name.as_str(), path) {
             ("id", path) if path.starts_with("/v1/venues") => sample("venue"),
-            ("id", path) if path.starts_with("/v1/alerts") => ALERT,
+            ("id", path) if path.starts_with("/v1/alerts") || path.starts_with("/v1/trips") => ALERT,
             (name, _) => sample(name),
         };
         target.replace_range(start..=end, value);

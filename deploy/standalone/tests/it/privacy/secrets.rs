@@ -9,6 +9,8 @@ pub const NAME: &str = "欧阳慕容雪";
 pub const PHONE: &str = "13912340987";
 pub const ADDRESS: &str = "开封市鼓楼区隐秘里987号";
 pub const PASSPORT: &str = "EK9876543";
+/// A lorry's, which leads to its driver.
+pub const PLATE: &str = "豫BQ8K71";
 
 /// A text and its bytes in GBK.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +19,7 @@ pub struct Secret {
     pub gbk: &'static [u8],
 }
 
-pub const SECRETS: [Secret; 5] = [
+pub const SECRETS: [Secret; 6] = [
     Secret { text: ID_CARD, gbk: ID_CARD.as_bytes() },
     Secret { text: NAME, gbk: b"\xc5\xb7\xd1\xf4\xc4\xbd\xc8\xdd\xd1\xa9" },
     Secret { text: PHONE, gbk: PHONE.as_bytes() },
@@ -26,6 +28,7 @@ pub const SECRETS: [Secret; 5] = [
         gbk: b"\xbf\xaa\xb7\xe2\xca\xd0\xb9\xc4\xc2\xa5\xc7\xf8\xd2\xfe\xc3\xd8\xc0\xef\x39\x38\x37\xba\xc5",
     },
     Secret { text: PASSPORT, gbk: PASSPORT.as_bytes() },
+    Secret { text: PLATE, gbk: b"\xd4\xa5BQ8K71" },
 ];
 
 /// Planted in the clear, to see that it is found.

@@ -1,0 +1,93 @@
+//! `POST /v1/trips` and `/v1/trips/{id}/cancellation`: written down here; what becomes of a trip the processor's freight
+//! loop says.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, Request, State},
+    response::Response,
+};
+use schemas::TripEvent;
+use service::{Caller, Problem};
+use uuid::Uuid;
+
+use super::commands::{self, Command, CommandAnswer};
+use crate::{
+    error::IngestError,
+    fields::read,
+    scope::check_venue,
+    state::{Gateway, now_ms},
+    trip::{CancellationRequest, Stop, TripRequest},
+};
+
+/// Declares a lorry's trip in advance
+///
+/// By the driver, or by staff for a driver who stands there. The answer means that the trip is kept; a lorry has one open
+/// trip at a time, and a second one is noted as refused. Its state can be followed on the query API. Sent again with the
+/// same `request_id`, it is still one. What the driver answers is encrypted before it is kept, and comes back from no route.
+#[utoipa::path(post, path = "/v1/trips", tag = "trips",
+    request_body(content = TripRequest<'static>, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Kept; `command` is the trip's identity", body = CommandAnswer),
+        (status = 404, description = "`unknown-venue`, or `no-freight` in a city without codes for lorries", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn declare(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, IngestError> {
+    commands::take(&gateway, &caller, request, &gateway.topics.trips, |body| {
+        let request = read::<TripRequest<'_>>(body)?;
+        if !caller.scope().has_every_venue() && request.checkpoint().is_none() {
+            return Err(IngestError::missing("checkpoint", "expected with a token that is limited to some venues"));
+        }
+        let look_up = |field, id| {
+            gateway.tables.with_venue(id, |venue| {
+                if field == "checkpoint" {
+                    check_venue(caller.scope(), id, venue, field)?;
+                }
+                let venue = venue.ok_or(IngestError::UnknownVenue { field })?;
+                let kind = venue.kind(&gateway.city.profile);
+                Ok(Stop { kind, is_active: venue.active, district: venue.district })
+            })
+        };
+        let event = request.check(caller.claims(), &gateway.city, look_up, now_ms())?;
+        let trip = event.trip().ok_or(IngestError::Internal)?;
+        Ok(command(event, trip, trip))
+    })
+    .await
+}
+
+/// Takes a trip back on which the lorry has not entered yet
+///
+/// By the driver, or by staff. Of a lorry that has entered, or by anybody else, it changes nothing and is noted as refused.
+#[utoipa::path(post, path = "/v1/trips/{id}/cancellation", tag = "trips",
+    params(("id" = Uuid, Path, description = "The trip")),
+    request_body(content = CancellationRequest<'static>, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Kept, to be decided", body = CommandAnswer),
+        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn cancel(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, IngestError> {
+    commands::take(&gateway, &caller, request, &gateway.topics.trips, |body| {
+        let trip = id.parse().ok().filter(|trip| TripEvent::district_of(*trip).is_some());
+        let trip = trip.ok_or_else(|| IngestError::invalid("id", "expected a trip's identity"))?;
+        let request = read::<CancellationRequest<'_>>(body)?;
+        let (event, identity) = request.check(trip, caller.claims(), &gateway.city, now_ms())?;
+        Ok(command(event, identity, trip))
+    })
+    .await
+}
+
+fn command(event: TripEvent, identity: Uuid, trip: Uuid) -> Command<TripEvent> {
+    let answer = CommandAnswer { command: identity, follow: format!("/v1/trips/{trip}") };
+    Command { key: event.vehicle.to_string(), event, answer }
+}
