@@ -113,7 +113,9 @@ pub fn sheets(args: &CitiesArgs) -> impl Stream<Item = anyhow::Result<Sheet>> {
 /// One city from its start to its end.
 async fn day(args: &CitiesArgs, city: Notice) -> anyhow::Result<Sheet> {
     let name = city.name();
-    let mut stack = Stack::start(&args.venuecode, args.data_in.as_deref(), &["--city", name], &AS_OF_ANY_DAY).await?;
+    let profile = args.profile.as_ref().map_or_else(|| name.to_owned(), |profile| profile.display().to_string());
+    let flags = ["--city", &profile];
+    let mut stack = Stack::start(&args.venuecode, args.data_in.as_deref(), &flags, &AS_OF_ANY_DAY).await?;
     let mut sheet = Sheet::new(name);
     let ran = async {
         let api = Api::try_new(&stack)?;

@@ -68,9 +68,9 @@ pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
 }
 
 async fn applying(office: &Office<'_>, sheet: &mut Sheet) {
-    let form = |id: &str, word: &str| office.form(id, &format!("{word}甲"), &format!("颍河路{word}1号"));
+    let form = |id: &str| office.form(id, id, &format!("颍河路{id}"));
     let promise = "each kind of the groups of places gets a code in its name";
-    sheet.rule("kinds", "S2 应用范围", promise, "29 of 29", office.kinds(&KINDS, form)).await;
+    sheet.rule("kinds", "S2 应用范围", promise, "29 of 29", async { Ok(office.kinds(&KINDS, form).await?.1) }).await;
 
     let found = async {
         let form = office.form("bank", "颍州银行", "颍州路3号");
@@ -132,9 +132,13 @@ async fn gatherings(office: &Office<'_>, sheet: &mut Sheet) {
         let times = json!({"starts_at": time(ago(60)), "ends_at": time(ago(-60))});
         with(&office.form(id, name, "市会议中心"), &times)
     };
-    let form = |id: &str, word: &str| event(id, &format!("{word}甲"));
+    let form = |id: &str| event(id, id);
     let promise = "meetings, shows, sports events and tours get codes too";
-    sheet.rule("gatherings", "S2 应用范围4", promise, "4 of 4", office.kinds(&GATHERINGS, form)).await;
+    sheet
+        .rule("gatherings", "S2 应用范围4", promise, "4 of 4", async {
+            Ok(office.kinds(&GATHERINGS, form).await?.1)
+        })
+        .await;
     let found = async {
         let venue = office.issue(&event("show", "新年音乐会")).await?;
         let person = api.tested("green").await?.person;

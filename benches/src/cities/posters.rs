@@ -72,14 +72,14 @@ impl Api {
 }
 
 impl Office<'_> {
-    /// Applies for a code for each kind of venue, by its id and the notice's word for it, and counts those that get
-    /// one whose poster has that word.
+    /// Applies for a code for each kind of venue, by its id and the notice's word for it. Gives the venues, and counts
+    /// those whose poster has that word; a venue's own name is to be without it.
     pub(super) async fn kinds(
         &self,
         kinds: &[(&str, &str)],
-        form: impl Fn(&str, &str) -> Value,
-    ) -> anyhow::Result<String> {
-        let venues = self.issue_all(kinds.iter().map(|(id, word)| form(id, word)).collect()).await?;
+        form: impl Fn(&str) -> Value,
+    ) -> anyhow::Result<(Vec<Venue>, String)> {
+        let venues = self.issue_all(kinds.iter().map(|(id, _)| form(id)).collect()).await?;
         let mut missing = Vec::new();
         for ((_, word), venue) in kinds.iter().zip(&venues) {
             let text = self.api.printed(&self.operator(), venue).await.with_context(|| (*word).to_owned())?;
@@ -88,6 +88,7 @@ impl Office<'_> {
             }
         }
         let named = format!("{} of {}", kinds.len() - missing.len(), kinds.len());
-        Ok(if missing.is_empty() { named } else { format!("{named}, not {}", list(missing)) })
+        let found = if missing.is_empty() { named } else { format!("{named}, not {}", list(missing)) };
+        Ok((venues, found))
     }
 }

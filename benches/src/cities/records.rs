@@ -1,5 +1,7 @@
 //! What is kept of scans: visits, visitors, contacts and counts.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context;
 use schemas::PersonKey;
 use schemas::access::Role;
@@ -17,20 +19,19 @@ fn day() -> String {
 impl Api {
     /// The scans at a venue, once there are so many.
     pub(super) async fn visitors(&self, venue: &Venue, count: usize) -> anyhow::Result<Vec<Value>> {
-        let path = format!("/v1/venues/{}/visitors?{}", venue.number, day());
         let rows = |answer: &Value| answer["visitors"].as_array().cloned().unwrap_or_default();
         let who = Caller::of(Role::Epidemiologist);
-        Ok(rows(&self.soon(&who, &path, |answer| rows(answer).len() >= count).await?))
+        Ok(rows(&self.soon(&who, &visitors_path(venue), |answer| rows(answer).len() >= count).await?))
     }
 
-    /// The methods of the scans at a venue, each once, once there are so many scans.
+    /// The methods of the scans at a venue, each once, once there are so many methods.
     pub(super) async fn methods_at(&self, venue: &Venue, count: usize) -> anyhow::Result<String> {
-        let visitors = self.visitors(venue, count).await?;
-        let mut methods: Vec<_> =
-            visitors.iter().filter_map(|scan| scan["method"].as_str()).map(str::to_owned).collect();
-        methods.sort();
-        methods.dedup();
-        Ok(list(methods))
+        let methods = |answer: &Value| -> BTreeSet<String> {
+            let visitors = answer["visitors"].as_array().into_iter().flatten();
+            visitors.filter_map(|scan| scan["method"].as_str()).map(str::to_owned).collect()
+        };
+        let who = Caller::of(Role::Epidemiologist);
+        Ok(list(methods(&self.soon(&who, &visitors_path(venue), |answer| methods(answer).len() >= count).await?)))
     }
 
     /// How many scans there are of a person at a venue, and how many visits they are.
@@ -82,6 +83,11 @@ impl Api {
             .map(|colour| format!("{} {colour}", sum(&answer, &format!("/colours/{colour}"))));
         Ok(format!("{} scans, {} people: {}", sum(&answer, "/scans"), sum(&answer, "/persons"), list(colours)))
     }
+}
+
+/// Where a venue's visitors are asked for.
+fn visitors_path(venue: &Venue) -> String {
+    format!("/v1/venues/{}/visitors?{}", venue.number, day())
 }
 
 /// Where a person's visits are asked for.

@@ -68,7 +68,7 @@ const CLASSES: [(&str, &str); 17] = [
 
 pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
     let office = Office::new(api, SHANGHAI, "legal_person", HUANGPU);
-    kinds(&office, sheet).await;
+    let classes = kinds(&office, sheet).await;
     applying::applicants(&office, sheet).await;
     applying::review(&office, sheet).await;
     let [shop, compound, other]: [Venue; 3] = office
@@ -82,7 +82,8 @@ pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
         .map_err(|_| anyhow::anyhow!("not three venues"))?;
     code(&office, &shop, sheet).await;
     entering::methods(&office, sheet).await?;
-    entering::admission(&office, (&shop, &compound), sheet).await;
+    entering::admission(api, (&shop, &compound), sheet).await;
+    entering::every_class(api, &classes, sheet).await;
     entering::answer(api, &shop, sheet).await;
     abnormal(&office, &other, sheet).await;
     records(&office, sheet).await?;
@@ -90,28 +91,23 @@ pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn kinds(office: &Office<'_>, sheet: &mut Sheet) {
+/// Gives a venue of each class.
+async fn kinds(office: &Office<'_>, sheet: &mut Sheet) -> Vec<Venue> {
     let office = office.other(SHANGHAI, 100).by("portal", "legal_person");
-    let form = |id: &str, word: &str| office.form(id, &format!("{word}甲"), &format!("南京路{word}1号"));
-    sheet
-        .rule(
-            "kinds",
-            "S0 一",
-            "each of the 25 kinds of key places gets a code in its name",
-            "25 of 25",
-            office.kinds(&KINDS, form),
-        )
-        .await;
-    let form = |id: &str, word: &str| office.form(id, &format!("{word}乙"), &format!("南京路{word}2号"));
-    sheet
-        .rule(
-            "classes",
-            "S3 ¶9",
-            "each of the 17 classes of places gets a code in its name",
-            "17 of 17",
-            office.kinds(&CLASSES, form),
-        )
-        .await;
+    let form = |id: &str| office.form(id, id, &format!("南京路{id}"));
+    let promise = "each of the 25 kinds of key places gets a code in its name";
+    let found = async { Ok(office.kinds(&KINDS, form).await?.1) };
+    sheet.rule("kinds", "S0 一", promise, "25 of 25", found).await;
+    let form = |id: &str| office.form(id, &format!("{id} S3"), &format!("南京路{id}"));
+    let promise = "each of the 17 classes of places gets a code in its name";
+    let mut classes = Vec::new();
+    let found = async {
+        let (venues, found) = office.kinds(&CLASSES, form).await?;
+        classes = venues;
+        Ok(found)
+    };
+    sheet.rule("classes", "S3 ¶9", promise, "17 of 17", found).await;
+    classes
 }
 
 async fn code(office: &Office<'_>, shop: &Venue, sheet: &mut Sheet) {
