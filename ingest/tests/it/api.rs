@@ -26,6 +26,8 @@ async fn the_api_document_has_every_route() {
         ("/v1/applications/{id}/withdrawal", "post"),
         ("/v1/venues/{venue}/revocation", "post"),
         ("/v1/venues/{venue}/reissue", "post"),
+        ("/v1/trips", "post"),
+        ("/v1/trips/{id}/cancellation", "post"),
         ("/v1/alerts/{id}/acknowledgement", "post"),
         ("/v1/alerts/{id}/disposition", "post"),
         ("/healthz", "get"),

@@ -132,12 +132,16 @@ async fn fuyang_and_kaifeng_have_the_methods_of_their_notices() {
 
     let kaifeng = city("kaifeng").await;
     load(&kaifeng, 7, "freight_checkpoint").await;
-    assert_eq!(taken(&kaifeng, scan("manual", "elderly")).await, Ok(()));
-    assert_eq!(taken(&kaifeng, scan("reverse_scan", "elderly")).await, method);
-    let answer = kaifeng
-        .scan(&json!({"venue": 7, "person": PERSON, "symptoms": true, "method": "manual", "offline_reason": "elderly"}))
-        .await
-        .ok();
+    let lorry = |method: &str| {
+        let mut scan = scan(method, "elderly");
+        scan["plate"] = "豫B12345".into();
+        scan
+    };
+    assert_eq!(taken(&kaifeng, lorry("manual")).await, Ok(()));
+    assert_eq!(taken(&kaifeng, lorry("reverse_scan")).await, method);
+    let mut ill = lorry("manual");
+    (ill["venue"], ill["symptoms"]) = (7.into(), true.into());
+    let answer = kaifeng.scan(&ill).await.ok();
     assert_eq!(answer["reasons"], json!(["health_unknown", "symptoms"]));
     assert_eq!(answer["message"]["zh"], "健康码暂时无法查询、申报有症状，不能进入，请在原地等候工作人员");
     kaifeng.stop().await;

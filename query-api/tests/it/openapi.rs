@@ -20,10 +20,13 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/v1/alerts/{id}",
             "/v1/applications",
             "/v1/applications/{id}",
+            "/v1/checkpoints",
             "/v1/footfall",
             "/v1/persons/{person}/visits",
             "/v1/stats",
             "/v1/traces",
+            "/v1/trips",
+            "/v1/trips/{id}",
             "/v1/venues/{id}/poster",
             "/v1/venues/{id}/visitors",
         ]
