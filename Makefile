@@ -15,7 +15,7 @@ DATA ?= data
 ROUNDS ?= 16
 KAFKA ?= embedded
 
-.PHONY: help demo up test test-kafka test-nyc chaos bench bench-micro lint build engines fonts kafka tools clean
+.PHONY: help demo up test test-kafka test-nyc cities chaos bench bench-micro lint build engines fonts kafka tools clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -36,6 +36,9 @@ test-kafka: build kafka ## The same on Apache Kafka, and with brokers of three k
 
 test-nyc: build ## Real check-ins against a plain Rust oracle; DATA=DIR holds nyc-checkins.csv.gz
 	@NYC_DATA="$(abspath $(DATA))" cargo test $(CARGO_FLAGS) --test it nyc_ -- --nocapture
+
+cities: build ## A scripted day per city, held against its notice rule by rule; CITY=shanghai|shandong|fuyang|kaifeng
+	@$(TARGET)/release/cities --venuecode $(VENUECODE) $(if $(CITY),--city $(CITY))
 
 chaos: build ## Strike gateways, processors, broker and ClickHouse under load; ROUNDS=N SEED=S KAFKA=embedded|apache FAULT=F
 	@$(if $(filter apache,$(KAFKA)),deploy/kafka/fetch.sh >/dev/null;) \

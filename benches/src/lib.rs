@@ -2,10 +2,11 @@
 //! and the oracle that says what a trace must find.
 //!
 //! It speaks to the services over HTTP only, as any client does; [`tables`] fills topics besides. [`import`],
-//! [`simulate`] and [`demo`] are commands of the `venuecode` binary; [`load`], [`tables`] and [`chaos`] are binaries of
-//! their own.
+//! [`simulate`] and [`demo`] are commands of the `venuecode` binary; [`load`], [`tables`], [`chaos`] and [`cities`] are
+//! binaries of their own.
 
 pub mod chaos;
+pub mod cities;
 pub mod city;
 pub mod demo;
 pub mod doors;
@@ -14,8 +15,10 @@ pub mod import;
 pub mod link;
 pub mod load;
 pub mod oracle;
+pub mod printed;
 pub mod query;
 pub mod simulate;
+pub mod stack;
 pub mod tables;
 pub mod terminal;
 pub mod tokens;

@@ -9,7 +9,6 @@ mod freshness;
 mod machine;
 mod overload;
 mod report;
-mod stack;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -24,15 +23,21 @@ use crate::city::{City, CityPlan};
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::query::{QueryApi, QueryConfig};
 use crate::simulate::CityFeeder;
+use crate::stack::Stack;
 use crate::tables::TablesReport;
 use crate::terminal::{grouped, print};
-use crate::tokens::TokenConfig;
+use crate::tokens::{HOLDER, TokenConfig};
 use bodies::Bodies;
 use cpu::{Process, Processes};
 use drive::{Outcome, Shape, Target};
 use report::{PhaseReport, Report};
-use stack::Stack;
 
+/// The limits are for clients; what is measured here is the gateway.
+const UNLIMITED: [(&str, &str); 3] = [
+    ("VENUECODE_LIMIT_SCANS_PER_SECOND", "100000000"),
+    ("VENUECODE_LIMIT_SCANS_BURST", "100000000"),
+    ("VENUECODE_AUTOMATIC_FEEDS", HOLDER),
+];
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Patience with a stack that has a backlog.
 const DRAIN: Duration = Duration::from_secs(300);
@@ -105,7 +110,7 @@ pub async fn run(args: LoadArgs) -> anyhow::Result<()> {
         0 => None,
         people => Some(whole_city(binary, people, args.table_venues).await?),
     };
-    let mut stack = Stack::start(binary, args.data_in.as_deref()).await?;
+    let mut stack = Stack::start(binary, args.data_in.as_deref(), &[], &UNLIMITED).await?;
     let measured = async {
         let processes = Processes::find(Some(&stack.pids))?;
         measure(&args, (&stack.gateway, &stack.query), &stack.tokens, processes, versions, tables).await

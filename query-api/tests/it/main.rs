@@ -14,7 +14,6 @@ mod oracle;
 mod plausibility;
 mod poster_route;
 mod posters;
-mod printed;
 mod process;
 mod readiness;
 mod rows;

@@ -1,12 +1,10 @@
 //! `GET /v1/venues/{id}/poster` over HTTP, out of the real directory.
 
+use benches::printed::{Picture, text_of};
 use reqwest::Method;
 use schemas::{KeyRing, VenueCode};
 
-use crate::{
-    city::{CODE_KEYS_FILE, City, env, problem},
-    printed::{Picture, text_of},
-};
+use crate::city::{CODE_KEYS_FILE, City, env, problem};
 
 impl City {
     /// Puts a venue in the directory as the processor does; without a serial, as an older processor did.
@@ -37,14 +35,14 @@ async fn a_poster_carries_the_code_that_is_valid_now() {
     let file = answer.headers()["content-disposition"].to_str().expect("ASCII").to_owned();
     let utf8 = "filename*=UTF-8''%E8%9C%80%E9%A6%99%E5%9B%AD_%E7%81%AB%E9%94%85-%E4%B8%9C%E9%97%A8-a4.png";
     assert_eq!(file, format!("attachment; filename=\"venue-12-a4.png\"; {utf8}"));
-    let codes = Picture::of_png(&answer.bytes().await.expect("a body")).qr_codes();
+    let codes = Picture::of_png(&answer.bytes().await.expect("a body")).expect("a picture").qr_codes();
     let keys = KeyRing::try_parse(&std::fs::read_to_string(CODE_KEYS_FILE).expect("the keys")).expect("keys");
     let code = VenueCode { venue: 12, serial: 3 };
     assert_eq!(codes, [format!("HTTPS://CODE.EXAMPLE/V/{}", code.sign(&keys))]);
 
     let pdf = api.get("/v1/venues/12/poster").await;
     assert_eq!(pdf.headers()["content-type"], "application/pdf");
-    let text = text_of(&pdf.bytes().await.expect("a body"));
+    let text = text_of(&pdf.bytes().await.expect("a body")).expect("a PDF");
     assert!(text.contains("蜀香园/火锅") && text.contains("东门") && text.contains("Issue 3"), "{text}");
     let svg = api.get("/v1/venues/12/poster?size=80x180&format=svg").await;
     assert_eq!(svg.headers()["content-type"], "image/svg+xml");

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use benches::printed::{Picture, dpi_from, page_sizes_mm, text_of};
 use query_api::poster::{Fonts, Format, Order, Poster, Press, PressError, Unprintable, Venue, default_dpi};
 use schemas::{
     CityProfile, KeyRing, VenueCode,
@@ -9,10 +10,7 @@ use schemas::{
 };
 use service::code::CodeSigner;
 
-use crate::{
-    city::{CODE_KEYS_FILE, env},
-    printed::{Picture, dpi_from, page_sizes_mm, text_of},
-};
+use crate::city::{CODE_KEYS_FILE, env};
 
 const SIZES: [PosterSize; 3] = [PosterSize::A4, PosterSize::Sheet60x90, PosterSize::Stand80x180];
 const MEMORY_CHILD: &str = "POSTER_MEMORY_CHILD";
@@ -65,10 +63,10 @@ fn every_citys_poster_can_be_scanned_from_where_people_stand() {
             let what = format!("{} {size:?}", city.city);
             let dpi = dpi_from(metres);
             let png = |dpi: f64| Order { size, format: Format::Png, dpi: dpi.round() as u16 };
-            let png = |dpi| Picture::of_png(&PRESS.print(&poster, png(dpi)).expect("a poster"));
+            let png = |dpi| Picture::of_png(&PRESS.print(&poster, png(dpi)).expect("a poster")).expect("a picture");
             assert_eq!(scan(dpi, &what, png), code, "{what}");
             let pdf = print(&poster, size, Format::Pdf);
-            assert_eq!(scan(dpi, &what, |dpi| Picture::of_pdf(&pdf, dpi)), code, "{what}");
+            assert_eq!(scan(dpi, &what, |dpi| Picture::of_pdf(&pdf, dpi).expect("a PDF")), code, "{what}");
         }
     }
 }
@@ -78,7 +76,9 @@ fn pages_are_exact_to_the_millimetre_in_every_format() {
     let poster = poster("阜阳市人民医院");
     for size in SIZES {
         let (width, height) = size.millimetres();
-        let [(w, h)] = page_sizes_mm(&print(&poster, size, Format::Pdf))[..] else { panic!("not one page") };
+        let [(w, h)] = page_sizes_mm(&print(&poster, size, Format::Pdf)).expect("a PDF")[..] else {
+            panic!("not one page")
+        };
         assert!((w - f64::from(width)).abs() < 0.05 && (h - f64::from(height)).abs() < 0.05, "{w} x {h}");
 
         let svg = String::from_utf8(print(&poster, size, Format::Svg)).expect("text");
@@ -93,7 +93,7 @@ fn pages_are_exact_to_the_millimetre_in_every_format() {
         let png = print(&poster, size, Format::Png);
         let per_inch = f64::from(default_dpi(size)) / 25.4;
         let pixels = |mm: u16| (f64::from(mm) * per_inch).round() as usize;
-        assert_eq!(Picture::of_png(&png).size(), (pixels(width), pixels(height)));
+        assert_eq!(Picture::of_png(&png).expect("a picture").size(), (pixels(width), pixels(height)));
         let per_metre = ((per_inch * 1000.0).round() as u32).to_be_bytes();
         let resolution = [&b"pHYs"[..], &per_metre, &per_metre, &[1]].concat();
         assert!(png.windows(resolution.len()).any(|part| part == resolution), "a printer would not know the size");
@@ -103,7 +103,7 @@ fn pages_are_exact_to_the_millimetre_in_every_format() {
 #[test]
 fn the_pdf_is_found_by_what_it_says_and_the_code_can_be_typed() {
     let city = CityProfile::try_built_in("fuyang").expect("a city");
-    let text = text_of(&print(&poster_in(&city, "阜阳市人民医院门诊部"), PosterSize::A4, Format::Pdf));
+    let text = text_of(&print(&poster_in(&city, "阜阳市人民医院门诊部"), PosterSize::A4, Format::Pdf)).expect("a PDF");
     let code = VenueCode { venue: 4_294_967_295, serial: 255 }.sign(&signer().keys).to_string();
     let category = &city.categories.first().expect("a category").name;
     for words in ["阜阳市人民医院门诊部", "东门 East Gate", &category.zh, &category.en, &code, "No. 4294967295"]
@@ -122,7 +122,7 @@ fn a_freight_code_has_the_words_for_lorries() {
     let category = freight.expect("a checkpoint").id.clone();
     let code = VenueCode { venue: 9, serial: 0 };
     let venue = Venue { code, name: "连霍高速开封西站".to_owned(), category, district: 410_202, door: None };
-    let text = text_of(&print(&Poster::new(&city, &signer(), venue), PosterSize::A4, Format::Pdf));
+    let text = text_of(&print(&Poster::new(&city, &signer(), venue), PosterSize::A4, Format::Pdf)).expect("a PDF");
     let words = city.poster.freight.as_ref().expect("words for lorries");
     assert!(text.contains(&words.title.zh) && text.contains(&words.sentence.zh), "{text}");
     assert!(!text.contains(&city.poster.venue.sentence.zh), "{text}");
@@ -138,7 +138,7 @@ fn markup_in_a_name_is_printed_as_it_is() {
         "一",
         "KFC肯德基No.3餐厅",
     ] {
-        let text = text_of(&print(&poster(name), PosterSize::A4, Format::Pdf));
+        let text = text_of(&print(&poster(name), PosterSize::A4, Format::Pdf)).expect("a PDF");
         assert!(text.contains(name), "{name} is not in {text}");
     }
 }
@@ -150,11 +150,14 @@ fn the_longest_names_stay_within_the_page() {
     for name in names {
         for size in SIZES {
             let pdf = print(&poster(name), size, Format::Pdf);
-            let text = text_of(&pdf).replace(['\u{200b}', ' '], "");
+            let text = text_of(&pdf).expect("a PDF").replace(['\u{200b}', ' '], "");
             assert!(text.contains(&name.replace(' ', "")), "{name} is not in {text}");
             // Nothing touches the edge where the name stands.
-            assert!(Picture::of_pdf(&pdf, 30.0).is_blank_at_the_edges(), "{name} on {size:?} sticks out");
-            scan(50.0, name, |dpi| Picture::of_pdf(&pdf, dpi));
+            assert!(
+                Picture::of_pdf(&pdf, 30.0).expect("a PDF").is_blank_at_the_edges(),
+                "{name} on {size:?} sticks out"
+            );
+            scan(50.0, name, |dpi| Picture::of_pdf(&pdf, dpi).expect("a PDF"));
         }
     }
 }

@@ -7,6 +7,7 @@ mod agreement;
 mod alerts;
 mod applications;
 mod bulk;
+mod cities;
 mod dead_letters;
 mod exec;
 mod health_agrees;

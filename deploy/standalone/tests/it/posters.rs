@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use benches::printed::Picture;
 use schemas::access::{Role, Scope};
 use serde_json::{Value, json};
 
@@ -26,15 +27,6 @@ async fn register(stack: &Stack, serial: u8) -> anyhow::Result<String> {
     Ok(receipts["lines"][0]["url"].as_str().with_context(|| format!("no url in {text}"))?.to_owned())
 }
 
-fn qr_code(png: &[u8]) -> anyhow::Result<String> {
-    let picture = image::load_from_memory(png)?.to_luma8();
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let shades = picture.into_raw();
-    let mut picture = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| shades[y * width + x]);
-    let grids = picture.detect_grids();
-    Ok(grids.first().context("no QR code")?.decode()?.1)
-}
-
 /// Waits until the poster carries this URL.
 async fn printed(stack: &Stack, url: &str) -> anyhow::Result<()> {
     let poster = format!("http://{}/v1/venues/77/poster?format=png&dpi=100", stack.ports.address(2));
@@ -44,7 +36,7 @@ async fn printed(stack: &Stack, url: &str) -> anyhow::Result<()> {
     while started.elapsed() < Duration::from_secs(30) {
         let answer = client.get(&poster).bearer_auth(&token).send().await?;
         if answer.status() == 200 {
-            last = qr_code(&answer.bytes().await?)?;
+            last = Picture::of_png(&answer.bytes().await?)?.qr_codes().pop().context("no QR code")?;
             if last == url {
                 return Ok(());
             }

@@ -56,13 +56,8 @@ impl Drop for Venuecode {
 /// A `venuecode` command without what the surrounding `venuecode exec` may have exported.
 pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venuecode"));
-    for (name, _) in std::env::vars_os() {
-        let name_text = name.to_string_lossy();
-        let kept = ["VENUECODE_LIBCHDB", "VENUECODE_CACHE", "VENUECODE_KAFKA_JARS", "VENUECODE_KAFKA_ENGINE"]
-            .contains(&name_text.as_ref());
-        if name_text.starts_with("VENUECODE_") && !kept {
-            command.env_remove(&name);
-        }
+    for name in benches::stack::variables_of_others() {
+        command.env_remove(name);
     }
     command
 }

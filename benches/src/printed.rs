@@ -1,5 +1,6 @@
 //! Reads posters as people and phones do: what is printed, how large it is, and what its QR code says.
 
+use anyhow::Context as _;
 use hayro::{
     RenderCache, RenderSettings,
     hayro_interpret::{
@@ -22,6 +23,7 @@ pub fn dpi_from(metres: f64) -> f64 {
 }
 
 /// Shades of grey, by rows.
+#[derive(Debug)]
 pub struct Picture {
     width: usize,
     height: usize,
@@ -29,25 +31,33 @@ pub struct Picture {
 }
 
 impl Picture {
-    pub fn of_png(bytes: &[u8]) -> Self {
-        let picture = image::load_from_memory(bytes).expect("a picture").to_luma8();
+    /// A picture.
+    ///
+    /// # Errors
+    /// When it is no PNG.
+    pub fn of_png(bytes: &[u8]) -> anyhow::Result<Self> {
+        let picture = image::load_from_memory(bytes)?.to_luma8();
         let (width, height) = (picture.width() as usize, picture.height() as usize);
-        Self { width, height, shades: picture.into_raw() }
+        Ok(Self { width, height, shades: picture.into_raw() })
     }
 
     /// The first page as it would be printed.
-    pub fn of_pdf(bytes: &[u8], dpi: f64) -> Self {
-        let pdf = Pdf::new(bytes.to_vec()).expect("a PDF");
+    ///
+    /// # Errors
+    /// When it is no PDF, or has no page.
+    pub fn of_pdf(bytes: &[u8], dpi: f64) -> anyhow::Result<Self> {
+        let pdf = read(bytes)?;
         let scale = (dpi / 72.0) as f32;
         let settings = RenderSettings { x_scale: scale, y_scale: scale, bg_color: WHITE, ..RenderSettings::default() };
-        let page = pdf.pages().first().expect("a page");
+        let page = pdf.pages().first().context("no page")?;
         let pixmap = hayro::render(page, &RenderCache::new(), &InterpreterSettings::default(), &settings);
         let (width, height) = (pixmap.width().into(), pixmap.height().into());
         let grey = |rgba: &[u8]| (rgba.iter().take(3).map(|c| u32::from(*c)).sum::<u32>() / 3) as u8;
-        Self { width, height, shades: pixmap.data_as_u8_slice().chunks(4).map(grey).collect() }
+        Ok(Self { width, height, shades: pixmap.data_as_u8_slice().chunks(4).map(grey).collect() })
     }
 
-    pub fn size(&self) -> (usize, usize) {
+    /// Width and height.
+    pub const fn size(&self) -> (usize, usize) {
         (self.width, self.height)
     }
 
@@ -67,21 +77,31 @@ impl Picture {
 }
 
 /// Width and height of each page in millimetres.
-pub fn page_sizes_mm(pdf: &[u8]) -> Vec<(f64, f64)> {
-    let pdf = Pdf::new(pdf.to_vec()).expect("a PDF");
+///
+/// # Errors
+/// When it is no PDF.
+pub fn page_sizes_mm(pdf: &[u8]) -> anyhow::Result<Vec<(f64, f64)>> {
     let mm = |points: f64| points / 72.0 * 25.4;
-    pdf.pages().iter().map(|page| page.media_box()).map(|area| (mm(area.width()), mm(area.height()))).collect()
+    let areas = read(pdf)?.pages().iter().map(|page| page.media_box()).collect::<Vec<_>>();
+    Ok(areas.into_iter().map(|area| (mm(area.width()), mm(area.height()))).collect())
 }
 
-/// The text of a PDF as a search sees it, in the order in which it is set.
-pub fn text_of(pdf: &[u8]) -> String {
-    let pdf = Pdf::new(pdf.to_vec()).expect("a PDF");
-    let page = pdf.pages().first().expect("a page");
+/// The text of a PDF's first page as a search sees it, in the order in which it is set.
+///
+/// # Errors
+/// When it is no PDF, or has no page.
+pub fn text_of(pdf: &[u8]) -> anyhow::Result<String> {
+    let pdf = read(pdf)?;
+    let page = pdf.pages().first().context("no page")?;
     let (cache, mut reader) = (InterpreterCache::new(), TextReader::default());
     let area = Rect::new(0.0, 0.0, 1.0, 1.0);
     let mut context = Context::new(Affine::IDENTITY, area, &cache, page.xref(), InterpreterSettings::default());
     interpret_page(page, &mut context, &mut reader);
-    reader.0
+    Ok(reader.0)
+}
+
+fn read(pdf: &[u8]) -> anyhow::Result<Pdf> {
+    Pdf::new(pdf.to_vec()).map_err(|error| anyhow::anyhow!("not a PDF: {error:?}"))
 }
 
 /// Keeps the text and draws nothing.

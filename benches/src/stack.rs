@@ -1,5 +1,6 @@
-//! Starts the whole of VenueCode for a measurement, and stops it.
+//! Starts the whole of VenueCode with data of its own, and stops it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -22,18 +23,23 @@ const LOG_TAIL_BYTES: usize = 2_000;
 
 /// A running `venuecode up`.
 #[derive(Debug)]
-pub(super) struct Stack {
-    pub(super) gateway: Url,
-    pub(super) query: Url,
-    pub(super) pids: PathBuf,
-    pub(super) tokens: TokenConfig,
+pub(crate) struct Stack {
+    pub(crate) gateway: Url,
+    pub(crate) query: Url,
+    pub(crate) pids: PathBuf,
+    pub(crate) tokens: TokenConfig,
     child: Child,
     directory: TempDir,
 }
 
 impl Stack {
-    /// Starts it in a new directory and waits until it is ready.
-    pub(super) async fn start(binary: &Path, parent: Option<&Path>) -> anyhow::Result<Self> {
+    /// Starts it in a new directory, with further flags and variables, and waits until it is ready.
+    pub(crate) async fn start(
+        binary: &Path,
+        parent: Option<&Path>,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let directory = parent.map_or_else(tempfile::tempdir, tempfile::tempdir_in).context("no place for the data")?;
         let data = directory.path().join("data");
         let [ingest, processor, query, kafka, clickhouse] = free_ports()?;
@@ -44,9 +50,11 @@ impl Stack {
         command.args(["--listen-ingest", &address(ingest), "--listen-processor", &address(processor)]);
         command.args(["--listen-query", &address(query)]);
         command.args(["--kafka-port", &kafka.to_string(), "--clickhouse-port", &clickhouse.to_string()]);
-        // The limits are for clients; what is measured here is the gateway.
-        command.env("VENUECODE_AUTOMATIC_FEEDS", crate::tokens::HOLDER);
-        command.env("VENUECODE_LIMIT_SCANS_PER_SECOND", "100000000").env("VENUECODE_LIMIT_SCANS_BURST", "100000000");
+        command.args(flags);
+        for name in variables_of_others() {
+            command.env_remove(name);
+        }
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let url = |port| Url::parse(&format!("http://{}", address(port)));
@@ -61,7 +69,7 @@ impl Stack {
     }
 
     /// Asks it to stop, as a service manager does, and waits.
-    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         kill_process(pid.context("venuecode has ended by itself")?, Signal::TERM).context("cannot stop venuecode")?;
         match tokio::time::timeout(STOP, self.child.wait()).await {
@@ -95,6 +103,17 @@ impl Stack {
         let tail = &log[log.len().saturating_sub(LOG_TAIL_BYTES)..];
         format!("its log ends with\n{}", String::from_utf8_lossy(tail))
     }
+}
+
+/// What is set here for another installation, such as by a surrounding `venuecode exec`, and not for one that is started
+/// by itself: all but where its engines are and which.
+pub fn variables_of_others() -> impl Iterator<Item = OsString> {
+    const KEPT: [&str; 4] = ["VENUECODE_LIBCHDB", "VENUECODE_CACHE", "VENUECODE_KAFKA_JARS", "VENUECODE_KAFKA_ENGINE"];
+    let is_other = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("VENUECODE_") && !KEPT.contains(&name.as_ref())
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(is_other)
 }
 
 /// Ports that are free now.
