@@ -3,13 +3,15 @@
 //! The fast path is serde into a borrowed struct. Only when that fails is the text read again, field by field:
 //! serde's own messages name no field and repeat the value, which may be a document number.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
+use axum::extract::Path;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::{Value, error::Category};
+use service::http::Segment;
 
 use crate::{error::IngestError, personal};
 
@@ -104,7 +106,54 @@ pub fn one_of(words: impl IntoIterator<Item = &'static str>) -> String {
 /// # Errors
 /// When it is not JSON, or a field is unknown, missing, repeated or of another type.
 pub fn read<'a, T: Object<'a>>(text: &'a [u8]) -> Result<T, IngestError> {
+    // serde would also take an array, as the fields' values in their order.
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Err(diagnose(text, T::FIELDS));
+    }
     serde_json::from_slice(text).map_err(|_| diagnose(text, T::FIELDS))
+}
+
+/// Reads an object within an object: for `deserialize_with`, where serde would also take an array.
+///
+/// # Errors
+/// When it is no object, or none of `T`.
+pub fn inner<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Inner<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Inner<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(Inner(PhantomData))
+}
+
+/// The same for one that may be null.
+///
+/// # Errors
+/// As [`inner`].
+pub fn optional_inner<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct Present<T>(T);
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Present<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            inner(deserializer).map(Self)
+        }
+    }
+    Ok(Option::<Present<T>>::deserialize(deserializer)?.map(|Present(value)| value))
+}
+
+/// The text of a path's one parameter.
+///
+/// # Errors
+/// When it is not encoded as a path is.
+pub fn segment(segment: Segment, field: &'static str) -> Result<String, IngestError> {
+    let expected = "expected a text in UTF-8, percent-encoded where needed";
+    segment.map(|Path(text)| text).map_err(|_| IngestError::invalid(field, expected))
 }
 
 /// Checks a text that is stored: not blank, not too long, without control characters.
@@ -228,7 +277,7 @@ mod tests {
         name: Text<'a>,
         #[serde(default)]
         count: Option<u8>,
-        #[serde(default)]
+        #[serde(borrow, default, deserialize_with = "optional_inner")]
         inner: Option<Inner<'a>>,
     }
 
@@ -277,6 +326,14 @@ mod tests {
         assert_eq!(error(r#"{"name":"a","inner":{}}"#).1, field("inner.number"));
         assert_eq!(error(r#"{"name":"a","inner":[]}"#).1, field("inner"));
         assert_eq!(error("[1]"), (422, None, "expected a JSON object".into()));
+    }
+
+    #[test]
+    fn an_array_of_the_right_values_is_no_object() {
+        assert_eq!(error(r#"["a", 1, {"number": "1"}]"#), (422, None, "expected a JSON object".into()));
+        let (status, field, _) = error(r#"{"name": "a", "inner": ["1"]}"#);
+        assert_eq!((status, field.as_deref()), (422, Some("inner")));
+        assert!(read::<Outer<'_>>(br#" {"name": "a", "inner": {"number": "1"}}"#).is_ok());
     }
 
     proptest! {

@@ -143,8 +143,8 @@ pub async fn alert(
 /// Alerts of a district, as they are now
 #[utoipa::path(get, path = "/v1/alerts", tag = "alerts",
     params(
-        ("district" = Option<u32>, Query, description = "A district of GB/T 2260, or its first digits"),
-        ("state" = Option<String>, Query, description = "raised, acknowledged, disposed; or escalated: those that nobody has acknowledged in time"),
+        ("district" = Option<u32>, Query, minimum = 11, maximum = 829_999, description = "A district of GB/T 2260, or its first digits"),
+        ("state" = Option<String>, Query, pattern = "^(raised|acknowledged|disposed|escalated)$", description = "raised, acknowledged, disposed; or escalated: those that nobody has acknowledged in time"),
         ("since" = Option<String>, Query, format = DateTime, description = "Those raised from this time on"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most of them; 1000 when left out"),
     ),
