@@ -158,11 +158,19 @@ impl Tables {
         };
         self.registrations.change(person.to_u64(), |row| {
             let held = row.map(RegistrationRow::registration).unwrap_or_default();
-            RegistrationRow::try_new(person, event.as_ref().map_or_else(|| held.without(form), |event| held.with(event)))
+            RegistrationRow::try_new(
+                person,
+                match &event {
+                    Some(event) => Some(held.with(event)),
+                    None => held.without(form),
+                },
+            )
         });
         if form == FormKind::Venue {
             match event.and_then(|event| event.guardian) {
-                Some(guardian) => self.guardians.insert_if(person.to_u64(), GuardianRow { person, guardian }, |_, _| true),
+                Some(guardian) => {
+                    self.guardians.insert_if(person.to_u64(), GuardianRow { person, guardian }, |_, _| true)
+                }
                 None => self.guardians.remove(person.to_u64()),
             }
         }

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 6] {
+    fn oldest() -> [(&'static str, Value); 7] {
         [
             (
                 "scans",
@@ -139,6 +139,8 @@ mod tests {
                         "kind": "abnormal_colour", "source": "00000000-0000-8000-8000-000000000001", "venue": 7,
                         "person": "1123456789abcdef", "scanned_at": 1_653_000_000, "method": "venue_code",
                         "verdict": "refuse", "colour": "red"}}),
+            ),
+            (
                 "identities",
                 json!({"v": 1, "person": "1123456789abcdef", "form": "venue", "document": "id_card",
                     "registered_at": 1_653_000_000, "tail": 16_383, "sealed": "1.a.b"}),

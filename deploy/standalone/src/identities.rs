@@ -21,7 +21,9 @@ use overtaken::{Overtaken, Rewritten};
 /// Shown under `venuecode identities --help`.
 pub const EXAMPLES: &str = "\
 To retire a key: add a line with a new version to the key file of all gateways and restart them (new records use it, old
-ones still open), rewrap, and take the old line out when `left` is 0.
+ones still open), rewrap, and take the old line out when `left` is 0. It is still needed, apart from the gateways, for the
+responsible persons of applications and the notes of alerts that were sealed while it was the active one: their log is
+never rewritten.
 
 Examples:
   venuecode identities rewrap --identity-keys-file secrets/identity.keys

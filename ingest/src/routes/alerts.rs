@@ -12,16 +12,27 @@ use schemas::{
     events::{AlertAction, Disposition, VERSION},
 };
 use serde::Deserialize;
+<<<<<<< HEAD
 use service::{Caller, http::Segment};
+=======
+use service::{
+    Caller, Problem,
+    sealing::{self, Place},
+};
+>>>>>>> five
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
 use crate::{
     error::IngestError,
+<<<<<<< HEAD
     fields::{Field, Object, Text, check_plain_text, one_of, read, segment},
     refusals::ObjectRefusals,
     sealing::{self, Place},
+=======
+    fields::{Field, Object, Text, check_text, one_of, read},
+>>>>>>> five
     state::{Gateway, now_ms},
 };
 
@@ -110,8 +121,8 @@ pub async fn dispose(
         let command = identity(request_id);
         let place = Place { record: command, field: "note" };
         let seal = |note: Text<'_>| {
-            check_plain_text("note", &note, MAX_NOTE_CHARS)?;
-            sealing::seal(&gateway.city.identity_keys, place, note.as_bytes())
+            check_text("note", &note, MAX_NOTE_CHARS)?;
+            sealing::seal(&gateway.city.identity_keys, place, note.as_bytes()).map_err(IngestError::from)
         };
         let (by, sealed_note) = (caller.claims().sub.clone(), note.map(seal).transpose()?);
         Ok((command, AlertAction::Dispose { alert, command, by, disposition, sealed_note }))

@@ -22,7 +22,6 @@ use crate::{
     application::ApplicationRequest,
     error::IngestError,
     fields::{Field, Object, Text, check_plain_text, one_of, read, segment},
-    keep::Keeping,
     refusals::ObjectRefusals,
     state::{Gateway, now_ms},
     venue_fields::ORGANISATION,

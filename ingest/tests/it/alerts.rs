@@ -53,8 +53,8 @@ async fn what_an_office_does_goes_to_the_book_of_its_district_with_its_account_a
     let (disposition, sealed_note) = (Disposition::Transferred, Some(sealed.clone()));
     assert_eq!(commands[1], AlertAction::Dispose { alert, command: second, by, disposition, sealed_note });
     let keys = KeyRing::try_parse(IDENTITY_KEY).expect("valid");
-    let place = ingest::sealing::Place { record: second, field: "note" };
-    assert_eq!(ingest::sealing::open(&keys, place, &sealed).expect("opens"), "张三丰，由120转运".as_bytes());
+    let place = service::sealing::Place { record: second, field: "note" };
+    assert_eq!(service::sealing::open(&keys, place, &sealed).expect("opens"), "张三丰，由120转运".as_bytes());
     gateway.stop().await;
 }
 

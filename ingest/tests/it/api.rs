@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, PERSON};
 
 #[tokio::test]
 async fn the_api_document_has_every_route() {
@@ -83,8 +83,10 @@ async fn only_the_feed_of_health_codes_takes_a_colour() {
                 let (kind, body) = ("application/x-ndjson", "{\"colour\":\"green\"}");
                 let single = operation["requestBody"]["content"].get(kind).is_none();
                 // An alert's identity begins with its district; an application's may be any.
-                let path = &path.replace("{id}", "00310101-0000-8000-8000-000000000007").replace("{venue}", "7");
-                let answer = gateway.post(path, if single { "application/json" } else { kind }, body).await;
+                let path = [("{id}", "00310101-0000-8000-8000-000000000007"), ("{venue}", "7"), ("{person}", PERSON)]
+                    .iter()
+                    .fold(path.clone(), |path, (name, value)| path.replace(name, value));
+                let answer = gateway.post(&path, if single { "application/json" } else { kind }, body).await;
                 assert!(answer.text.contains("unknown-field"), "{path}: {}", answer.text);
             }
         }

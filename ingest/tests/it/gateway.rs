@@ -178,6 +178,10 @@ impl Gateway {
             let scope = Scope { organisation: Some(ORGANISATION.to_owned()), ..Scope::default() };
             return request.bearer_auth(self.limited_token(Role::Operator, "it", scope));
         }
+        if path.starts_with("/v1/people/") {
+            let person = path.split('/').nth(3).and_then(|person| person.parse().ok()).or_else(|| PERSON.parse().ok());
+            return request.bearer_auth(self.limited_token(Role::Citizen, "it", Scope { person, ..Scope::default() }));
+        }
         let role = match path {
             "/v1/venues:batch" => Role::Admin,
             "/v1/health-codes:batch" | "/v1/tests:batch" => Role::Feed,

@@ -131,15 +131,24 @@ pub fn runs(pid: Pid) -> bool {
 }
 
 /// Tries until there is a value, for 30 s.
-pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+pub fn eventually<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+    eventually_within(Duration::from_secs(30), what, attempt)
+}
+
+/// Tries until there is a value.
+pub fn eventually_within<T>(
+    patience: Duration,
+    what: &str,
+    mut attempt: impl FnMut() -> Option<T>,
+) -> anyhow::Result<T> {
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(30) {
+    while started.elapsed() < patience {
         if let Some(value) = attempt() {
             return Ok(value);
         }
         thread::sleep(Duration::from_millis(50));
     }
-    bail!("waited 30 s for {what}")
+    bail!("waited {} s for {what}", patience.as_secs())
 }
 
 /// Sends `GET target` and gives the whole answer, status line first.

@@ -1,11 +1,13 @@
 //! `venuecode up`: what it refuses before anything has started, and that all of it comes, stays and goes.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use service::shutdown::GRACE;
 
 use crate::stack::{Ports, start};
-use crate::support::{Venuecode, command, eventually, kill, pid, runs};
+use crate::support::{Venuecode, command, eventually, eventually_within, kill, pid, runs};
 
 const CHILDREN: [&str; 5] = ["ingest", "processor", "query-api", "clickhouse", "kafka"];
 
@@ -37,7 +39,31 @@ fn a_killed_parent_leaves_neither_services_nor_engines() -> anyhow::Result<()> {
     let pids = CHILDREN.iter().map(|name| pid(data.path(), name, None)).collect::<Result<Vec<_>, _>>()?;
     up.kill()?;
     up.wait()?;
-    eventually("all of them to end", || pids.iter().all(|pid| !runs(*pid)).then_some(()))
+    have_ended(&pids)
+}
+
+#[test]
+fn services_whose_engines_hang_end_in_bounded_time() -> anyhow::Result<()> {
+    let data = tempfile::tempdir()?;
+    let mut up = start(data.path(), &Ports::free()?)?;
+    let pids = CHILDREN.iter().map(|name| pid(data.path(), name, None)).collect::<Result<Vec<_>, _>>()?;
+    let (services, engines) = pids.split_at(3);
+    for engine in engines {
+        kill_process(*engine, Signal::STOP)?;
+    }
+    up.kill()?;
+    up.wait()?;
+    let ended = have_ended(services);
+    for engine in engines.iter().filter(|engine| runs(**engine)) {
+        kill_process(*engine, Signal::CONT)?;
+    }
+    ended.and(have_ended(engines))
+}
+
+/// Waits until none of these runs: an orderly end is cut short after [`GRACE`].
+fn have_ended(pids: &[Pid]) -> anyhow::Result<()> {
+    let within = GRACE + Duration::from_secs(10);
+    eventually_within(within, "all of them to end", || pids.iter().all(|pid| !runs(*pid)).then_some(()))
 }
 
 #[test]

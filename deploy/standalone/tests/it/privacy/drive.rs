@@ -14,6 +14,8 @@ use super::secrets::{ADDRESS, ID_CARD, NAME, PASSPORT, PHONE, SECRETS, Secret, j
 const ORGANISATION: &str = "91310000MA1FL0000N";
 /// Who the tokens of citizens are for; see [`scope_of`].
 const GUARDIAN: &str = "1123456789abcdef";
+/// Of the district of [`scope_of`]: an alert's identity begins with it.
+const ALERT: &str = "00310101-0000-8000-8000-000000000007";
 /// Its venue is loaded before anything else.
 const VENUE: u32 = 7;
 
@@ -38,6 +40,7 @@ pub fn bodies() -> Vec<Body> {
     let at = |minutes: i64| (chrono::Utc::now() + chrono::Duration::minutes(minutes)).to_rfc3339();
     let card = json!({"type": "id_card", "number": ID_CARD});
     let body = |path, status, role, value| Body { path, status, role, is_line: false, public: &[], plain: &[], value };
+    let request = |number: u32| format!("018f0000-0000-7000-8000-{number:012}");
     let line = |path, role, value| Body { is_line: true, ..body(path, 200, role, value) };
     let scan = json!({"venue": VENUE, "document": card, "method": "manual", "direction": "entry", "scanned_at": at(-1),
         "event_id": "018f0000-0000-7000-8000-000000000001", "symptoms": true, "exemption": "none",
@@ -49,12 +52,12 @@ pub fn bodies() -> Vec<Body> {
     let freight = json!({"name": NAME, "document": card, "plate": "豫B12345", "phone": PHONE, "origin": ADDRESS,
         "entry_point": ADDRESS, "expected_return": at(600), "expected_leave": at(900), "fever_cough": false,
         "risk_area": true});
-    let application = json!({"request_id": "018f0000-0000-7000-8000-000000000002", "channel": "mobile",
+    let application = json!({"request_id": request(2), "channel": "mobile",
         "applicant": {"kind": "manager", "document": card},
         "organisation": {"credit_code": ORGANISATION, "name": "茶业公司", "kind": "company"},
         "category": "restaurant", "name": "茶馆", "district": 410_202, "address": "福州路1号",
         "latitude": 34.8, "longitude": 114.3, "responsible": {"name": NAME, "phone": PHONE}});
-    let by_organisation = json!({"request_id": "018f0000-0000-7000-8000-000000000003", "organisation": ORGANISATION});
+    let by_organisation = json!({"request_id": request(3), "organisation": ORGANISATION});
     vec![
         Body {
             public: &["name", "address"],
@@ -110,6 +113,13 @@ pub fn bodies() -> Vec<Body> {
         // A venue that was loaded is none of the registry's.
         body("/v1/venues/{venue}/revocation", 404, Role::Operator, by_organisation.clone()),
         body("/v1/venues/{venue}/reissue", 404, Role::Operator, by_organisation),
+        body("/v1/alerts/{id}/acknowledgement", 202, Role::District, json!({"request_id": request(4)})),
+        body(
+            "/v1/alerts/{id}/disposition",
+            202,
+            Role::District,
+            json!({"request_id": request(5), "disposition": "transferred", "note": NAME}),
+        ),
         body(
             "/v1/traces",
             200,
@@ -324,7 +334,11 @@ fn target(path: &str) -> String {
     let mut target = path.to_owned();
     while let (Some(start), Some(end)) = (target.find('{'), target.find('}')) {
         let name = target[start + 1..end].to_owned();
-        let value = if name == "id" && path.starts_with("/v1/venues") { sample("venue") } else { sample(&name) };
+        let value = match (name.as_str(), path) {
+            ("id", path) if path.starts_with("/v1/venues") => sample("venue"),
+            ("id", path) if path.starts_with("/v1/alerts") => ALERT,
+            (name, _) => sample(name),
+        };
         target.replace_range(start..=end, value);
     }
     target
