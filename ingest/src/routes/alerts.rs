@@ -12,27 +12,19 @@ use schemas::{
     events::{AlertAction, Disposition, VERSION},
 };
 use serde::Deserialize;
-<<<<<<< HEAD
-use service::{Caller, http::Segment};
-=======
 use service::{
-    Caller, Problem,
+    Caller,
+    http::Segment,
     sealing::{self, Place},
 };
->>>>>>> five
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
 use crate::{
     error::IngestError,
-<<<<<<< HEAD
-    fields::{Field, Object, Text, check_plain_text, one_of, read, segment},
+    fields::{Field, Object, Text, check_text, one_of, read, segment},
     refusals::ObjectRefusals,
-    sealing::{self, Place},
-=======
-    fields::{Field, Object, Text, check_text, one_of, read},
->>>>>>> five
     state::{Gateway, now_ms},
 };
 
