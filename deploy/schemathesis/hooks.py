@@ -16,6 +16,8 @@ from good import mixed
 TOKENS = json.loads(os.environ["VENUECODE_API_TOKENS"])
 GOOD = json.loads(pathlib.Path(os.environ["VENUECODE_API_GOOD"]).read_text(encoding="utf-8"))
 NDJSON = "application/x-ndjson"
+# Apart, so that no role always meets the same kind of request.
+asks = itertools.count()
 turns = itertools.count()
 cases = itertools.count()
 taken = collections.Counter()
@@ -35,7 +37,7 @@ class TokenOfARole:
     def get(self, case, context):
         text = context.operation.definition.raw.get("description", "").partition("Roles: ")[2].partition(".")[0]
         roles = re.findall(r"`(\w+)`", text)
-        return TOKENS[roles[next(turns) % len(roles)]] if roles else None
+        return TOKENS[roles[next(asks) % len(roles)]] if roles else None
 
     def set(self, case, data, context):
         if data:
@@ -108,5 +110,6 @@ def after_call(context, case, response):
 
 
 @schemathesis.hook
-def after_validate(context, case, response, results):
-    failures.update((case.operation.label, result.name) for result in results if result.status.name == "FAILURE")
+def filter_failure(context, failure, case, response):
+    failures.add((case.operation.label, failure.title))
+    return True

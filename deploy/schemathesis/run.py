@@ -76,8 +76,8 @@ def fill(addresses, documents, tokens):
 
     def send(label, role, path=None, query=None, body=None):
         method, template = label.split(" ")
-        service = next(service for service in SERVICES if template in documents[service]["paths"])
-        operation = documents[service]["paths"][template][method.lower()]
+        found = ((service, documents[service]["paths"].get(template, {}).get(method.lower())) for service in SERVICES)
+        service, operation = next((service, operation) for service, operation in found if operation)
         kind = next(iter(operation.get("requestBody", {}).get("content", {"application/json": {}})))
         answer = requests.request(
             method, addresses[service] + template.format(**(path or {})), params=query, timeout=20,
@@ -114,7 +114,8 @@ def ask_everything(service, address, data, environment, examples):
     config = HERE / "schemathesis.toml"
     command = [pathlib.Path(sys.executable).parent / "st", "--config-file", config, "run", f"{address}/openapi.json",
                "--max-examples", str(examples), "--no-color"]
-    environment = {**environment, "VENUECODE_API_COUNTS": str(counts), "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**environment, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "VENUECODE_API_COUNTS": str(counts),
+                   "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(command, cwd=folder, env=environment)
     return json.loads(counts.read_text(encoding="utf-8")), run.returncode
 

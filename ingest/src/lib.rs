@@ -43,6 +43,6 @@ mod venue_fields;
 mod wording;
 
 pub use config::Config;
-pub use routes::router;
+pub use routes::{TABLE, router};
 pub use serve::{run, serve};
 pub use state::Gateway;
