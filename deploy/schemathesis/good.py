@@ -1,7 +1,6 @@
 """One request for each operation that is taken: what the stack is filled with, and what generated requests start from."""
 
 import datetime
-import itertools
 
 ORGANISATION = "91310000MA1FL0000N"
 GUARDIAN = "1123456789abcdef"
@@ -96,10 +95,10 @@ def fill(send, until):
 
 
 def mixed(good, generated, turn):
-    """A good mapping with one of the values that were generated for it."""
+    """A good mapping, every other turn with one of the values that were generated for it."""
     if not isinstance(generated, dict):
         return generated
-    if not generated:
+    if not generated or turn % 2:
         return dict(good)
-    name = next(itertools.islice(sorted(generated), turn % len(generated), None))
+    name = sorted(generated)[turn // 2 % len(generated)]
     return {**good, name: generated[name]}

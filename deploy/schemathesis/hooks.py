@@ -55,7 +55,7 @@ def lines(context, value):
 
 @schemathesis.hook
 def map_case(context, case):
-    """Of valid requests two in three are good ones in which one value is another: most of those are taken."""
+    """Of valid requests one in three is a good one, and one a good one with one value of its own: most of those are taken."""
     good = GOOD.get(case.operation.label)
     turn = next(turns)
     if good and turn % 3 and case.meta and case.meta.generation.mode.is_positive:

@@ -27,6 +27,7 @@ pub const TARGETS: [Target; 6] = [
 
 /// A ring of these versions; each key repeats its version.
 fn ring(versions: &[u8]) -> KeyRing {
-    let lines: String = versions.iter().map(|version| format!("{version}:{}\n", format!("{version:02x}").repeat(32))).collect();
+    let lines: String =
+        versions.iter().map(|version| format!("{version}:{}\n", format!("{version:02x}").repeat(32))).collect();
     KeyRing::try_parse(&lines).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -27,9 +27,8 @@ pub fn check(input: &[u8]) {
 fn claimed(text: &str) {
     let Ok(code) = VenueCode::verify(text, &RING) else { return };
     let written = as_printed(text.trim().rsplit('/').next().unwrap_or_default());
-    let is_signed = ALONE.iter().any(|(version, ring)| {
-        written.starts_with(*version) && written == code.sign(ring).to_string()
-    });
+    let is_signed =
+        ALONE.iter().any(|(version, ring)| written.starts_with(*version) && written == code.sign(ring).to_string());
     assert!(is_signed, "{text:?} is taken for {code:?}, which nobody signed");
 }
 

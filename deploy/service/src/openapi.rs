@@ -45,8 +45,12 @@ fn add_headers(status: &str, response: &mut Value) {
         return;
     }
     let (name, description, schema) = match status {
-        "401" | "403" => ("WWW-Authenticate", "The scheme, and what is wrong with the token", json!({"type": "string"})),
-        "429" | "503" => ("Retry-After", "Seconds after which trying again makes sense", json!({"type": "integer", "minimum": 0})),
+        "401" | "403" => {
+            ("WWW-Authenticate", "The scheme, and what is wrong with the token", json!({"type": "string"}))
+        }
+        "429" | "503" => {
+            ("Retry-After", "Seconds after which trying again makes sense", json!({"type": "integer", "minimum": 0}))
+        }
         _ => return,
     };
     // As `required` does for a parameter: it is always there.
@@ -57,12 +61,13 @@ fn add_headers(status: &str, response: &mut Value) {
 fn add_bounds(value: &mut Value) {
     match value {
         Value::Object(object) => {
+            // utoipa's names of formats that OpenAPI does not have.
             let bound = match object.get("format").and_then(Value::as_str) {
-                Some("uint8") => Some(("int32", u64::from(u8::MAX))),
-                Some("uint16") => Some(("int32", u64::from(u16::MAX))),
-                Some("uint32") => Some(("int64", u64::from(u32::MAX))),
+                Some("u-int8") => Some(("int32", u64::from(u8::MAX))),
+                Some("u-int16") => Some(("int32", u64::from(u16::MAX))),
+                Some("u-int32") => Some(("int64", u64::from(u32::MAX))),
                 // As far as JSON carries whole numbers (RFC 8259, section 6).
-                Some("uint64") => Some(("int64", 1 << 53)),
+                Some("u-int64") => Some(("int64", 1 << 53)),
                 _ => None,
             };
             if let Some((format, maximum)) = bound {
@@ -106,7 +111,7 @@ mod tests {
     fn a() {}
 
     #[derive(utoipa::OpenApi)]
-    #[openapi(paths(b, a))]
+    #[openapi(paths(b, a), components(schemas(Numbers)))]
     struct Document;
 
     #[test]
@@ -114,7 +119,10 @@ mod tests {
         let document = published(Document::openapi());
         let numbers = &document["components"]["schemas"]["Numbers"]["properties"];
         assert_eq!(numbers["serial"]["maximum"], 255);
-        assert_eq!(numbers["venue"], json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": 4_294_967_295u32}));
+        assert_eq!(
+            numbers["venue"],
+            json!({"type": "integer", "format": "int64", "minimum": 0, "maximum": 4_294_967_295u32})
+        );
         assert_eq!(numbers["limit"]["maximum"], 10);
         assert!(numbers["degrees"]["maximum"].is_null());
         let responses = |path: &str| document["paths"][path]["get"]["responses"].clone();

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::State,
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use schemas::{VenueCode, VenueId};
 use serde::Serialize;
 use service::{Caller, Problem, http::Segment};
@@ -49,11 +46,7 @@ pub struct CodeAnswer<'a> {
         (status = 422, description = "`mistyped-code`", body = Problem, content_type = "application/problem+json"),
         LookUpRefusals,
     ))]
-pub async fn get(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    code: Segment,
-) -> Result<Response, IngestError> {
+pub async fn get(State(gateway): State<Arc<Gateway>>, caller: Caller, code: Segment) -> Result<Response, IngestError> {
     gateway.metrics.code_requests.increment(1);
     gateway.let_in(caller.subject(), 1)?;
     let city = &gateway.city;
