@@ -20,7 +20,7 @@ import good
 
 HERE = pathlib.Path(__file__).resolve().parent
 SERVICES = ("ingest", "processor", "query-api")
-PATIENCE_S = 60
+PATIENCE_S = 90
 
 
 def free_ports(count):
@@ -40,18 +40,22 @@ def free_ports(count):
 
 def start(venuecode, data, ports):
     listen = dict(zip(SERVICES, ports))
-    log = open(data / "up.log", "w+", encoding="utf-8")
+    log = data / "up.log"
     arguments = [venuecode, "up", "--data", data / "up", "--city", "kaifeng", "--kafka-port", str(ports[3]),
                  "--clickhouse-port", str(ports[4]), "--query-log", "false"]
     for flag, service in (("ingest", "ingest"), ("processor", "processor"), ("query", "query-api")):
         arguments += [f"--listen-{flag}", f"127.0.0.1:{listen[service]}"]
-    stack = subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT)
-    deadline = time.monotonic() + PATIENCE_S
-    while "ready;" not in (data / "up.log").read_text(encoding="utf-8"):
-        if stack.poll() is not None or time.monotonic() > deadline:
-            stop(stack)
-            sys.exit("VenueCode did not start:\n" + (data / "up.log").read_text(encoding="utf-8"))
-        time.sleep(0.2)
+    with log.open("w", encoding="utf-8") as output:
+        stack = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while "ready;" not in log.read_text(encoding="utf-8"):
+            if stack.poll() is not None or time.monotonic() > deadline:
+                sys.exit("VenueCode did not start:\n" + log.read_text(encoding="utf-8"))
+            time.sleep(0.2)
+    except BaseException:
+        stop(stack)
+        raise
     return stack, {service: f"http://127.0.0.1:{port}" for service, port in listen.items()}
 
 
@@ -125,6 +129,8 @@ def main():
     arguments.add_argument("--venuecode", required=True, type=pathlib.Path, help="the command to start")
     arguments.add_argument("--examples", type=int, default=40, help="generated cases for each operation and phase")
     options = arguments.parse_args()
+    # Asked to end, it ends what it has started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="venuecode-api-") as data:
         data = pathlib.Path(data)
         venuecode = options.venuecode.resolve()
@@ -133,9 +139,9 @@ def main():
             tokens = {role: issue(venuecode, data / "up/secrets/token.key", role) for role in good.ROLES}
             documents = {service: requests.get(f"{address}/openapi.json", timeout=20).json()
                          for service, address in addresses.items()}
-            requests_ = data / "good.json"
-            requests_.write_text(json.dumps(fill(addresses, documents, tokens)), encoding="utf-8")
-            environment = {**os.environ, "VENUECODE_API_TOKENS": json.dumps(tokens), "VENUECODE_API_GOOD": str(requests_)}
+            sent = data / "good.json"
+            sent.write_text(json.dumps(fill(addresses, documents, tokens)), encoding="utf-8")
+            environment = {**os.environ, "VENUECODE_API_TOKENS": json.dumps(tokens), "VENUECODE_API_GOOD": str(sent)}
             outcomes = [ask_everything(service, addresses[service], data, environment, options.examples)
                         for service in SERVICES]
         finally:

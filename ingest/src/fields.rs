@@ -10,7 +10,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use serde_json::{Value, error::Category};
+use serde_json::{error::Category, value::RawValue};
 use service::http::Segment;
 
 use crate::{error::IngestError, personal};
@@ -69,7 +69,7 @@ pub enum Holds {
     /// One value.
     Value {
         /// Whether a value is one of those it may hold.
-        reads: fn(&Value) -> bool,
+        reads: fn(&RawValue) -> bool,
         /// Says which those are, as "expected …".
         expected: fn() -> String,
     },
@@ -188,8 +188,8 @@ pub fn fits(text: &str, max_chars: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }
 
-fn reads<T: DeserializeOwned>(value: &Value) -> bool {
-    T::deserialize(value).is_ok()
+fn reads<T: DeserializeOwned>(value: &RawValue) -> bool {
+    serde_json::from_str::<T>(value.get()).is_ok()
 }
 
 fn names(fields: &[Field]) -> String {
@@ -197,7 +197,7 @@ fn names(fields: &[Field]) -> String {
 }
 
 fn diagnose(text: &[u8], fields: &'static [Field]) -> IngestError {
-    match serde_json::from_slice::<Entries>(text) {
+    match serde_json::from_slice::<Entries<'_>>(text) {
         // It reads in the end: only the fields' own types could have failed, and they are checked there.
         Ok(entries) => check(&entries.0, fields, "").err().unwrap_or(IngestError::NotAnObject),
         Err(error) if error.classify() == Category::Data => IngestError::NotAnObject,
@@ -208,7 +208,7 @@ fn diagnose(text: &[u8], fields: &'static [Field]) -> IngestError {
     }
 }
 
-fn check(entries: &[(String, Value)], fields: &'static [Field], prefix: &str) -> Result<(), IngestError> {
+fn check(entries: &[(String, &RawValue)], fields: &'static [Field], prefix: &str) -> Result<(), IngestError> {
     for (at, (name, value)) in entries.iter().enumerate() {
         let shown = || format!("{prefix}{}", name.chars().take(MAX_NAME_CHARS).collect::<String>());
         let Some(field) = fields.iter().find(|f| f.name == name) else {
@@ -220,9 +220,9 @@ fn check(entries: &[(String, Value)], fields: &'static [Field], prefix: &str) ->
         match &field.holds {
             Holds::Value { reads, expected } if !reads(value) => return Err(IngestError::invalid(shown(), expected())),
             Holds::Value { .. } => {}
-            Holds::Object(_) if value.is_null() && !field.required => {}
+            Holds::Object(_) if value.get() == "null" && !field.required => {}
             Holds::Object(inner) => {
-                let Ok(entries) = Entries::deserialize(value) else {
+                let Ok(entries) = serde_json::from_str::<Entries<'_>>(value.get()) else {
                     return Err(IngestError::invalid(shown(), field.expected()));
                 };
                 check(&entries.0, inner, &format!("{prefix}{name}."))?;
@@ -236,19 +236,19 @@ fn check(entries: &[(String, Value)], fields: &'static [Field], prefix: &str) ->
 }
 
 /// An object's fields in the order in which they were sent, repeated ones included.
-struct Entries(Vec<(String, Value)>);
+struct Entries<'t>(Vec<(String, &'t RawValue)>);
 
-impl<'de> Deserialize<'de> for Entries {
+impl<'de: 't, 't> Deserialize<'de> for Entries<'t> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
-            type Value = Entries;
+            type Value = Entries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
@@ -323,6 +323,7 @@ mod tests {
         assert_eq!(error(r#"{"name":"a","nmae":1}"#).1, field("nmae"));
         assert_eq!(error(r#"{"name":"a","name":"b"}"#), (422, field("name"), "expected this field once".into()));
         assert_eq!(error(r#"{"name":"a","inner":{"number":1}}"#).1, field("inner.number"));
+        assert_eq!(error(r#"{"name":"a","inner":{"number":"1","number":"2"}}"#).1, field("inner.number"));
         assert_eq!(error(r#"{"name":"a","inner":{}}"#).1, field("inner.number"));
         assert_eq!(error(r#"{"name":"a","inner":[]}"#).1, field("inner"));
         assert_eq!(error("[1]"), (422, None, "expected a JSON object".into()));

@@ -36,6 +36,7 @@ pub struct BatchAnswer<T> {
 /// The outcome of one line.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[cfg_attr(not(test), expect(dead_code, reason = "only describes what is written by hand"))]
 enum LineAnswer<T> {
     /// It was accepted.
     Accepted(AcceptedLine<T>),
