@@ -81,7 +81,10 @@ impl KafkaConfig {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", "100")
-            .set("fetch.error.backoff.ms", "100");
+            .set("fetch.error.backoff.ms", "100")
+            // How long nothing is fetched once as much lies here as may: at the default of a second, whoever reads fast
+            // and keeps little ahead mostly waits.
+            .set("fetch.queue.backoff.ms", "10");
         client
     }
 

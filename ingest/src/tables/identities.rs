@@ -46,7 +46,7 @@ impl Registration {
 
 /// A person's registrations with the person, in ten bytes.
 #[derive(Debug, Clone, Copy)]
-#[repr(packed(2))]
+#[repr(Rust, packed(2))]
 pub struct RegistrationRow {
     person: PersonKey,
     /// Never zero, as one form at least is there, so that an empty slot needs no byte more.

@@ -2,12 +2,12 @@
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use rdkafka::Message;
+use rdkafka::{Message, consumer::BaseConsumer};
 use schemas::access::Role;
 use schemas::{IdentityEvent, KeyRing};
 use serde_json::json;
 use service::access::{Issuer, SigningKey};
-use service::{KafkaConfig, TopicReader, identity};
+use service::{KafkaConfig, TopicReader, identity, kafka::partition_count};
 
 use crate::stack::Stack;
 use crate::support::http_send;
@@ -21,8 +21,11 @@ struct Cli {
 /// The last record of each person, as text.
 fn records(stack: &Stack) -> anyhow::Result<Vec<IdentityEvent>> {
     let kafka = Cli::try_parse_from(["it", "--kafka", &stack.kafka()])?.kafka;
+    let topic = kafka.topics().identities;
+    let consumer: BaseConsumer = kafka.reader().create()?;
+    let partitions: Vec<_> = (0..partition_count(&consumer, &topic)?).map(|number| (topic.as_str(), number)).collect();
     let mut last = std::collections::BTreeMap::new();
-    TopicReader::try_new(&kafka, &[("identities", 0)])?.read_to_end(std::time::Duration::from_secs(20), |message| {
+    TopicReader::try_new(&kafka, &partitions)?.read_to_end(std::time::Duration::from_secs(20), |message| {
         last.insert(message.key().map(<[u8]>::to_vec), message.payload().map(<[u8]>::to_vec));
     })?;
     last.into_values().flatten().map(|value| Ok(IdentityEvent::try_parse(&value)?)).collect()

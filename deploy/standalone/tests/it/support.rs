@@ -130,9 +130,9 @@ pub fn runs(pid: Pid) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
-/// Tries until there is a value, for 30 s.
+/// Tries until there is a value, for so long that only what never comes is given up, on however busy a machine.
 pub fn eventually<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
-    eventually_within(Duration::from_secs(30), what, attempt)
+    eventually_within(Duration::from_secs(120), what, attempt)
 }
 
 /// Tries until there is a value.
