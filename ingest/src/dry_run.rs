@@ -84,16 +84,16 @@ impl DryRun {
     ///
     /// # Errors
     /// What its sender would be told.
-    pub fn scan(&self, line: &[u8], now_ms: i64) -> Result<ScanEvent, Problem> {
-        self.accept(line, now_ms).map_err(|error| error.problem())
+    pub fn scan(&self, line: &[u8], now_ms: i64) -> Result<ScanEvent, Box<Problem>> {
+        self.accept(line, now_ms).map_err(told)
     }
 
     /// The answer to a batch of scans.
     ///
     /// # Errors
     /// What its sender would be told, when it is refused as a whole.
-    pub fn batch(&self, body: &[u8], now_ms: i64) -> Result<Vec<u8>, Problem> {
-        count_lines(body).map_err(|error| error.problem())?;
+    pub fn batch(&self, body: &[u8], now_ms: i64) -> Result<Vec<u8>, Box<Problem>> {
+        count_lines(body).map_err(told)?;
         let outcome = |(number, line)| (number, self.accept(line, now_ms).map(|event| ScanReceipt::of(&event)));
         Ok(Finished(lines(body).map(outcome).collect()).answer())
     }
@@ -102,13 +102,13 @@ impl DryRun {
     ///
     /// # Errors
     /// What its sender would be told.
-    pub async fn body(body: Bytes, encoding: &'static str) -> Result<Bytes, Problem> {
+    pub async fn body(body: Bytes, encoding: &'static str) -> Result<Bytes, Box<Problem>> {
         let request = Request::builder()
             .header(header::CONTENT_TYPE, "application/x-ndjson")
             .header(header::CONTENT_ENCODING, encoding)
             .body(Body::from(body));
-        let request = request.map_err(|_| IngestError::Internal.problem())?;
-        read_ndjson(request).await.map_err(|error| error.problem())
+        let request = request.map_err(|_| told(IngestError::Internal))?;
+        read_ndjson(request).await.map_err(told)
     }
 
     fn accept(&self, line: &[u8], now_ms: i64) -> Result<ScanEvent, IngestError> {
@@ -117,4 +117,8 @@ impl DryRun {
         let venue = Some(&self.venue).filter(|_| self.number == scan.venue);
         Ok(scan.accept(venue, Health::UNKNOWN, &self.city, &self.limits, now_ms)?.event)
     }
+}
+
+fn told(error: IngestError) -> Box<Problem> {
+    Box::new(error.problem())
 }

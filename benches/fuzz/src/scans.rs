@@ -85,8 +85,12 @@ fn means(object: &Value, event: &ScanEvent) {
 
 /// With a mark in the place of any of its texts, no answer shows the mark.
 fn shows_no_value(mut object: Value) {
+    // The name of an unknown field is shown, and the fuzzer finds the mark in here.
+    if object.to_string().contains(MARK) {
+        return;
+    }
     let places: Vec<String> = object.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
-    for place in places.iter().filter(|place| !place.contains(MARK)) {
+    for place in &places {
         let value = object[place].clone();
         let marked = match value.clone() {
             Value::Object(mut inner) => {
