@@ -9,7 +9,7 @@ use axum::{
 };
 use schemas::{Colour, HealthEvent, PersonKey, UnixSeconds, events};
 use serde::Deserialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,9 +17,10 @@ use crate::{
     bulk::{self, Change, ProposalAnswer, ReleaseAnswer},
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, MAX_REASON_CHARS, PersonReceipt},
-    fields::{Field, Object, Text, check_plain_text, one_of, read},
+    fields::{Field, Object, Text, check_plain_text, one_of, optional_inner, read},
     ndjson::{BatchAnswer, LINES_PER_TURN, lines},
     person::{self, DOCUMENT, DocumentRequest, PERSON},
+    refusals::BatchRefusals,
     spool::Messages,
     state::{Gateway, now_ms},
     tables::Table,
@@ -35,7 +36,7 @@ pub struct HealthLine<'a> {
     #[schema(value_type = Option<String>, example = "1123456789abcdef")]
     person: Option<PersonKey>,
     /// Identity document.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_inner")]
     document: Option<DocumentRequest<'a>>,
     /// The new colour: green, yellow or red.
     colour: Colour,
@@ -89,8 +90,7 @@ fn colours() -> String {
     responses(
         (status = 200, description = "The outcome of each line", body = BatchAnswer<PersonReceipt>),
         (status = 202, description = "A bulk change: kept until another account releases it", body = ProposalAnswer),
-        (status = "4XX", description = "The batch as a whole was not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BatchRefusals,
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
