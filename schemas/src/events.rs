@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 8] {
+    fn oldest() -> [(&'static str, Value); 9] {
         [
             (
                 "scans",

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{Colour, HealthEvent, PersonKey, UnixSeconds, events};
 use serde::Deserialize;
-use service::Caller;
+use service::{Caller, Problem, http::Segment};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use crate::{
     bulk::{self, Change, ProposalAnswer, ReleaseAnswer},
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, MAX_REASON_CHARS, PersonReceipt},
-    fields::{Field, Object, Text, check_plain_text, one_of, optional_inner, read},
+    fields::{Field, Object, Text, check_plain_text, one_of, optional_inner, read, segment},
     ndjson::{BatchAnswer, LINES_PER_TURN, lines},
     person::{self, DOCUMENT, DocumentRequest, PERSON},
     refusals::BatchRefusals,
@@ -121,18 +121,18 @@ pub async fn post(
     request_body(content = HealthLine<'static>, content_type = "application/x-ndjson"),
     responses(
         (status = 202, description = "Kept, to be decided", body = ReleaseAnswer),
-        (status = "4XX", description = "The batch as a whole was not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid-field`: no identity of a bulk change", body = Problem, content_type = "application/problem+json"),
+        BatchRefusals,
     ))]
 pub async fn release(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
-    Path(id): Path<String>,
+    id: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
     let (gateway, account) = (&*gateway, &caller.claims().sub);
     let proposal: Uuid =
-        id.parse().map_err(|_| IngestError::invalid("id", "expected the identity of a bulk change"))?;
+        segment(id, "id")?.parse().map_err(|_| IngestError::invalid("id", "expected the identity of a bulk change"))?;
     let batch = feed::receive(gateway, caller.subject(), request).await?;
     let changes = read_changes(gateway, account, &batch.body).await;
     bulk::release(gateway, account, proposal, changes, now_ms()).await

@@ -4,17 +4,18 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::TripEvent;
-use service::{Caller, Problem};
+use service::{Caller, Problem, http::Segment};
 use uuid::Uuid;
 
 use super::commands::{self, Command, CommandAnswer};
 use crate::{
     error::IngestError,
-    fields::read,
+    fields::{read, segment},
+    refusals::ObjectRefusals,
     scope::check_venue,
     state::{Gateway, now_ms},
     trip::{CancellationRequest, Stop, TripRequest},
@@ -30,8 +31,7 @@ use crate::{
     responses(
         (status = 202, description = "Kept; `command` is the trip's identity", body = CommandAnswer),
         (status = 404, description = "`unknown-venue`, or `no-freight` in a city without codes for lorries", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn declare(
     State(gateway): State<Arc<Gateway>>,
@@ -64,21 +64,20 @@ pub async fn declare(
 ///
 /// By the driver, or by staff. Of a lorry that has entered, or by anybody else, it changes nothing and is noted as refused.
 #[utoipa::path(post, path = "/v1/trips/{id}/cancellation", tag = "trips",
-    params(("id" = Uuid, Path, description = "The trip")),
+    params(("id" = Uuid, Path, pattern = "^00[1-8][0-9]{5}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The trip, which begins with its district")),
     request_body(content = CancellationRequest<'static>, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
-        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn cancel(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
-    Path(id): Path<String>,
+    id: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
     commands::take(&gateway, &caller, request, &gateway.topics.trips, |body| {
-        let trip = id.parse().ok().filter(|trip| TripEvent::district_of(*trip).is_some());
+        let trip = segment(id, "id")?.parse().ok().filter(|trip| TripEvent::district_of(*trip).is_some());
         let trip = trip.ok_or_else(|| IngestError::invalid("id", "expected a trip's identity"))?;
         let request = read::<CancellationRequest<'_>>(body)?;
         let (event, identity) = request.check(trip, caller.claims(), &gateway.city, now_ms())?;

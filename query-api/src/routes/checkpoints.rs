@@ -54,8 +54,8 @@ struct Checkpoint {
 /// The same for everybody with a token. A city without codes for lorries has none.
 #[utoipa::path(get, path = "/v1/checkpoints", tag = "trips",
     params(
-        ("kind" = Option<String>, Query, description = "freight_checkpoint, or freight_destination; freight_checkpoint when left out"),
-        ("district" = Option<u32>, Query, description = "A district of GB/T 2260, or its first digits"),
+        ("kind" = Option<String>, Query, pattern = "^freight_(checkpoint|destination)$", description = "freight_checkpoint, or freight_destination; freight_checkpoint when left out"),
+        ("district" = Option<u32>, Query, minimum = 11, maximum = 829_999, description = "A district of GB/T 2260, or its first digits"),
         ("name" = Option<String>, Query, max_length = 50, description = "Part of the name or the address"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most of them; 1000 when left out"),
     ),

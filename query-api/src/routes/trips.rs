@@ -122,7 +122,7 @@ struct TripEntry {
 ///
 /// An event is here within a second or two after the gateway took it; until then a trip is not known.
 #[utoipa::path(get, path = "/v1/trips/{id}", tag = "trips",
-    params(("id" = Uuid, Path, description = "The trip")),
+    params(("id" = Uuid, Path, pattern = "^00[1-8][0-9]{5}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The trip, which begins with its district")),
     responses(
         (status = 200, description = "The trip with its history", body = TripResponse),
         (status = 404, description = "`unknown-trip`", body = Problem, content_type = "application/problem+json"),
@@ -156,8 +156,8 @@ pub async fn trip(
 /// Trips to a district, or a driver's own, as they are now
 #[utoipa::path(get, path = "/v1/trips", tag = "trips",
     params(
-        ("district" = Option<u32>, Query, description = "A district of GB/T 2260, or its first digits"),
-        ("state" = Option<String>, Query, description = "declared, entered, closed, cancelled, refused, abandoned, undeclared, explained; or overdue: those that are open and were due"),
+        ("district" = Option<u32>, Query, minimum = 11, maximum = 829_999, description = "A district of GB/T 2260, or its first digits"),
+        ("state" = Option<String>, Query, pattern = "^(declared|entered|closed|cancelled|refused|abandoned|undeclared|explained|overdue)$", description = "declared, entered, closed, cancelled, refused, abandoned, undeclared, explained; or overdue: those that are open and were due"),
         ("since" = Option<String>, Query, format = DateTime, description = "Those declared from this time on"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most of them; 1000 when left out"),
     ),
