@@ -51,7 +51,7 @@ fn venue_name(venue: u32) -> Option<String> {
 
 fn visit(row: &ScanRow) -> Value {
     json!({"venue": row.venue, "venue_name": venue_name(row.venue), "scanned_at": at(row.scanned_at),
-           "method": row.method, "direction": row.direction, "verdict": row.verdict, "colour": row.colour})
+           "method": row.method, "direction": row.direction, "verdict": row.verdict, "colour": row.colour, "flags": []})
 }
 
 struct Oracle {

@@ -30,7 +30,7 @@ async fn a_contact_is_listed_with_every_encounter() {
     let api = city.api().await;
     let visit = |venue: u32, name: Option<&str>, after_s| {
         json!({"venue": venue, "venue_name": name, "scanned_at": at(MIDNIGHT + after_s), "method": "venue_code",
-               "direction": "entry", "verdict": "admit", "colour": "green"})
+               "direction": "entry", "verdict": "admit", "colour": "green", "flags": []})
     };
     let expected = json!({
         "person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 86_400), "window_minutes": 10,

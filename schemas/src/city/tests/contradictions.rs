@@ -10,8 +10,8 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
     ("shanghai", "retention_days = 30", "retention_days = 0", "is zero: expected at least 1"),
     (
         "shanghai",
-        "[application]\n",
-        "[plausibility]\nmax_km_per_hour = 0\n[application]\n",
+        "retention_days = 30",
+        "plausibility = { max_km_per_hour = 0 }\nretention_days = 30",
         "plausibility.max_km_per_hour: is 0: expected 10 to 5000",
     ),
     // Classes.
