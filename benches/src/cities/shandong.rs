@@ -1,5 +1,6 @@
 //! Shandong (S1): codes made at once, in eight groups of places and in vehicles.
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use super::api::{Api, list, with};
@@ -159,8 +160,10 @@ async fn records(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
     let api = office.api;
     let bus = office.issue(&office.form("bus", "1路公交车鲁J00009", "泰安")).await?;
     let [index, contact] = [api.tested("green").await?, api.tested("green").await?];
-    for (known, minutes) in [(&index, 12), (&contact, 9), (&contact, 2)] {
-        api.scan(&bus, &known.person, json!({"scanned_at": time(ago(minutes))})).await?.ok()?;
+    // Within seconds, so that they are of one day.
+    for (known, seconds) in [(&index, 3), (&contact, 2), (&contact, 1)] {
+        let at = ago(0) - TimeDelta::seconds(seconds);
+        api.scan(&bus, &known.person, json!({"scanned_at": time(at)})).await?.ok()?;
     }
     let promise = "whom somebody rode with is found";
     let expected = "1路公交车鲁J00009, 1路公交车鲁J00009";
