@@ -50,8 +50,8 @@ pub enum DocumentError {
     /// The check character does not fit (GB 11643, ISO 7064 MOD 11-2).
     #[error("the check character (the last one) does not fit the others")]
     IdCardCheck,
-    /// Not 1 to 32 letters, digits and hyphens.
-    #[error("expected 1 to 32 letters, digits or hyphens")]
+    /// Not 1 to 32 letters, digits and hyphens, or hyphens alone.
+    #[error("expected 1 to 32 letters, digits or hyphens, not hyphens alone")]
     NumberForm,
 }
 
@@ -87,10 +87,10 @@ impl Document {
         NaiveDate::parse_from_str(digits, "%Y%m%d").ok()
     }
 
-    /// The last four characters of the number, which later scans are confirmed with (S4); fewer, if it has no more.
-    pub fn last_four(&self) -> &str {
-        // A number is ASCII: it was checked.
-        self.number.get(self.number.len().saturating_sub(4)..).unwrap_or(&self.number)
+    /// The last four letters or digits of the number, which later scans are confirmed with (S4); fewer, if it has no more.
+    pub fn last_four(&self) -> String {
+        let plain: Vec<char> = self.number.chars().filter(char::is_ascii_alphanumeric).collect();
+        plain[plain.len().saturating_sub(4)..].iter().collect()
     }
 
     /// The normalised number. For hashing and encryption only: it goes to no log, message or answer.
@@ -130,8 +130,9 @@ fn check_id_card(number: &str) -> Result<(), DocumentError> {
 }
 
 fn check_other(number: &str) -> Result<(), DocumentError> {
-    let fits = (1..=MAX_NUMBER_CHARS).contains(&number.len())
-        && number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let fits = number.len() <= MAX_NUMBER_CHARS
+        && number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && number.bytes().any(|b| b != b'-');
     if fits { Ok(()) } else { Err(DocumentError::NumberForm) }
 }
 
@@ -181,6 +182,14 @@ mod tests {
         assert_eq!(other(""), Err(DocumentError::NumberForm));
         assert_eq!(other(&"A".repeat(33)), Err(DocumentError::NumberForm));
         assert_eq!(other("E 1234-567"), Ok(()));
+        assert_eq!(other("--"), Err(DocumentError::NumberForm));
+    }
+
+    #[test]
+    fn hyphens_are_not_among_the_last_four() {
+        let last_four = |n: &str| Document::try_new(DocumentType::Passport, n).expect("valid").last_four();
+        assert_eq!(last_four("E1234-567"), "4567");
+        assert_eq!(last_four("12-"), "12");
     }
 
     #[test]
