@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Utc;
 use reqwest::{Client, Method, Response};
 use schemas::UnixSeconds;
-use schemas::access::{Limit, Role, Scope};
+use schemas::access::{Limit, Role, Rule, Scope, Table};
 use serde_json::{Value, json};
 use service::Problem;
 use service::access::{Issuer, SigningKey};
@@ -50,6 +50,18 @@ pub async fn try_all(base: &str, issuer: &Issuer, doors: &[Door]) -> anyhow::Res
             }
         }
     }
+    Ok(())
+}
+
+/// Whether a service's table lists these doors and no other.
+///
+/// # Errors
+/// At the first rule or door that only one of the two has.
+pub fn are_those_of(doors: &[Door], table: Table) -> anyhow::Result<()> {
+    for Rule { method, path, roles, .. } in table.0 {
+        ensure!(doors.contains(&(*method, *path, *roles)), "{method} {path} is in the table, for {roles:?}");
+    }
+    ensure!(doors.len() == table.0.len(), "{} doors, {} rules: one is there twice", doors.len(), table.0.len());
     Ok(())
 }
 

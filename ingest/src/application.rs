@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     config::City,
     error::IngestError,
-    fields::{Field, Holds, Object, Text, check_plain_text, check_text, one_of},
+    fields::{Field, Holds, Object, Text, check_plain_text, check_text, inner, one_of, optional_inner},
     person::{DOCUMENT, DocumentRequest, MAX_PERSON_CHARS, PERSON, PHONE, is_phone},
     scope, time,
     venue_fields::{
@@ -39,10 +39,10 @@ pub struct ApplicationRequest<'a> {
     /// The way it comes; each has a quota of its own.
     channel: ChannelKind,
     /// Who applies.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "inner")]
     applicant: ApplicantRequest<'a>,
     /// For which organisation.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "inner")]
     organisation: OrganisationRequest<'a>,
     /// Category, an id of the city profile; also says what the code is for: a place, a vehicle, an event, or freight.
     #[serde(borrow)]
@@ -78,7 +78,7 @@ pub struct ApplicationRequest<'a> {
     #[schema(value_type = Option<String>, example = "2022-06-01T18:00:00+08:00")]
     ends_at: Option<Text<'a>>,
     /// Responsible person; encrypted at the gateway.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "inner")]
     responsible: ResponsibleRequest<'a>,
 }
 
@@ -95,7 +95,7 @@ pub struct ApplicantRequest<'a> {
     #[schema(value_type = Option<String>, example = "1123456789abcdef")]
     person: Option<PersonKey>,
     /// Identity document.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_inner")]
     document: Option<DocumentRequest<'a>>,
 }
 

@@ -3,13 +3,15 @@
 //! The fast path is serde into a borrowed struct. Only when that fails is the text read again, field by field:
 //! serde's own messages name no field and repeat the value, which may be a document number.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
+use axum::extract::Path;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use serde_json::{Value, error::Category};
+use serde_json::{error::Category, value::RawValue};
+use service::http::Segment;
 
 use crate::{error::IngestError, personal};
 
@@ -67,7 +69,7 @@ pub enum Holds {
     /// One value.
     Value {
         /// Whether a value is one of those it may hold.
-        reads: fn(&Value) -> bool,
+        reads: fn(&RawValue) -> bool,
         /// Says which those are, as "expected …".
         expected: fn() -> String,
     },
@@ -104,7 +106,54 @@ pub fn one_of(words: impl IntoIterator<Item = &'static str>) -> String {
 /// # Errors
 /// When it is not JSON, or a field is unknown, missing, repeated or of another type.
 pub fn read<'a, T: Object<'a>>(text: &'a [u8]) -> Result<T, IngestError> {
+    // serde would also take an array, as the fields' values in their order.
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Err(diagnose(text, T::FIELDS));
+    }
     serde_json::from_slice(text).map_err(|_| diagnose(text, T::FIELDS))
+}
+
+/// Reads an object within an object: for `deserialize_with`, where serde would also take an array.
+///
+/// # Errors
+/// When it is no object, or none of `T`.
+pub fn inner<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Inner<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Inner<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(Inner(PhantomData))
+}
+
+/// The same for one that may be null.
+///
+/// # Errors
+/// As [`inner`].
+pub fn optional_inner<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    struct Present<T>(T);
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Present<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            inner(deserializer).map(Self)
+        }
+    }
+    Ok(Option::<Present<T>>::deserialize(deserializer)?.map(|Present(value)| value))
+}
+
+/// The text of a path's one parameter.
+///
+/// # Errors
+/// When it is not encoded as a path is.
+pub fn segment(segment: Segment, field: &'static str) -> Result<String, IngestError> {
+    let expected = "expected a text in UTF-8, percent-encoded where needed";
+    segment.map(|Path(text)| text).map_err(|_| IngestError::invalid(field, expected))
 }
 
 /// Checks a text that is stored: not blank, not too long, without control characters.
@@ -139,8 +188,8 @@ pub fn fits(text: &str, max_chars: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }
 
-fn reads<T: DeserializeOwned>(value: &Value) -> bool {
-    T::deserialize(value).is_ok()
+fn reads<T: DeserializeOwned>(value: &RawValue) -> bool {
+    serde_json::from_str::<T>(value.get()).is_ok()
 }
 
 fn names(fields: &[Field]) -> String {
@@ -148,7 +197,7 @@ fn names(fields: &[Field]) -> String {
 }
 
 fn diagnose(text: &[u8], fields: &'static [Field]) -> IngestError {
-    match serde_json::from_slice::<Entries>(text) {
+    match serde_json::from_slice::<Entries<'_>>(text) {
         // It reads in the end: only the fields' own types could have failed, and they are checked there.
         Ok(entries) => check(&entries.0, fields, "").err().unwrap_or(IngestError::NotAnObject),
         Err(error) if error.classify() == Category::Data => IngestError::NotAnObject,
@@ -159,7 +208,7 @@ fn diagnose(text: &[u8], fields: &'static [Field]) -> IngestError {
     }
 }
 
-fn check(entries: &[(String, Value)], fields: &'static [Field], prefix: &str) -> Result<(), IngestError> {
+fn check(entries: &[(String, &RawValue)], fields: &'static [Field], prefix: &str) -> Result<(), IngestError> {
     for (at, (name, value)) in entries.iter().enumerate() {
         let shown = || format!("{prefix}{}", name.chars().take(MAX_NAME_CHARS).collect::<String>());
         let Some(field) = fields.iter().find(|f| f.name == name) else {
@@ -171,9 +220,9 @@ fn check(entries: &[(String, Value)], fields: &'static [Field], prefix: &str) ->
         match &field.holds {
             Holds::Value { reads, expected } if !reads(value) => return Err(IngestError::invalid(shown(), expected())),
             Holds::Value { .. } => {}
-            Holds::Object(_) if value.is_null() && !field.required => {}
+            Holds::Object(_) if value.get() == "null" && !field.required => {}
             Holds::Object(inner) => {
-                let Ok(entries) = Entries::deserialize(value) else {
+                let Ok(entries) = serde_json::from_str::<Entries<'_>>(value.get()) else {
                     return Err(IngestError::invalid(shown(), field.expected()));
                 };
                 check(&entries.0, inner, &format!("{prefix}{name}."))?;
@@ -187,19 +236,19 @@ fn check(entries: &[(String, Value)], fields: &'static [Field], prefix: &str) ->
 }
 
 /// An object's fields in the order in which they were sent, repeated ones included.
-struct Entries(Vec<(String, Value)>);
+struct Entries<'t>(Vec<(String, &'t RawValue)>);
 
-impl<'de> Deserialize<'de> for Entries {
+impl<'de: 't, 't> Deserialize<'de> for Entries<'t> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
-            type Value = Entries;
+            type Value = Entries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
@@ -228,7 +277,7 @@ mod tests {
         name: Text<'a>,
         #[serde(default)]
         count: Option<u8>,
-        #[serde(default)]
+        #[serde(borrow, default, deserialize_with = "optional_inner")]
         inner: Option<Inner<'a>>,
     }
 
@@ -274,9 +323,18 @@ mod tests {
         assert_eq!(error(r#"{"name":"a","nmae":1}"#).1, field("nmae"));
         assert_eq!(error(r#"{"name":"a","name":"b"}"#), (422, field("name"), "expected this field once".into()));
         assert_eq!(error(r#"{"name":"a","inner":{"number":1}}"#).1, field("inner.number"));
+        assert_eq!(error(r#"{"name":"a","inner":{"number":"1","number":"2"}}"#).1, field("inner.number"));
         assert_eq!(error(r#"{"name":"a","inner":{}}"#).1, field("inner.number"));
         assert_eq!(error(r#"{"name":"a","inner":[]}"#).1, field("inner"));
         assert_eq!(error("[1]"), (422, None, "expected a JSON object".into()));
+    }
+
+    #[test]
+    fn an_array_of_the_right_values_is_no_object() {
+        assert_eq!(error(r#"["a", 1, {"number": "1"}]"#), (422, None, "expected a JSON object".into()));
+        let (status, field, _) = error(r#"{"name": "a", "inner": ["1"]}"#);
+        assert_eq!((status, field.as_deref()), (422, Some("inner")));
+        assert!(read::<Outer<'_>>(br#" {"name": "a", "inner": {"number": "1"}}"#).is_ok());
     }
 
     proptest! {

@@ -35,15 +35,32 @@ pub struct BatchAnswer<T> {
 
 /// The outcome of one line.
 #[derive(Debug, Serialize, ToSchema)]
-struct LineAnswer<T> {
+#[serde(untagged)]
+#[cfg_attr(not(test), expect(dead_code, reason = "only describes what is written by hand"))]
+enum LineAnswer<T> {
+    /// It was accepted.
+    Accepted(AcceptedLine<T>),
+    /// It was not.
+    Rejected(RejectedLine),
+}
+
+/// An accepted line.
+#[derive(Debug, Serialize, ToSchema)]
+struct AcceptedLine<T> {
     /// Its number in the body, from 1; blank lines are counted, but have no outcome.
     line: usize,
-    /// Of an accepted line.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    accepted: Option<T>,
-    /// Of a rejected line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<Problem>,
+    /// What became of it.
+    #[serde(flatten)]
+    receipt: T,
+}
+
+/// A rejected line.
+#[derive(Debug, Serialize, ToSchema)]
+struct RejectedLine {
+    /// Its number in the body, from 1.
+    line: usize,
+    /// Why.
+    problem: Problem,
 }
 
 /// What an accepted line is answered with.
@@ -52,8 +69,8 @@ pub trait Receipt {
     fn write(&self, out: &mut Vec<u8>);
 }
 
-/// A batch of which each line has its outcome.
-pub struct Finished<R>(Vec<(usize, Result<R, IngestError>)>);
+/// A batch of which each line has its outcome, with its number.
+pub struct Finished<R>(pub Vec<(usize, Result<R, IngestError>)>);
 
 /// The lines of a body that are not blank, with their numbers.
 pub fn lines(body: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
@@ -180,9 +197,9 @@ mod tests {
             accepted: 2,
             rejected: 1,
             lines: vec![
-                LineAnswer { line: 1, accepted: Some(Number { number: 5 }), problem: None },
-                LineAnswer { line: 3, accepted: None, problem: Some(rejected.problem()) },
-                LineAnswer { line: 4, accepted: Some(Number { number: 6 }), problem: None },
+                LineAnswer::Accepted(AcceptedLine { line: 1, receipt: Number { number: 5 } }),
+                LineAnswer::Rejected(RejectedLine { line: 3, problem: rejected.problem() }),
+                LineAnswer::Accepted(AcceptedLine { line: 4, receipt: Number { number: 6 } }),
             ],
         };
         let finished = Finished(vec![(1, Ok(Number { number: 5 })), (3, Err(rejected)), (4, Ok(Number { number: 6 }))]);

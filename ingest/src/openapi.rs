@@ -13,7 +13,6 @@ const OVERLOAD: &str = " When more comes than can be kept at once, scans beyond 
 #[openapi(
     info(title = "VenueCode ingest", description = "Everything that writes. A 2xx answer means that Kafka has it on all in-sync replicas, or that it is on disk in the spool while Kafka is out of reach (scans only). \
         Every error is `application/problem+json` (RFC 9457) and names the field that is wrong."),
-    paths(healthz, readyz, render_metrics, openapi_json),
     tags(
         (name = "scans", description = "Scans at the door"),
         (name = "feeds", description = "Health codes, tests and venues, as the authorities send them"),
@@ -21,7 +20,6 @@ const OVERLOAD: &str = " When more comes than can be kept at once, scans beyond 
         (name = "people", description = "Registering people before or at their first scan; what is registered is encrypted here"),
         (name = "applications", description = "Applying for venue codes, reviews, revoking and issuing anew"),
         (name = "alerts", description = "What a district's office does about abnormal scans"),
-        (name = "operations", description = "For those who run the service"),
     )
 )]
 struct Document;
@@ -40,24 +38,3 @@ pub fn document(quota: Quota) -> utoipa::openapi::OpenApi {
     document.info.extensions = Some(Extensions::builder().add("x-rate-limit", published).build());
     document
 }
-
-/// Whether the process is alive
-#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "Alive")))]
-#[expect(dead_code, reason = "only describes the route that every service has")]
-fn healthz() {}
-
-/// Whether requests may be sent here
-#[utoipa::path(get, path = "/readyz", tag = "operations",
-    responses((status = 200, description = "Ready"), (status = 503, description = "Not ready, with the conditions that are not met")))]
-#[expect(dead_code, reason = "only describes the route that every service has")]
-fn readyz() {}
-
-/// Metrics for Prometheus
-#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "Metrics", content_type = "text/plain")))]
-#[expect(dead_code, reason = "only describes the route that every service has")]
-fn render_metrics() {}
-
-/// This document
-#[utoipa::path(get, path = "/openapi.json", tag = "operations", responses((status = 200, description = "This document", content_type = "application/json")))]
-#[expect(dead_code, reason = "only describes a route that is made elsewhere")]
-fn openapi_json() {}

@@ -19,8 +19,8 @@ use axum::{
     Router,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
+pub use scans_batch::ScanReceipt;
 use schemas::access::{
     Limit::{District, Organisation, Person, Venues},
     Role::{self, Admin, Citizen, Device, Feed, Operator, Reviewer, Supervisor},
@@ -76,7 +76,7 @@ pub const TABLE: Table = Table(&[
 /// The gateway's routes, and those that every service has.
 pub fn router(gateway: Arc<Gateway>) -> Router {
     let document = openapi::document(gateway.limiter.quota());
-    let (router, api) = GuardedRouter::new(document, TABLE, Arc::clone(&gateway.verifier))
+    let (router, document) = GuardedRouter::new(document, TABLE, Arc::clone(&gateway.verifier))
         .routes(routes!(scans::post))
         .routes(routes!(scans_batch::post))
         .routes(routes!(health_codes::post))
@@ -94,15 +94,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(alerts::dispose))
         .split_for_parts();
-    // A document of strings and numbers always serialises.
-    let api = api.to_json().unwrap_or_default();
-    let health = service::health::routes(gateway.readiness.clone(), gateway.prometheus.clone());
-    router
-        .with_state(gateway)
-        .merge(health)
-        .route("/openapi.json", get(move || async move { json(api) }))
-        .fallback(service::problem::not_found)
-        .method_not_allowed_fallback(service::problem::method_not_allowed)
+    let (readiness, prometheus) = (gateway.readiness.clone(), gateway.prometheus.clone());
+    service::health::with_routes(router.with_state(gateway), document, readiness, prometheus)
         .layer(CatchPanicLayer::custom(|_| IngestError::Internal.into_response()))
 }
 

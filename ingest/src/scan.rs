@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     config::{City, LimitConfig},
     error::IngestError,
-    fields::{Field, Hidden, Object, Text, one_of},
+    fields::{Field, Hidden, Object, Text, one_of, optional_inner},
     person::{DOCUMENT, DocumentRequest, PERSON},
     recognition::Proof,
     scope,
@@ -37,7 +37,7 @@ pub struct ScanRequest<'a> {
     #[schema(value_type = Option<String>, example = "1123456789abcdef")]
     person: Option<PersonKey>,
     /// Identity document.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_inner")]
     document: Option<DocumentRequest<'a>>,
     /// How the scan was made.
     #[serde(default = "venue_code")]

@@ -33,10 +33,12 @@ use std::sync::Arc;
 
 use ::metrics::gauge;
 use anyhow::{Context, anyhow, ensure};
+use axum::Router;
 use rdkafka::producer::{FutureProducer, Producer};
 use service::{Readiness, city::read_city, health, http, shutdown, telemetry};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
 
 pub use config::{Config, Hold};
 
@@ -53,6 +55,11 @@ use crate::{
 
 /// Condition of readiness: the tables are at this build's version.
 const TABLES: &str = "tables";
+
+/// The processor has no routes of its own.
+#[derive(OpenApi)]
+#[openapi(info(title = "VenueCode processor", description = "Joins scans with venue and health and stores them."))]
+struct Document;
 
 /// Runs the processor until SIGTERM or Ctrl-C, then finishes what is under way.
 ///
@@ -74,7 +81,8 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Cancellation
         tracing::error!(?fault, "this processor makes a mistake on purpose: it loses or doubles scans. Tests only");
     }
     let readiness = Readiness::waiting_for(&[TABLES, directory::READY]);
-    let health = tokio::spawn(http::serve(health::routes(readiness.clone(), recorder), listener, shutdown.clone()));
+    let routes = health::with_routes(Router::new(), Document::openapi(), readiness.clone(), recorder);
+    let health = tokio::spawn(http::serve(routes, listener, shutdown.clone()));
 
     if let Some(partitions) = prepare(&config, &readiness, &shutdown).await? {
         process(config, partitions, readiness, shutdown.clone()).await?;

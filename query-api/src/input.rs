@@ -12,6 +12,7 @@ use axum::{
 use chrono::DateTime;
 use schemas::PersonKey;
 use serde_json::Value;
+pub use service::http::Segment;
 
 use crate::{QueryError, store::TimeRange};
 
@@ -143,9 +144,6 @@ impl Fields {
         self.values.remove(field).filter(|value| !value.is_null())
     }
 }
-
-/// The one parameter of a path.
-pub type Segment = Result<Path<String>, axum::extract::rejection::PathRejection>;
 
 /// The text of a path's one parameter.
 ///

@@ -13,17 +13,16 @@ mod visits;
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{DefaultBodyLimit, Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use schemas::access::{
     Limit::{District, Organisation, Person, Venues},
     Role, Rule, Table,
 };
-use service::{access::GuardedRouter, problem};
+use service::access::GuardedRouter;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::routes;
@@ -70,7 +69,7 @@ pub const TABLE: Table = Table(&[
 
 /// The service without its port: pure wiring.
 pub fn router(state: AppState) -> Router {
-    let (api, mut openapi) = GuardedRouter::new(openapi::Document::openapi(), TABLE, Arc::clone(state.verifier()))
+    let (api, document) = GuardedRouter::new(openapi::Document::openapi(), TABLE, Arc::clone(state.verifier()))
         .routes(routes!(traces::trace))
         .routes(routes!(visits::visits))
         .routes(routes!(visitors::visitors))
@@ -82,14 +81,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(alerts::alert))
         .routes(routes!(alerts::alerts))
         .split_for_parts();
-    openapi::sort_paths(&mut openapi);
     let gate = from_fn_with_state(state.clone(), gate);
     let api = api.route_layer(gate).with_state(state.clone());
-    service::health::routes(state.readiness().clone(), state.metrics().clone())
-        .route("/openapi.json", get(async move || Json(openapi)))
-        .merge(api)
-        .fallback(problem::not_found)
-        .method_not_allowed_fallback(problem::method_not_allowed)
+    service::health::with_routes(api, document, state.readiness().clone(), state.metrics().clone())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(|_| QueryError::Aborted.into_response()))
 }

@@ -1,10 +1,14 @@
-//! `/healthz`, `/readyz` and `/metrics`.
+//! What every service answers of itself: `/healthz`, `/readyz`, `/metrics` and `/openapi.json`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use parking_lot::RwLock;
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use crate::{openapi, problem};
 
 /// What must be true before a service may be sent requests. Shared by the parts that make it true.
 #[derive(Debug, Clone, Default)]
@@ -47,28 +51,85 @@ impl Readiness {
     }
 }
 
-/// Routes that every service has.
-pub fn routes(readiness: Readiness, metrics: PrometheusHandle) -> Router {
-    Router::new()
-        .route("/healthz", get(|| async { Json(serde_json::json!({ "status": "alive" })) }))
-        .route("/readyz", get(readyz).with_state(readiness))
-        .route("/metrics", get(render).with_state(metrics))
+/// That the process is alive.
+#[derive(Debug, Serialize, ToSchema)]
+struct Alive {
+    /// `alive`.
+    #[schema(pattern = "^alive$")]
+    status: &'static str,
 }
 
-async fn readyz(State(readiness): State<Readiness>) -> impl IntoResponse {
+/// Whether requests may be sent here.
+#[derive(Debug, Serialize, ToSchema)]
+struct Ready {
+    /// Whether they may.
+    ready: bool,
+    /// `ok`, or how a condition is degraded or not met.
+    conditions: BTreeMap<&'static str, String>,
+}
+
+/// What is added to a service's own document.
+#[derive(OpenApi)]
+#[openapi(
+    paths(healthz, readyz, render, openapi_json),
+    components(schemas(crate::Problem)),
+    tags((name = "operations", description = "For those who run the service"))
+)]
+struct Document;
+
+/// All routes of a service: its own with their document, those that every service has, and what is answered where there is
+/// no route.
+pub fn with_routes(
+    own: Router,
+    mut document: utoipa::openapi::OpenApi,
+    readiness: Readiness,
+    metrics: PrometheusHandle,
+) -> Router {
+    document.merge(Document::openapi());
+    let document = openapi::published(document);
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz).with_state(readiness))
+        .route("/metrics", get(render).with_state(metrics))
+        .route("/openapi.json", get(async move || Json(document)))
+        .merge(own)
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+}
+
+/// Whether the process is alive
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "Alive", body = Alive)))]
+async fn healthz() -> Json<Alive> {
+    Json(Alive { status: "alive" })
+}
+
+/// Whether requests may be sent here
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+    (status = 200, description = "Ready", body = Ready),
+    (status = 503, description = "Not ready, with the conditions that are not met", body = Ready),
+))]
+async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, Json<Ready>) {
     let text = |condition: &Condition| match condition {
         Condition::Met => "ok".to_owned(),
         Condition::Degraded(how) => format!("degraded: {how}"),
         Condition::Unmet(why) => why.clone(),
     };
-    let conditions: BTreeMap<&str, String> =
-        readiness.0.read().iter().map(|(name, condition)| (*name, text(condition))).collect();
+    let conditions = readiness.0.read().iter().map(|(name, condition)| (*name, text(condition))).collect();
     let ready = readiness.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(serde_json::json!({ "ready": ready, "conditions": conditions })))
+    (status, Json(Ready { ready, conditions }))
 }
 
+/// Metrics for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses((status = 200, description = "Prometheus's text format", body = String, content_type = "text/plain")))]
 async fn render(State(metrics): State<PrometheusHandle>) -> impl IntoResponse {
     metrics.run_upkeep();
     ([("content-type", "text/plain; version=0.0.4")], metrics.render())
 }
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", tag = "operations",
+    responses((status = 200, description = "OpenAPI", body = serde_json::Value)))]
+#[expect(dead_code, reason = "stands for a closure in the document")]
+fn openapi_json() {}

@@ -3,7 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
-use axum::{Router, serve::ListenerExt};
+use axum::{
+    Router,
+    extract::{Path, rejection::PathRejection},
+    serve::ListenerExt,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +29,9 @@ impl HttpConfig {
         TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))
     }
 }
+
+/// The one parameter of a path, before anybody has looked whether it is UTF-8.
+pub type Segment = Result<Path<String>, PathRejection>;
 
 /// Stands for an address where clients are counted: an IPv4 address, or the network of an IPv6 address, since one client
 /// easily has all of a /64.

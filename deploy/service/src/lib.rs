@@ -10,6 +10,7 @@ pub mod http;
 pub mod identity;
 pub mod kafka;
 pub mod migrate;
+pub mod openapi;
 pub mod problem;
 pub mod sealing;
 pub mod secret;

@@ -82,6 +82,11 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // Whatever is forbidden here is so to a token that another one would not be (RFC 6750, section 3.1).
+        if status == StatusCode::FORBIDDEN {
+            let challenge = HeaderValue::from_static(r#"Bearer realm="venuecode", error="insufficient_scope""#);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
         response
     }
 }

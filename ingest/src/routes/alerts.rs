@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{
@@ -13,7 +13,8 @@ use schemas::{
 };
 use serde::Deserialize;
 use service::{
-    Caller, Problem,
+    Caller,
+    http::Segment,
     sealing::{self, Place},
 };
 use utoipa::ToSchema;
@@ -22,7 +23,8 @@ use uuid::Uuid;
 use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
 use crate::{
     error::IngestError,
-    fields::{Field, Object, Text, check_text, one_of, read},
+    fields::{Field, Object, Text, check_text, one_of, read, segment},
+    refusals::ObjectRefusals,
     state::{Gateway, now_ms},
 };
 
@@ -70,20 +72,19 @@ impl<'a> Object<'a> for DispositionRequest<'a> {
 /// Says that the office of the district looks after it. The first acknowledgement counts: a further one changes nothing,
 /// and is noted as refused.
 #[utoipa::path(post, path = "/v1/alerts/{id}/acknowledgement", tag = "alerts",
-    params(("id" = Uuid, Path, description = "The alert")),
+    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The alert, which begins with its district")),
     request_body(content = AcknowledgementRequest, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
-        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn acknowledge(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
-    Path(id): Path<String>,
+    id: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
-    take(&gateway, &caller, &id, request, |alert, body| {
+    take(&gateway, &caller, id, request, |alert, body| {
         let command = identity(read::<AcknowledgementRequest>(body)?.request_id);
         Ok((command, AlertAction::Acknowledge { alert, command, by: caller.claims().sub.clone() }))
     })
@@ -95,20 +96,19 @@ pub async fn acknowledge(
 /// Only of an alert that was acknowledged, and once: a further one changes nothing, and is noted as refused. The note is
 /// encrypted before it is kept, and shown by no route.
 #[utoipa::path(post, path = "/v1/alerts/{id}/disposition", tag = "alerts",
-    params(("id" = Uuid, Path, description = "The alert")),
+    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The alert, which begins with its district")),
     request_body(content = DispositionRequest<'static>, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
-        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn dispose(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
-    Path(id): Path<String>,
+    id: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
-    take(&gateway, &caller, &id, request, |alert, body| {
+    take(&gateway, &caller, id, request, |alert, body| {
         let DispositionRequest { request_id, disposition, note } = read(body)?;
         let command = identity(request_id);
         let place = Place { record: command, field: "note" };
@@ -125,12 +125,12 @@ pub async fn dispose(
 async fn take(
     gateway: &Gateway,
     caller: &Caller,
-    id: &str,
+    id: Segment,
     request: Request,
     read: impl FnOnce(Uuid, &[u8]) -> Result<(Uuid, AlertAction), IngestError>,
 ) -> Result<Response, IngestError> {
     commands::take(gateway, caller, request, &gateway.topics.alerts, |body| {
-        let alert = id.parse().ok().and_then(|alert| Some((alert, AlertEvent::district_of(alert)?)));
+        let alert = segment(id, "id")?.parse().ok().and_then(|alert| Some((alert, AlertEvent::district_of(alert)?)));
         let (alert, district) = alert.ok_or_else(|| IngestError::invalid("id", "expected an alert's identity"))?;
         if caller.scope().district.is_some_and(|area| !covers(area, district)) {
             return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });

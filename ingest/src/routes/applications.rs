@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{
@@ -13,7 +13,7 @@ use schemas::{
     organisation::is_credit_code,
 };
 use serde::Deserialize;
-use service::{Caller, Problem};
+use service::{Caller, http::Segment};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -21,7 +21,8 @@ use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
 use crate::{
     application::ApplicationRequest,
     error::IngestError,
-    fields::{Field, Object, Text, check_plain_text, one_of, read},
+    fields::{Field, Object, Text, check_plain_text, one_of, read, segment},
+    refusals::ObjectRefusals,
     state::{Gateway, now_ms},
     venue_fields::ORGANISATION,
 };
@@ -129,8 +130,7 @@ impl ReviewRequest<'_> {
     request_body(content = ApplicationRequest<'static>, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
-        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn submit(
     State(gateway): State<Arc<Gateway>>,
@@ -154,17 +154,16 @@ pub async fn submit(
     request_body(content = ReviewRequest<'static>, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
-        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn review(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
-    Path(id): Path<String>,
+    id: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
     take(&gateway, &caller, request, |body| {
-        let application = application_id(&id)?;
+        let application = application_id(id)?;
         let review = read::<ReviewRequest<'_>>(body)?;
         let action = review.check(application)?;
         Ok((event(&review.organisation, review.request_id, action)?, follow_application(application)))
@@ -178,17 +177,16 @@ pub async fn review(
     request_body(content = CommandRequest<'static>, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
-        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn withdraw(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
-    Path(id): Path<String>,
+    id: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
     take(&gateway, &caller, request, |body| {
-        let application = application_id(&id)?;
+        let application = application_id(id)?;
         let command = read::<CommandRequest<'_>>(body)?;
         let action = ApplicationAction::Withdraw { application };
         Ok((event(&command.organisation, command.request_id, action)?, follow_application(application)))
@@ -240,8 +238,8 @@ fn out_of(limit: Limit) -> IngestError {
     IngestError::OutOfScope { field, limit }
 }
 
-fn application_id(text: &str) -> Result<Uuid, IngestError> {
-    text.parse().map_err(|_| IngestError::invalid("id", "expected an application's identity, a UUID"))
+fn application_id(id: Segment) -> Result<Uuid, IngestError> {
+    segment(id, "id")?.parse().map_err(|_| IngestError::invalid("id", "expected an application's identity, a UUID"))
 }
 
 fn follow_application(application: Uuid) -> String {

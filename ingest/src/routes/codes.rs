@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use schemas::{VenueCode, VenueId};
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::{Caller, Problem, http::Segment};
 use utoipa::ToSchema;
 
 use super::json;
 use crate::{
     error::IngestError,
+    fields::segment,
+    refusals::LookUpRefusals,
     scope::check_venue,
     state::{Gateway, now_ms},
 };
@@ -39,24 +38,19 @@ pub struct CodeAnswer<'a> {
 
 /// Looks up a venue code
 #[utoipa::path(get, path = "/v1/codes/{code}", tag = "codes",
-    params(("code" = String, Path, description = "Venue code of 17 characters")),
+    params(("code" = String, Path, pattern = "^[0-9A-TV-Za-tv-z]{17}$", description = "Venue code of 17 characters")),
     responses(
         (status = 200, description = "The venue", body = CodeAnswer<'static>),
         (status = 404, description = "`unknown-venue`", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`revoked-code`, or `code-not-in-force` when its event is over", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`mistyped-code`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`too-many-requests`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        LookUpRefusals,
     ))]
-pub async fn get(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Path(code): Path<String>,
-) -> Result<Response, IngestError> {
+pub async fn get(State(gateway): State<Arc<Gateway>>, caller: Caller, code: Segment) -> Result<Response, IngestError> {
     gateway.metrics.code_requests.increment(1);
     gateway.let_in(caller.subject(), 1)?;
     let city = &gateway.city;
-    let code = VenueCode::verify(&code, &city.codes.keys)?;
+    let code = VenueCode::verify(&segment(code, "code")?, &city.codes.keys)?;
     let answer = gateway.tables.with_venue(code.venue, |venue| {
         check_venue(caller.scope(), code.venue, venue, "code")?;
         let venue = venue.ok_or(IngestError::UnknownVenue { field: "code" })?;

@@ -9,7 +9,7 @@ use service::Caller;
 use utoipa::ToSchema;
 
 use super::json;
-use crate::{error::IngestError, state::Gateway};
+use crate::{error::IngestError, refusals::LookUpRefusals, state::Gateway};
 
 /// The forms of the city.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,7 +24,10 @@ pub struct Forms<'a> {
 
 /// What a person is asked at the first scan
 #[utoipa::path(get, path = "/v1/forms", tag = "people",
-    responses((status = 200, description = "The forms of the city, with labels in Chinese and English", body = Forms<'static>)))]
+    responses(
+        (status = 200, description = "The forms of the city, with labels in Chinese and English", body = Forms<'static>),
+        LookUpRefusals,
+    ))]
 pub async fn get(State(gateway): State<Arc<Gateway>>, caller: Caller) -> Result<Response, IngestError> {
     gateway.let_in(caller.subject(), 1)?;
     let profile = &gateway.city.profile;

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{
@@ -13,16 +13,17 @@ use schemas::{
     city::{Declares, FormKind},
 };
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::{Caller, Problem, http::Segment};
 use utoipa::ToSchema;
 
 use super::json;
 use crate::{
     body::{SINGLE_LIMIT_BYTES, read_json},
     error::IngestError,
-    fields::read,
+    fields::{read, segment},
     keep::Keeping,
     metrics::count_feed,
+    refusals::ObjectRefusals,
     registration::{DependantRequest, Known, Registered, RegistrationRequest},
     state::{Gateway, now_ms},
     tables::Table,
@@ -52,8 +53,7 @@ pub struct RegistrationAnswer {
     request_body(content = RegistrationRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "Kept", body = RegistrationAnswer),
-        (status = "4XX", description = "An answer is wrong, or of another person", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn register(
     State(gateway): State<Arc<Gateway>>,
@@ -72,22 +72,21 @@ pub async fn register(
 /// The guardian may scan for them by hand from then on. Only for people whom the city lets others register, and not for
 /// somebody who is registered by themselves, by staff or by another guardian.
 #[utoipa::path(post, path = "/v1/people/{person}/dependants", tag = "people",
-    params(("person" = String, Path, description = "The guardian's own key")),
+    params(("person" = String, Path, pattern = "^[1-9a-f][0-9a-f]{15}$", description = "The guardian's own key")),
     request_body(content = DependantRequest<'static>, content_type = "application/json"),
     responses(
         (status = 200, description = "Kept", body = RegistrationAnswer),
         (status = 409, description = "`already-registered`", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "An answer is wrong, or the person is none whom others may register", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn register_dependant(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
-    Path(guardian): Path<String>,
+    guardian: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
     take(&gateway, &caller, request, |body| {
-        let guardian: PersonKey = guardian
+        let guardian: PersonKey = segment(guardian, "person")?
             .parse()
             .map_err(|_| IngestError::invalid("person", "expected the guardian's key: 16 lower-case hex digits"))?;
         if caller.scope().person != Some(guardian) {

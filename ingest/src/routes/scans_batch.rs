@@ -6,9 +6,9 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use schemas::{Colour, Verdict};
+use schemas::{Colour, ScanEvent, Verdict};
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ use crate::{
     fields::read,
     keep::Keeping,
     ndjson::{BatchAnswer, Receipt, count_lines, take_lines},
+    refusals::BatchRefusals,
     scan::ScanRequest,
     scope::check_venue,
     spool::Messages,
@@ -34,6 +35,13 @@ pub struct ScanReceipt {
     verdict: Verdict,
     /// The colour in force.
     colour: Colour,
+}
+
+impl ScanReceipt {
+    /// The receipt of a scan that is accepted.
+    pub const fn of(event: &ScanEvent) -> Self {
+        Self { receipt: event.event_id, verdict: event.verdict, colour: event.colour }
+    }
 }
 
 impl Receipt for ScanReceipt {
@@ -60,12 +68,7 @@ impl Receipt for ScanReceipt {
     request_body(content = ScanRequest<'static>, content_type = "application/x-ndjson"),
     responses(
         (status = 200, description = "The outcome of each line", body = BatchAnswer<ScanReceipt>),
-        (status = 400, description = "`malformed-body`: does not decompress", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`body-incomplete`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`body-too-large` or `too-many-lines`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported-media-type` or `unsupported-encoding`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`too-many-requests`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BatchRefusals,
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,
@@ -107,7 +110,7 @@ fn take(
         Ok::<_, IngestError>(accepted.event)
     })?;
     messages.push(&event.person.to_hex(), &event)?;
-    Ok(ScanReceipt { receipt: event.event_id, verdict: event.verdict, colour: event.colour })
+    Ok(ScanReceipt::of(&event))
 }
 
 #[cfg(test)]

@@ -8,15 +8,16 @@ use axum::{
 };
 use schemas::{PersonKey, TestEvent, TestResult, UnixSeconds, events};
 use serde::Deserialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use crate::{
     error::IngestError,
     feed::{self, MAX_NAME_CHARS, PersonReceipt},
-    fields::{Field, Object, Text, check_plain_text, one_of, read},
+    fields::{Field, Object, Text, check_plain_text, one_of, optional_inner, read},
     ndjson::BatchAnswer,
     person::{self, DOCUMENT, DocumentRequest, PERSON},
+    refusals::BatchRefusals,
     state::{Gateway, now_ms},
     tables::Table,
     time,
@@ -31,7 +32,7 @@ pub struct TestLine<'a> {
     #[schema(value_type = Option<String>, example = "1123456789abcdef")]
     person: Option<PersonKey>,
     /// Identity document.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_inner")]
     document: Option<DocumentRequest<'a>>,
     /// When the sample was taken, RFC 3339; admission counts from here.
     #[serde(borrow)]
@@ -71,8 +72,7 @@ fn results() -> String {
     request_body(content = TestLine<'static>, content_type = "application/x-ndjson"),
     responses(
         (status = 200, description = "The outcome of each line", body = BatchAnswer<PersonReceipt>),
-        (status = "4XX", description = "The batch as a whole was not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BatchRefusals,
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,

@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use schemas::{VenueId, events::ApplicationAction};
-use service::{Caller, Problem};
+use service::{Caller, Problem, http::Segment};
 
 use super::{
     applications::{CommandRequest, event, take},
     commands::CommandAnswer,
 };
-use crate::{error::IngestError, fields::read, state::Gateway};
+use crate::{
+    error::IngestError,
+    fields::{read, segment},
+    refusals::ObjectRefusals,
+    state::Gateway,
+};
 
 /// Revokes a venue's code
 ///
@@ -24,16 +29,15 @@ use crate::{error::IngestError, fields::read, state::Gateway};
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
         (status = 404, description = "`unknown-venue`", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn revoke(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
-    Path(venue): Path<String>,
+    venue: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
-    command(&gateway, &caller, &venue, request, |venue| ApplicationAction::Revoke { venue, within: None }).await
+    command(&gateway, &caller, venue, request, |venue| ApplicationAction::Revoke { venue, within: None }).await
 }
 
 /// Issues a venue's code anew
@@ -45,28 +49,28 @@ pub async fn revoke(
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
         (status = 404, description = "`unknown-venue`", body = Problem, content_type = "application/problem+json"),
-        (status = "4XX", description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `queue-full` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        ObjectRefusals,
     ))]
 pub async fn reissue(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
-    Path(venue): Path<String>,
+    venue: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
-    command(&gateway, &caller, &venue, request, |venue| ApplicationAction::Reissue { venue, within: None }).await
+    command(&gateway, &caller, venue, request, |venue| ApplicationAction::Reissue { venue, within: None }).await
 }
 
 async fn command(
     gateway: &Gateway,
     caller: &Caller,
-    venue: &str,
+    venue: Segment,
     request: Request,
     action: impl FnOnce(VenueId) -> ApplicationAction,
 ) -> Result<Response, IngestError> {
     take(gateway, caller, request, |body| {
-        let venue: VenueId =
-            venue.parse().map_err(|_| IngestError::invalid("venue", "expected a venue number from 0 to 4294967295"))?;
+        let venue: VenueId = segment(venue, "venue")?
+            .parse()
+            .map_err(|_| IngestError::invalid("venue", "expected a venue number from 0 to 4294967295"))?;
         let command = read::<CommandRequest<'_>>(body)?;
         // Only a venue that was applied for has a decision to follow.
         let is_decided = gateway.tables.with_venue(venue, |held| held.is_some_and(|held| held.is_decided()));

@@ -12,7 +12,7 @@ use schemas::{
     organisation::is_credit_code,
 };
 use serde::{Deserialize, Serialize};
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     feed,
     fields::{Field, Object, Text, check_plain_text, check_text, one_of, read},
     ndjson::{BatchAnswer, Receipt},
+    refusals::BatchRefusals,
     state::Gateway,
     tables::Table,
     venue_fields::{
@@ -120,8 +121,7 @@ impl Receipt for VenueReceipt {
     request_body(content = VenueLine<'static>, content_type = "application/x-ndjson"),
     responses(
         (status = 200, description = "The outcome of each line", body = BatchAnswer<VenueReceipt>),
-        (status = "4XX", description = "The batch as a whole was not taken", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`kafka-unavailable`, `overloaded` or `not-ready`, with `Retry-After`", body = Problem, content_type = "application/problem+json"),
+        BatchRefusals,
     ))]
 pub async fn post(
     State(gateway): State<Arc<Gateway>>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use benches::doors::{Door, try_all};
+use benches::doors::{Door, are_those_of, try_all};
 use reqwest::Method;
 use schemas::{
     KeyRing, PersonKey,
@@ -49,6 +49,11 @@ async fn scan(gateway: &Gateway, token: &str, body: &Value) -> Answer {
 
 fn refused(kind: &str, field: &str) -> (u16, String, Option<String>) {
     (403, kind.to_owned(), Some(field.to_owned()))
+}
+
+#[test]
+fn every_rule_is_written_down_twice() {
+    are_those_of(DOORS, ingest::TABLE).expect("the same rules");
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ struct Entry {
 ///
 /// An alert is here within a second after the scan was accepted.
 #[utoipa::path(get, path = "/v1/alerts/{id}", tag = "alerts",
-    params(("id" = Uuid, Path, description = "The alert")),
+    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The alert, which begins with its district")),
     responses(
         (status = 200, description = "The alert with its history", body = AlertResponse),
         (status = 404, description = "`unknown-alert`", body = Problem, content_type = "application/problem+json"),
@@ -143,8 +143,8 @@ pub async fn alert(
 /// Alerts of a district, as they are now
 #[utoipa::path(get, path = "/v1/alerts", tag = "alerts",
     params(
-        ("district" = Option<u32>, Query, description = "A district of GB/T 2260, or its first digits"),
-        ("state" = Option<String>, Query, description = "raised, acknowledged, disposed; or escalated: those that nobody has acknowledged in time"),
+        ("district" = Option<u32>, Query, minimum = 11, maximum = 829_999, description = "A district of GB/T 2260, or its first digits"),
+        ("state" = Option<String>, Query, pattern = "^(raised|acknowledged|disposed|escalated)$", description = "raised, acknowledged, disposed; or escalated: those that nobody has acknowledged in time"),
         ("since" = Option<String>, Query, format = DateTime, description = "Those raised from this time on"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most of them; 1000 when left out"),
     ),

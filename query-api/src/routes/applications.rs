@@ -145,9 +145,9 @@ pub async fn application(
 #[utoipa::path(get, path = "/v1/applications", tag = "applications",
     params(
         ("organisation" = Option<String>, Query, description = "Credit code of an organisation, or `me`: the token's"),
-        ("applicant" = Option<String>, Query, description = "`me`: those that the token's person applied for"),
+        ("applicant" = Option<String>, Query, pattern = "^me$", description = "`me`: those that the token's person applied for"),
         ("venue" = Option<u32>, Query, description = "A venue"),
-        ("district" = Option<u32>, Query, description = "A district of GB/T 2260, or its first digits"),
+        ("district" = Option<u32>, Query, minimum = 11, maximum = 829_999, description = "A district of GB/T 2260, or its first digits"),
         ("state" = Option<ApplicationState>, Query, description = "How far they are"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most of them; 1000 when left out"),
     ),

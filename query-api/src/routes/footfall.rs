@@ -72,7 +72,7 @@ impl Bucket {
 /// Scans, distinct people and colours in each step of time that has any.
 #[utoipa::path(get, path = "/v1/footfall", tag = "scans",
     params(
-        ("scope" = String, Query, description = "`venue`, `district`, `category` or `city`"),
+        ("scope" = String, Query, pattern = "^(venue|district|category|city)$", description = "`venue`, `district`, `category` or `city`"),
         ("id" = Option<String>, Query,
             description = "Number of the venue, six-digit code of the district, id of the category; not for the city"),
         ("from" = String, Query, format = DateTime, description = "First second"),

@@ -29,7 +29,7 @@ const FORMAT: &str = "one of pdf, svg, png";
         ("id" = u32, Path, description = "Number of the venue"),
         ("size" = Option<PosterSize>, Query, description = "A4 for windows, when left out; 60 × 90 cm for the right of a \
             door, its lower edge at 1.5 m; 80 × 180 cm as a stand to the right of an entrance. Cities print some of them"),
-        ("format" = Option<String>, Query, description = "`pdf` (PDF/A-2b), when left out, `svg` or `png`"),
+        ("format" = Option<String>, Query, pattern = "^(pdf|svg|png)$", description = "`pdf` (PDF/A-2b), when left out, `svg` or `png`"),
         ("dpi" = Option<u16>, Query, minimum = 50, maximum = 600, description = "Pixels per inch of a PNG; at most 600 \
             for A4, 200 for 60 × 90 cm, 150 for 80 × 180 cm"),
     ),

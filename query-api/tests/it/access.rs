@@ -1,6 +1,6 @@
 //! Who gets in, and how far.
 
-use benches::doors::{Door, try_all};
+use benches::doors::{Door, are_those_of, try_all};
 use reqwest::{Method, Response};
 use schemas::access::{
     Role::{self, Admin, Dashboard, District, Epidemiologist, Operator, Regulator, Reviewer, Supervisor},
@@ -28,6 +28,11 @@ const DOORS: &[Door] = &[
 ];
 
 const ORGANISATION: &str = "91310000MA1FL0000N";
+
+#[test]
+fn every_rule_is_written_down_twice() {
+    are_those_of(DOORS, query_api::routes::TABLE).expect("the same rules");
+}
 
 #[tokio::test]
 async fn every_route_takes_its_roles_and_no_other_and_no_bad_token() {

@@ -2,15 +2,15 @@
 
 use schemas::access::{Rule, Table};
 use utoipa::openapi::{
-    OpenApi, Ref, RefOr, ResponseBuilder,
-    content::ContentBuilder,
+    OpenApi,
     path::{Operation, PathItem},
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 
+use crate::openapi::refusals;
+
 /// Name of the scheme in the document.
 const SCHEME: &str = "token";
-const PROBLEM: &str = "application/problem+json";
 
 /// Adds the scheme.
 pub(super) fn add_scheme(document: &mut OpenApi) {
@@ -58,17 +58,16 @@ fn restrict(operation: &mut Operation, rule: Option<&Rule>) {
     }
     description.push_str(&text);
     operation.security = Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
-    let refusals = [
+    let refused = refusals(&[
         (
             "401",
             "No token, or one that does not hold: `token-missing`, `token-malformed`, `token-unknown-key`, `token-forged`, \
                  `token-expired`, `token-not-yet-valid`, `token-wrong-audience`, `token-wrong-issuer`, `token-lives-too-long`",
         ),
         ("403", "Not with this token: `role-not-allowed` or `out-of-scope`"),
-    ];
-    for (status, text) in refusals {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-        let response = ResponseBuilder::new().description(text).content(PROBLEM, content).build();
-        operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
+        ("429", "`too-many-bad-tokens` from this address"),
+    ]);
+    for (status, response) in refused {
+        operation.responses.responses.entry(status).or_insert(response);
     }
 }

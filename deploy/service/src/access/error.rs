@@ -89,12 +89,11 @@ impl AccessError {
         }
     }
 
-    /// What a client is told to bring (RFC 6750).
+    /// What a client is told to bring (RFC 6750); with a 403 the problem itself says so.
     const fn challenge(&self) -> Option<&'static str> {
         match self.kind().0 {
             StatusCode::UNAUTHORIZED if matches!(self, Self::Missing) => Some(r#"Bearer realm="venuecode""#),
             StatusCode::UNAUTHORIZED => Some(r#"Bearer realm="venuecode", error="invalid_token""#),
-            StatusCode::FORBIDDEN => Some(r#"Bearer realm="venuecode", error="insufficient_scope""#),
             _ => None,
         }
     }
