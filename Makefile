@@ -11,11 +11,17 @@ VENUECODE := $(TARGET)/release/venuecode
 CARGO_FLAGS := --release --workspace --locked
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+FUZZ_VERSION := 0.13.2
+FUZZ := $(CACHE)/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
+# Our own code has no unsafe outside the engine's one module: nothing for a sanitizer, and so nothing that asks for nightly Rust.
+FUZZ_FLAGS := --fuzz-dir benches/fuzz --target-dir $(abspath $(TARGET))/fuzz --features libfuzzer --sanitizer none
+TARGETS ?= venue_codes documents profiles events scans batches
+TIME ?= 600
 DATA ?= data
 ROUNDS ?= 16
 KAFKA ?= embedded
 
-.PHONY: help demo up test test-kafka test-nyc chaos bench bench-micro lint build engines fonts kafka tools clean
+.PHONY: help demo up test test-api test-kafka test-nyc chaos fuzz bench bench-micro lint build engines fonts kafka tools clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -28,6 +34,9 @@ up: build ## The same, and it stays, with the addresses to open; Ctrl-C ends it
 
 test: build ## Every test, against real engines
 	@$(VENUECODE) exec -- cargo test $(CARGO_FLAGS) --no-fail-fast -- --skip nyc_ --skip three_brokers::
+
+test-api: build ## Every operation of every API document, with what schemathesis makes of its schemas; needs Python
+	@python=$$(deploy/schemathesis/fetch.sh) && "$$python" deploy/schemathesis/run.py --venuecode $(VENUECODE)
 
 test-kafka: build kafka ## The same on Apache Kafka, and with brokers of three killed under load; needs Java and Maven
 	@VENUECODE_KAFKA_ENGINE=apache $(VENUECODE) exec -- cargo test $(CARGO_FLAGS) --no-fail-fast -- --skip nyc_
@@ -42,17 +51,25 @@ chaos: build ## Strike gateways, processors, broker and ClickHouse under load; R
 	  $(TARGET)/release/chaos --venuecode $(VENUECODE) --rounds $(ROUNDS) --kafka $(KAFKA) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))
 
+fuzz: $(FUZZ) ## Look for bytes for which benches/fuzz does not hold; TIME=SECONDS for each of TARGETS="…"; needs g++
+	@for target in $(TARGETS); do \
+	  found="$(abspath $(TARGET))/fuzz-found/$$target"; mkdir -p "$$found/inputs"; \
+	  $(FUZZ) run $(FUZZ_FLAGS) $$target "$$found/inputs" benches/fuzz/corpus/$$target -- \
+	    -max_total_time=$(TIME) -timeout=10 -print_final_stats=1 -artifact_prefix="$$found/"; \
+	done
+
 bench: build ## Load on the whole system; the last line is JSON
 	@$(TARGET)/release/load --venuecode $(VENUECODE)
 
 bench-micro: fonts ## The pure parts of the hot path, and posters, by criterion
 	@VENUECODE_FONTS="$$(deploy/fonts/fetch.sh)" cargo bench -p benches
 
-lint: tools $(DENY) ## Format, clippy, licences, shell scripts
+lint: tools $(DENY) ## Format, clippy, licences, scripts
 	@cargo fmt --all --check
 	@cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	@$(DENY) --log-level error check bans licenses sources
-	@bash -n deploy/fetch.sh && bash -n deploy/engines/fetch.sh && bash -n deploy/fonts/fetch.sh && bash -n deploy/kafka/fetch.sh && bash -n .ci/run
+	@for script in deploy/fetch.sh deploy/*/fetch.sh .ci/run; do bash -n "$$script"; done
+	@PYTHONPYCACHEPREFIX="$(abspath $(TARGET))/python" python3 -m py_compile deploy/schemathesis/*.py
 
 build: engines fonts
 	@cargo build $(CARGO_FLAGS) --all-targets
@@ -73,6 +90,9 @@ tools:
 
 $(DENY):
 	@cargo install --quiet --locked --root $(dir $(patsubst %/,%,$(dir $@))) cargo-deny@$(DENY_VERSION)
+
+$(FUZZ):
+	@cargo install --quiet --locked --root $(dir $(patsubst %/,%,$(dir $@))) cargo-fuzz@$(FUZZ_VERSION)
 
 clean: ## Remove what was built here (engines stay in the cache)
 	@cargo clean

@@ -1,0 +1,104 @@
+"""One request for each operation that is taken: what the stack is filled with, and what generated requests start from."""
+
+import datetime
+
+ORGANISATION = "91310000MA1FL0000N"
+GUARDIAN = "1123456789abcdef"
+DISTRICT = 410202
+VENUE = 7
+# The example of GB 11643-1999.
+CARD = {"type": "id_card", "number": "34052419800101001X"}
+
+# Limits of the tokens of roles that cannot be without one.
+LIMITS = {
+    "citizen": ["--person", GUARDIAN],
+    "operator": ["--organisation", ORGANISATION],
+    "district": ["--district", str(DISTRICT)],
+}
+ROLES = (
+    "device citizen operator reviewer district epidemiologist supervisor dashboard regulator feed admin auditor".split()
+)
+
+
+def at(minutes):
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    return (now + datetime.timedelta(minutes=minutes)).isoformat()
+
+
+def venue(number):
+    return {"venue": number, "name": "茶馆", "category": "restaurant", "district": DISTRICT, "address": "福州路1号",
+            "organisation": ORGANISATION}
+
+
+def fill(send, until):
+    """Sends one request after the other and gives them all, by operation.
+
+    `send(label, role, path={}, query={}, body=None)` gives the answer; `until(ask)` what `ask` gives once that is something.
+    """
+    good = {}
+
+    def sent(label, role, **request):
+        good[label] = request
+        return send(label, role, **request)
+
+    loaded = send("POST /v1/venues:batch", "admin", body=venue(VENUE))
+    # Another one, so that what is generated revokes no code that others scan.
+    sent("POST /v1/venues:batch", "admin", body=venue(8))
+    code = loaded["lines"][0]["code"]
+    sent("GET /v1/codes/{code}", "device", path={"code": code})
+    sent("POST /v1/health-codes:batch", "feed", body={
+        "document": CARD, "colour": "red", "since": at(-60), "issuer": "CDC", "evidence": "E1", "reason": "contact"})
+    sent("POST /v1/tests:batch", "feed", body={
+        "document": CARD, "sampled_at": at(-600), "resulted_at": at(-60), "result": "negative", "laboratory": "L1"})
+
+    sent("GET /v1/forms", "device")
+    answers = {"name": "张三", "document": CARD, "address": "龙亭区1号", "severe_area": False, "contact": False,
+               "temperature": True}
+    person = sent("POST /v1/people", "device", body={"form": "venue", "answers": answers})["person"]
+    child = {**answers, "document": {"type": "passport", "number": "E1234567"}}
+    sent("POST /v1/people/{person}/dependants", "citizen", path={"person": GUARDIAN},
+         body={"offline_reason": "child", "answers": child})
+
+    scan = {"code": code, "document": CARD}
+    sent("POST /v1/scans", "device", body=scan)
+    sent("POST /v1/scans:batch", "device", body={**scan, "scanned_at": at(-5)})
+
+    by_organisation = {"organisation": ORGANISATION}
+    application = sent("POST /v1/applications", "operator", body={
+        "channel": "mobile", "applicant": {"kind": "manager", "document": CARD},
+        "organisation": {"credit_code": ORGANISATION, "name": "茶业公司", "kind": "company"},
+        "category": "restaurant", "name": "茶馆二店", "district": DISTRICT, "address": "福州路2号",
+        "responsible": {"name": "张三", "phone": "13800000000"}})["command"]
+    path = {"id": application}
+    sent("POST /v1/applications/{id}/reviews", "reviewer", path=path, body={**by_organisation, "outcome": "approve"})
+    until(lambda: sent("GET /v1/applications/{id}", "operator", path=path))
+    decided = until(lambda: send("GET /v1/applications/{id}", "operator", path=path)["venue"])
+    sent("GET /v1/applications", "reviewer", query={"district": DISTRICT, "state": "approved"})
+    sent("POST /v1/applications/{id}/withdrawal", "operator", path=path, body=by_organisation)
+    for what in ("reissue", "revocation"):
+        until(lambda: sent(f"POST /v1/venues/{{venue}}/{what}", "operator", path={"venue": decided}, body=by_organisation))
+
+    alert = until(lambda: sent("GET /v1/alerts", "district", query={"since": at(-60)})["alerts"])[0]["alert"]
+    path = {"id": alert}
+    sent("GET /v1/alerts/{id}", "district", path=path)
+    sent("POST /v1/alerts/{id}/acknowledgement", "district", path=path, body={})
+    sent("POST /v1/alerts/{id}/disposition", "district", path=path, body={"disposition": "transferred", "note": "x"})
+
+    time = {"from": at(-600), "to": at(600)}
+    until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=time)["visits"])
+    sent("POST /v1/traces", "epidemiologist", body={"person": person, **time})
+    sent("GET /v1/venues/{id}/visitors", "epidemiologist", path={"id": VENUE}, query=time)
+    sent("GET /v1/venues/{id}/poster", "reviewer", path={"id": VENUE}, query={"format": "svg"})
+    sent("GET /v1/footfall", "dashboard", query={"scope": "city", "step": "hour", **time})
+    sent("GET /v1/stats", "dashboard")
+    return good
+
+
+def mixed(good, generated, turn):
+    """A good mapping, every other turn with one of the values that were generated for it."""
+    if not isinstance(generated, dict):
+        return generated
+    if not generated or turn % 2:
+        return dict(good)
+    name = sorted(generated)[turn // 2 % len(generated)]
+    return {**good, name: generated[name]}
