@@ -85,4 +85,4 @@ impl Proof {
     }
 }
 
-const EXPECTED: &str = "expected the last four characters of the registered document";
+const EXPECTED: &str = "expected the last four letters or digits of the registered document's number";

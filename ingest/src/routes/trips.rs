@@ -64,7 +64,7 @@ pub async fn declare(
 ///
 /// By the driver, or by staff. Of a lorry that has entered, or by anybody else, it changes nothing and is noted as refused.
 #[utoipa::path(post, path = "/v1/trips/{id}/cancellation", tag = "trips",
-    params(("id" = Uuid, Path, pattern = "^00[1-8][0-9]{5}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The trip, which begins with its district")),
+    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The trip, which begins with its district")),
     request_body(content = CancellationRequest<'static>, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),

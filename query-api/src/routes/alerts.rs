@@ -117,7 +117,7 @@ struct Entry {
 ///
 /// An alert is here within a second after the scan was accepted.
 #[utoipa::path(get, path = "/v1/alerts/{id}", tag = "alerts",
-    params(("id" = Uuid, Path, pattern = "^00[1-8][0-9]{5}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The alert, which begins with its district")),
+    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The alert, which begins with its district")),
     responses(
         (status = 200, description = "The alert with its history", body = AlertResponse),
         (status = 404, description = "`unknown-alert`", body = Problem, content_type = "application/problem+json"),

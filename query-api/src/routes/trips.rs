@@ -122,7 +122,7 @@ struct TripEntry {
 ///
 /// An event is here within a second or two after the gateway took it; until then a trip is not known.
 #[utoipa::path(get, path = "/v1/trips/{id}", tag = "trips",
-    params(("id" = Uuid, Path, pattern = "^00[1-8][0-9]{5}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The trip, which begins with its district")),
+    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The trip, which begins with its district")),
     responses(
         (status = 200, description = "The trip with its history", body = TripResponse),
         (status = 404, description = "`unknown-trip`", body = Problem, content_type = "application/problem+json"),
