@@ -25,9 +25,13 @@ def at(minutes):
     return (now + datetime.timedelta(minutes=minutes)).isoformat()
 
 
-def venue(number):
-    return {"venue": number, "name": "茶馆", "category": "restaurant", "district": DISTRICT, "address": "福州路1号",
+def venue(number, category="restaurant"):
+    return {"venue": number, "name": "茶馆", "category": category, "district": DISTRICT, "address": "福州路1号",
             "organisation": ORGANISATION}
+
+
+def red(document):
+    return {"document": document, "colour": "red", "since": at(-60), "issuer": "CDC", "evidence": "E1", "reason": "contact"}
 
 
 def fill(send, until):
@@ -46,8 +50,12 @@ def fill(send, until):
     sent("POST /v1/venues:batch", "admin", body=venue(8))
     code = loaded["lines"][0]["code"]
     sent("GET /v1/codes/{code}", "device", path={"code": code})
-    sent("POST /v1/health-codes:batch", "feed", body={
-        "document": CARD, "colour": "red", "since": at(-60), "issuer": "CDC", "evidence": "E1", "reason": "contact"})
+    sent("POST /v1/health-codes:batch", "feed", body=red(CARD))
+    # The second person within the hour is more than this stack lets one account turn.
+    second = red({"type": "passport", "number": "E7654321"})
+    path = {"id": send("POST /v1/health-codes:batch", "feed", body=second)["proposal"]}
+    sent("POST /v1/health-proposals/{id}/release", "feed", path=path, body=second)
+    until(lambda: sent("GET /v1/health-proposals/{id}", "feed", path=path))
     sent("POST /v1/tests:batch", "feed", body={
         "document": CARD, "sampled_at": at(-600), "resulted_at": at(-60), "result": "negative", "laboratory": "L1"})
 
@@ -83,6 +91,17 @@ def fill(send, until):
     sent("GET /v1/alerts/{id}", "district", path=path)
     sent("POST /v1/alerts/{id}/acknowledgement", "district", path=path, body={})
     sent("POST /v1/alerts/{id}/disposition", "district", path=path, body={"disposition": "transferred", "note": "x"})
+
+    for number, category in ((9, "freight_checkpoint"), (10, "freight_destination")):
+        send("POST /v1/venues:batch", "admin", body=venue(number, category))
+    plate = "豫B12345"
+    path = {"id": sent("POST /v1/trips", "device", body={"checkpoint": 9, "destination": 10, "answers": {
+        "name": "张三", "document": CARD, "plate": plate, "phone": "13800000000", "origin": "菏泽", "entry_point": "兰考",
+        "expected_return": at(600), "expected_leave": at(900), "fever_cough": False, "risk_area": False}})["command"]}
+    until(lambda: sent("GET /v1/trips/{id}", "district", path=path))
+    sent("GET /v1/trips", "district", query={"since": at(-60)})
+    sent("GET /v1/checkpoints", "citizen", query={"district": DISTRICT})
+    sent("POST /v1/trips/{id}/cancellation", "device", path=path, body={"plate": plate})
 
     time = {"from": at(-600), "to": at(600)}
     until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=time)["visits"])

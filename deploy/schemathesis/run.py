@@ -46,7 +46,8 @@ def start(venuecode, data, ports):
     for flag, service in (("ingest", "ingest"), ("processor", "processor"), ("query", "query-api")):
         arguments += [f"--listen-{flag}", f"127.0.0.1:{listen[service]}"]
     with log.open("w", encoding="utf-8") as output:
-        stack = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT)
+        stack = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT,
+                                 env={**os.environ, "VENUECODE_BULK_CHANGES": "1"})
     try:
         deadline = time.monotonic() + PATIENCE_S
         while "ready;" not in log.read_text(encoding="utf-8"):
