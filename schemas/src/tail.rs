@@ -33,7 +33,7 @@ impl Tail {
     /// Returns `None` unless they are one to four letters or digits, or when the ring lacks the person's key. A hyphen is
     /// refused rather than left out: what is left would be taken for a wrong guess.
     pub fn of_typed(ring: &KeyRing, person: PersonKey, typed: &str) -> Option<Self> {
-        let typed = normalise(typed.get(..typed.len().min(8 * CHARS))?).replace('-', "");
+        let typed = normalise(typed.get(..typed.len().min(8 * CHARS))?);
         let in_order = (1..=CHARS).contains(&typed.len()) && typed.bytes().all(|b| b.is_ascii_alphanumeric());
         if in_order { Self::derive(ring, person, &typed) } else { None }
     }
