@@ -178,6 +178,8 @@ impl Round {
                 let known = stack::inserted_parts(&folder)?;
                 sleep(self.lasts).await;
                 let parts = stack.kill_in_the_hole(&folder, &known).await?;
+                // An answer from before the kill may still be under way, and must not say that a part is kept that is not.
+                stack.link(Way::ProcessorsToClickHouse).cut_all().await;
                 stack.link(Way::ProcessorsToClickHouse).mend();
                 return Ok(format!(", {parts} taken"));
             }

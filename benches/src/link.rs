@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -33,6 +33,8 @@ struct State {
     cut: Notify,
     is_mute: AtomicBool,
     delay_ms: AtomicU64,
+    /// Connections that there are.
+    open: AtomicUsize,
 }
 
 /// The far end of a link.
@@ -72,9 +74,12 @@ impl Link {
         let accepting = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if !accepting.is_cut.load(Ordering::SeqCst) {
-                    tokio::spawn(pass_on(client, Arc::clone(&server), Arc::clone(&accepting), address.port()));
-                }
+                let (server, state) = (Arc::clone(&server), Arc::clone(&accepting));
+                state.open.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    pass_on(client, server, &state, address.port()).await;
+                    state.open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Ok(Self { address, state })
@@ -84,6 +89,15 @@ impl Link {
     pub fn cut(&self) {
         self.state.is_cut.store(true, Ordering::SeqCst);
         self.state.cut.notify_waiters();
+    }
+
+    /// The same, and returns when no connection is left: nothing that was under way comes through any more, also after
+    /// [`Link::mend`].
+    pub async fn cut_all(&self) {
+        self.cut();
+        while self.state.open.load(Ordering::SeqCst) > 0 {
+            sleep(STEP).await;
+        }
     }
 
     /// Passes questions on and no answer: where one would come, the connection ends.
@@ -115,9 +129,12 @@ impl State {
     }
 }
 
-async fn pass_on(client: TcpStream, server: Arc<Server>, state: Arc<State>, own_port: u16) {
-    // Made before the server is asked, so that no cut is missed.
+async fn pass_on(client: TcpStream, server: Arc<Server>, state: &State, own_port: u16) {
+    // Made before it is asked whether there is a cut, so that none is missed.
     let cut = state.cut.notified();
+    if state.is_cut.load(Ordering::SeqCst) {
+        return;
+    }
     let passing = async {
         let Ok(far) = TcpStream::connect(&server.address).await else { return };
         let (mut from_client, to_client) = client.into_split();
@@ -129,9 +146,9 @@ async fn pass_on(client: TcpStream, server: Arc<Server>, state: Arc<State>, own_
         };
         let answers = async {
             if server.names.is_empty() {
-                pass_bytes(from_server, to_client, &state).await;
+                pass_bytes(from_server, to_client, state).await;
             } else {
-                pass_frames(from_server, to_client, &state, &server.names, own_port).await;
+                pass_frames(from_server, to_client, state, &server.names, own_port).await;
             }
         };
         tokio::select! {
