@@ -203,6 +203,32 @@ fn put_port(frame: &mut [u8], name: &[u8], own_port: u16) {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn nothing_that_was_under_way_comes_through_after_all_connections_were_cut() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let server = listener.local_addr().expect("bound").to_string();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let _ = client.read_u8().await;
+                let _ = client.write_u8(7).await;
+                sleep(Duration::from_secs(60)).await;
+            }
+        });
+        for is_cut in [false, true] {
+            let link = Link::to(&server).await.expect("a link");
+            let mut client = TcpStream::connect(link.address).await.expect("connected");
+            link.delay(Duration::from_millis(300));
+            client.write_u8(1).await.expect("asked");
+            sleep(Duration::from_millis(100)).await;
+            link.mute();
+            if is_cut {
+                link.cut_all().await;
+            }
+            link.mend();
+            assert_eq!(client.read_u8().await.ok(), (!is_cut).then_some(7), "the answer was under way at the mend");
+        }
+    }
+
     #[test]
     fn only_the_brokers_own_port_is_replaced() {
         let name = [b"127.0.0.1".as_slice(), &9092_i32.to_be_bytes()].concat();
