@@ -16,7 +16,7 @@ use super::load::Load;
 use super::stack::{CITY, Stack};
 
 /// Time between two applications.
-pub(super) const EVERY: Duration = Duration::from_millis(150);
+pub(super) const EVERY: Duration = Duration::from_millis(60);
 /// Credit codes of organisations that do not exist.
 const ORGANISATIONS: [&str; 2] = ["91310000MA1FL0000N", "91310000MA1FL0001R"];
 /// Places that an organisation applies for: more than its quota.
@@ -43,6 +43,9 @@ pub(super) struct ApplicationFaults {
     pub(super) lost: u64,
     /// Applications that were approved or rejected more than once.
     pub(super) decided_twice: u64,
+    /// How many were rejected because an organisation had as many as it may; nothing wrong with that, but without any
+    /// the next number says nothing.
+    pub(super) over_quota: u64,
     /// Codes that organisations have beyond their quota.
     pub(super) quota_exceeded: u64,
 }
@@ -108,8 +111,10 @@ impl Applications {
              WHERE state IN ('approved', 'submitted') GROUP BY organisation) FORMAT TSV"
         );
         let quota_exceeded = stack.sql(&beyond).await?.trim().parse()?;
+        let over_quota = "SELECT uniqExact(application_id) FROM application_states WHERE reason = 'quota' FORMAT TSV";
+        let over_quota = stack.sql(over_quota).await?.trim().parse()?;
         let kept = self.open().applications.len() as u64;
         let lost = self.outstanding(stack).await?;
-        Ok(ApplicationFaults { kept, lost, decided_twice, quota_exceeded })
+        Ok(ApplicationFaults { kept, lost, decided_twice, over_quota, quota_exceeded })
     }
 }

@@ -53,14 +53,15 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { accepted, lost, doubled, alerts_lost, alerts_doubled, wrong_aggregates, trips, applications } = self;
         let TripFaults { kept: kept_trips, lost: trips_lost, closed_twice } = trips;
-        let ApplicationFaults { kept, lost: applications_lost, decided_twice, quota_exceeded } = applications;
+        let ApplicationFaults { kept, lost: applications_lost, decided_twice, over_quota, quota_exceeded } =
+            applications;
         write!(
             f,
             "accepted={accepted} lost={lost} doubled={doubled} alerts_lost={alerts_lost} \
              alerts_doubled={alerts_doubled} wrong_aggregates={wrong_aggregates} trips={kept_trips} \
              trips_lost={trips_lost} trips_closed_twice={closed_twice} applications={kept} \
-             applications_lost={applications_lost} \
-             applications_decided_twice={decided_twice} quota_exceeded={quota_exceeded}"
+             applications_lost={applications_lost} applications_decided_twice={decided_twice} \
+             over_quota={over_quota} quota_exceeded={quota_exceeded}"
         )
     }
 }
