@@ -44,7 +44,8 @@ pub(super) struct Verdict {
 impl Verdict {
     pub(super) fn is_clean(&self) -> bool {
         let trips = TripFaults { kept: self.trips.kept, ..TripFaults::default() };
-        let applications = ApplicationFaults { kept: self.applications.kept, ..ApplicationFaults::default() };
+        let ApplicationFaults { kept, over_quota, .. } = self.applications;
+        let applications = ApplicationFaults { kept, over_quota, ..ApplicationFaults::default() };
         *self == Self { accepted: self.accepted, trips, applications, ..Self::default() }
     }
 }
