@@ -127,7 +127,7 @@ impl Gateway {
     /// Decides a scan with what the tables say of its venue and person.
     ///
     /// # Errors
-    /// As [`Scan::accept`], [`Proof::check`] and [`Scan::freight_at`].
+    /// As [`Scan::accept`] and [`Proof::check`].
     pub(crate) fn accept<'v>(
         &self,
         scan: &Scan,
@@ -135,10 +135,9 @@ impl Gateway {
         now_ms: i64,
     ) -> Result<(Accepted, &'v Venue), IngestError> {
         let health = self.tables.health(scan.person).to_health();
-        let mut accepted = scan.accept(venue, health, &self.city, &self.limits, now_ms)?;
+        let accepted = scan.accept(venue, health, &self.city, &self.limits, now_ms)?;
         let venue = venue.ok_or(IngestError::Internal)?;
         self.recognise(scan, &accepted, venue, now_ms)?;
-        accepted.event.freight = scan.freight_at(venue, &self.city)?;
         Ok((accepted, venue))
     }
 
@@ -147,6 +146,12 @@ impl Gateway {
         // While Kafka is away others may have declared and scanned what is not known here.
         let known = self.trips.as_ref().filter(|_| !self.route.is_spooling());
         known.and_then(|trips| trips.see(event, scan))
+    }
+
+    /// Notes what was kept of a lorry, so that whoever asks this gateway next finds it, whether the topic brought it back
+    /// already or not.
+    pub(crate) fn note_trip(&self, event: &TripEvent) {
+        self.trips.iter().for_each(|trips| trips.note(event));
     }
 
     /// Makes sure that an accepted scan comes from the person whom it names, where the city asks. One that came too

@@ -53,6 +53,20 @@ pub async fn take<E: Serialize>(
     topic: &str,
     read: impl FnOnce(&[u8]) -> Result<Command<E>, IngestError>,
 ) -> Result<Response, IngestError> {
+    take_event(gateway, caller, request, topic, read).await.map(|(_, response)| response)
+}
+
+/// As [`take`], with the event that is kept now.
+///
+/// # Errors
+/// As [`take`].
+pub async fn take_event<E: Serialize>(
+    gateway: &Gateway,
+    caller: &Caller,
+    request: Request,
+    topic: &str,
+    read: impl FnOnce(&[u8]) -> Result<Command<E>, IngestError>,
+) -> Result<(E, Response), IngestError> {
     gateway.let_in(caller.subject(), 1)?;
     // As with feeds: a command that is decided hours later would be worse than one that is to be sent again.
     if gateway.route.is_spooling() {
@@ -69,5 +83,5 @@ pub async fn take<E: Serialize>(
     }
     tracing::debug!(command = %answer.command, topic, "took a command");
     let answer = serde_json::to_vec(&answer).map_err(|_| IngestError::Internal)?;
-    Ok((StatusCode::ACCEPTED, json(answer)).into_response())
+    Ok((event, (StatusCode::ACCEPTED, json(answer)).into_response()))
 }

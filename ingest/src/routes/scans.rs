@@ -69,9 +69,7 @@ async fn take(gateway: &Gateway, caller: &Caller, request: Request) -> Result<(V
     if let Some((_, error)) = kept.failed {
         return Err(error);
     }
-    if let (Some(trips), Some(event)) = (&gateway.trips, &trip) {
-        trips.note(event);
-    }
+    trip.iter().for_each(|event| gateway.note_trip(event));
     Ok((verdict, answer))
 }
 

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use schemas::TripEvent;
-use service::{Caller, Problem, http::Segment};
+use service::{Caller, Problem, http::Segment, openapi::IdOfDistrict};
 use uuid::Uuid;
 
 use super::commands::{self, Command, CommandAnswer};
@@ -38,7 +38,7 @@ pub async fn declare(
     caller: Caller,
     request: Request,
 ) -> Result<Response, IngestError> {
-    commands::take(&gateway, &caller, request, &gateway.topics.trips, |body| {
+    take(&gateway, &caller, request, |body| {
         let request = read::<TripRequest<'_>>(body)?;
         if !caller.scope().has_every_venue() && request.checkpoint().is_none() {
             return Err(IngestError::missing("checkpoint", "expected with a token that is limited to some venues"));
@@ -64,7 +64,7 @@ pub async fn declare(
 ///
 /// By the driver, or by staff. Of a lorry that has entered, or by anybody else, it changes nothing and is noted as refused.
 #[utoipa::path(post, path = "/v1/trips/{id}/cancellation", tag = "trips",
-    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The trip, which begins with its district")),
+    params(IdOfDistrict),
     request_body(content = CancellationRequest<'static>, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
@@ -76,7 +76,7 @@ pub async fn cancel(
     id: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
-    commands::take(&gateway, &caller, request, &gateway.topics.trips, |body| {
+    take(&gateway, &caller, request, |body| {
         let trip = segment(id, "id")?.parse().ok().filter(|trip| TripEvent::district_of(*trip).is_some());
         let trip = trip.ok_or_else(|| IngestError::invalid("id", "expected a trip's identity"))?;
         let request = read::<CancellationRequest<'_>>(body)?;
@@ -84,6 +84,17 @@ pub async fn cancel(
         Ok(command(event, identity, trip))
     })
     .await
+}
+
+async fn take(
+    gateway: &Gateway,
+    caller: &Caller,
+    request: Request,
+    read: impl FnOnce(&[u8]) -> Result<Command<TripEvent>, IngestError>,
+) -> Result<Response, IngestError> {
+    let (event, response) = commands::take_event(gateway, caller, request, &gateway.topics.trips, read).await?;
+    gateway.note_trip(&event);
+    Ok(response)
 }
 
 fn command(event: TripEvent, identity: Uuid, trip: Uuid) -> Command<TripEvent> {
