@@ -3,6 +3,7 @@
 mod alerts;
 mod applications;
 mod checkpoints;
+mod district;
 mod footfall;
 mod health_proposals;
 mod openapi;

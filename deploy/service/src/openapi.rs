@@ -5,7 +5,22 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{OpenApi, Ref, RefOr, Response, ResponseBuilder, content::ContentBuilder};
+use utoipa::{
+    IntoParams,
+    openapi::{OpenApi, Ref, RefOr, Response, ResponseBuilder, content::ContentBuilder},
+};
+use uuid::Uuid;
+
+/// The identity of what is kept by district, in a path.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct IdOfDistrict {
+    /// Its identity, which begins with its district.
+    #[param(
+        pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+    )]
+    pub id: Uuid,
+}
 
 /// The media type of every error (RFC 9457).
 const PROBLEM: &str = "application/problem+json";

@@ -18,6 +18,10 @@ pub const CUT_SHORT: i32 = 75;
 /// # Errors
 /// When the signals cannot be listened for.
 pub fn on_signal() -> std::io::Result<CancellationToken> {
+    on_signal_within(GRACE)
+}
+
+fn on_signal_within(grace: Duration) -> std::io::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let token = CancellationToken::new();
@@ -29,20 +33,56 @@ pub fn on_signal() -> std::io::Result<CancellationToken> {
             _ = interrupt.recv() => {}
         }
         tracing::info!("asked to stop: finishing what is under way");
-        exit_after_grace();
+        exit_after(grace);
         cancelled.cancel();
     });
     Ok(token)
 }
 
 /// A thread, not a task: it has to run when the runtime is held up.
-fn exit_after_grace() {
-    let spawned = std::thread::Builder::new().name("grace".to_owned()).spawn(|| {
-        std::thread::sleep(GRACE);
-        tracing::error!(grace_s = GRACE.as_secs(), "did not finish what was under way in time, and ends without");
+fn exit_after(grace: Duration) {
+    let spawned = std::thread::Builder::new().name("grace".to_owned()).spawn(move || {
+        std::thread::sleep(grace);
+        tracing::error!(grace_s = grace.as_secs(), "did not finish what was under way in time, and ends without");
         std::process::exit(CUT_SHORT);
     });
     if let Err(error) = spawned {
         tracing::warn!(%error, "the end has no time limit");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+    };
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    use super::*;
+
+    const READY: &str = "holds up what is under way";
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "a process of its own, which the test below starts and ends"]
+    async fn a_process_that_does_not_finish() {
+        let _stop = on_signal_within(Duration::from_millis(200)).expect("signals can be listened for");
+        println!("{READY}");
+        std::thread::sleep(Duration::from_secs(60));
+    }
+
+    #[test]
+    fn what_does_not_finish_in_time_is_cut_short() {
+        let mut child = Command::new(std::env::current_exe().expect("known"))
+            .args(["--exact", "shutdown::tests::a_process_that_does_not_finish", "--ignored", "--nocapture"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        assert!(lines.any(|line| line.is_ok_and(|line| line.contains(READY))), "it did not start");
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process");
+        kill_process(pid, Signal::TERM).expect("it runs");
+        assert_eq!(child.wait().expect("it ends").code(), Some(CUT_SHORT));
     }
 }

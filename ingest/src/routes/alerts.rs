@@ -15,6 +15,7 @@ use serde::Deserialize;
 use service::{
     Caller,
     http::Segment,
+    openapi::IdOfDistrict,
     sealing::{self, Place},
 };
 use utoipa::ToSchema;
@@ -72,7 +73,7 @@ impl<'a> Object<'a> for DispositionRequest<'a> {
 /// Says that the office of the district looks after it. The first acknowledgement counts: a further one changes nothing,
 /// and is noted as refused.
 #[utoipa::path(post, path = "/v1/alerts/{id}/acknowledgement", tag = "alerts",
-    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The alert, which begins with its district")),
+    params(IdOfDistrict),
     request_body(content = AcknowledgementRequest, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
@@ -96,7 +97,7 @@ pub async fn acknowledge(
 /// Only of an alert that was acknowledged, and once: a further one changes nothing, and is noted as refused. The note is
 /// encrypted before it is kept, and shown by no route.
 #[utoipa::path(post, path = "/v1/alerts/{id}/disposition", tag = "alerts",
-    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The alert, which begins with its district")),
+    params(IdOfDistrict),
     request_body(content = DispositionRequest<'static>, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),

@@ -8,21 +8,24 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::{
     AlertEvent, VenueId,
-    access::{Limit, Scope, covers},
+    access::Scope,
     city::Bilingual,
     events::{AlertState, Disposition},
 };
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::{Caller, Problem, openapi::IdOfDistrict};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
+use super::{
+    district,
+    visits::{DEFAULT_LIMIT, MAX_LIMIT},
+};
 use crate::{
     AppState, QueryError,
     answer::{self, said},
-    input::{self, Fields, Segment},
-    store::{AlertFilter, AlertRow, VenueNames, lies_within},
+    input::{Fields, Segment},
+    store::{AlertFilter, AlertRow, VenueNames},
 };
 
 const ID: &str = "the identity of an alert";
@@ -117,7 +120,7 @@ struct Entry {
 ///
 /// An alert is here within a second after the scan was accepted.
 #[utoipa::path(get, path = "/v1/alerts/{id}", tag = "alerts",
-    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The alert, which begins with its district")),
+    params(IdOfDistrict),
     responses(
         (status = 200, description = "The alert with its history", body = AlertResponse),
         (status = 404, description = "`unknown-alert`", body = Problem, content_type = "application/problem+json"),
@@ -130,13 +133,8 @@ pub async fn alert(
     id: Segment,
     fields: Fields,
 ) -> Result<Json<AlertResponse>, QueryError> {
-    let id = input::segment(id, "id")?;
-    let known = id.parse().ok().and_then(|id| Some((id, AlertEvent::district_of(id)?)));
-    let (id, district) = known.ok_or_else(|| input::invalid("id", ID))?;
+    let (id, district) = district::identity(id, ID, AlertEvent::district_of, caller.scope())?;
     fields.finish()?;
-    if caller.scope().district.is_some_and(|own| !covers(own, district)) {
-        return Err(QueryError::OutOfScope { field: "id", limit: Limit::District });
-    }
     let rows = state.store().alert(district, id).await?;
     let last = rows.last().ok_or(QueryError::UnknownAlert)?;
     let names = state.store().venue_names([last.venue_id]).await?;
@@ -173,21 +171,11 @@ pub async fn alerts(
 /// What is asked for, within what the token is limited to.
 fn filter(fields: &mut Fields, scope: &Scope) -> Result<AlertFilter, QueryError> {
     const STATE: &str = "one of raised, acknowledged, disposed, escalated";
-    let asked = fields.area("district")?;
-    if let (Some(asked), Some(own)) = (asked, scope.district)
-        && !lies_within(asked, own)
-    {
-        return Err(QueryError::OutOfScope { field: "district", limit: Limit::District });
-    }
-    let state = match fields.text("state", STATE)? {
-        None => None,
-        Some(word) => {
-            let mut words = AlertState::ALL.iter().map(|state| state.as_str()).chain([ESCALATED]);
-            Some(words.find(|known| *known == word).ok_or_else(|| input::invalid("state", STATE))?)
-        }
-    };
+    let district = district::area(fields, scope)?;
+    let words = AlertState::ALL.iter().map(|state| state.as_str()).chain([ESCALATED]);
+    let state = district::state(fields, STATE, words)?;
     let since_ms = i64::from(fields.time("since")?.unwrap_or_default()) * 1000;
-    Ok(AlertFilter { district: asked.or(scope.district), state, since_ms })
+    Ok(AlertFilter { district, state, since_ms })
 }
 
 impl Alert {

@@ -12,12 +12,15 @@ use service::{Caller, Problem, code::CodeSigner};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
+use super::{
+    district,
+    visits::{DEFAULT_LIMIT, MAX_LIMIT},
+};
 use crate::{
     AppState, QueryError,
     answer::{self, said},
     input::{self, Fields, Segment},
-    store::{ApplicationFilter, ApplicationRow, lies_within},
+    store::{ApplicationFilter, ApplicationRow},
 };
 
 const ORGANISATION: &str = "a credit code, or `me` with a token of an organisation";
@@ -189,17 +192,8 @@ fn filter(fields: &mut Fields, scope: &Scope) -> Result<ApplicationFilter, Query
         Some(_) => return Err(input::invalid("applicant", APPLICANT)),
     };
     filter.venue = Some(fields.number("venue", 0..=u32::MAX, 0)?).filter(|venue| *venue > 0);
-    let district = fields.area("district")?;
-    if let (Some(asked), Some(own)) = (district, scope.district)
-        && !lies_within(asked, own)
-    {
-        return Err(QueryError::OutOfScope { field: "district", limit: Limit::District });
-    }
-    filter.district = district.or(scope.district);
-    if let Some(word) = fields.text("state", STATE)? {
-        let state = ApplicationState::ALL.iter().find(|state| state.as_str() == word);
-        filter.state = Some(*state.ok_or_else(|| input::invalid("state", STATE))?);
-    }
+    filter.district = district::area(fields, scope)?;
+    filter.state = district::state(fields, STATE, ApplicationState::ALL.iter().map(|state| state.as_str()))?;
     Ok(filter)
 }
 

@@ -4,22 +4,21 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use schemas::{
-    TripEvent, VenueId,
-    access::{Limit, Scope, covers},
-    freight::TripState,
-};
+use schemas::{TripEvent, VenueId, access::Scope, freight::TripState};
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::{Caller, Problem, openapi::IdOfDistrict};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
+use super::{
+    district,
+    visits::{DEFAULT_LIMIT, MAX_LIMIT},
+};
 use crate::{
     AppState, QueryError,
     answer::{self, said},
-    input::{self, Fields, Segment},
-    store::{TripFilter, TripRow, VenueNames, lies_within},
+    input::{Fields, Segment},
+    store::{TripFilter, TripRow, VenueNames},
 };
 
 const ID: &str = "the identity of a trip";
@@ -122,7 +121,7 @@ struct TripEntry {
 ///
 /// An event is here within a second or two after the gateway took it; until then a trip is not known.
 #[utoipa::path(get, path = "/v1/trips/{id}", tag = "trips",
-    params(("id" = Uuid, Path, pattern = "^00(1[1-9]|[2-7][0-9]|8[0-2])[0-9]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", description = "The trip, which begins with its district")),
+    params(IdOfDistrict),
     responses(
         (status = 200, description = "The trip with its history", body = TripResponse),
         (status = 404, description = "`unknown-trip`", body = Problem, content_type = "application/problem+json"),
@@ -135,13 +134,8 @@ pub async fn trip(
     id: Segment,
     fields: Fields,
 ) -> Result<Json<TripResponse>, QueryError> {
-    let id = input::segment(id, "id")?;
-    let known = id.parse().ok().and_then(|id| Some((id, TripEvent::district_of(id)?)));
-    let (id, district) = known.ok_or_else(|| input::invalid("id", ID))?;
+    let (id, district) = district::identity(id, ID, TripEvent::district_of, caller.scope())?;
     fields.finish()?;
-    if caller.scope().district.is_some_and(|own| !covers(own, district)) {
-        return Err(QueryError::OutOfScope { field: "id", limit: Limit::District });
-    }
     let rows = state.store().trip(district, id).await?;
     let last = rows.last().ok_or(QueryError::UnknownTrip)?;
     // Another driver's trip is none for this one.
@@ -183,21 +177,11 @@ pub async fn trips(
 fn filter(fields: &mut Fields, scope: &Scope) -> Result<TripFilter, QueryError> {
     const STATE: &str =
         "one of declared, entered, closed, cancelled, refused, abandoned, undeclared, explained, overdue";
-    let asked = fields.area("district")?;
-    if let (Some(asked), Some(own)) = (asked, scope.district)
-        && !lies_within(asked, own)
-    {
-        return Err(QueryError::OutOfScope { field: "district", limit: Limit::District });
-    }
-    let state = match fields.text("state", STATE)? {
-        None => None,
-        Some(word) => {
-            let mut words = TripState::ALL.iter().map(|state| state.as_str()).chain([OVERDUE]);
-            Some(words.find(|known| *known == word).ok_or_else(|| input::invalid("state", STATE))?)
-        }
-    };
+    let district = district::area(fields, scope)?;
+    let words = TripState::ALL.iter().map(|state| state.as_str()).chain([OVERDUE]);
+    let state = district::state(fields, STATE, words)?;
     let since = fields.time("since")?.unwrap_or_default();
-    Ok(TripFilter { district: asked.or(scope.district), driver: scope.person, state, since })
+    Ok(TripFilter { district, driver: scope.person, state, since })
 }
 
 fn places(row: &TripRow) -> impl Iterator<Item = VenueId> + use<> {

@@ -1,7 +1,7 @@
 //! Applications for venue codes, as the registry has decided them.
 
 use clickhouse::Row;
-use schemas::{PersonKey, VenueId, events::ApplicationState};
+use schemas::{PersonKey, VenueId};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -84,7 +84,7 @@ pub struct ApplicationFilter {
     /// Those of a district, or of all that begin with these digits.
     pub district: Option<u32>,
     /// Those in a state.
-    pub state: Option<ApplicationState>,
+    pub state: Option<&'static str>,
 }
 
 impl Store {
@@ -114,7 +114,7 @@ impl Store {
             .param("venue", filter.venue.unwrap_or_default())
             .param("district_from", from)
             .param("district_to", to)
-            .param("state", filter.state.map_or("", ApplicationState::as_str))
+            .param("state", filter.state.unwrap_or_default())
             .param("limit", limit + 1);
         Ok(super::people::cut(self.rows(Kind::Applications, query).await?, limit))
     }

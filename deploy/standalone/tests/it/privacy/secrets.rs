@@ -68,7 +68,7 @@ pub fn percent(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Every character that is not ASCII as `\uXXXX`.
+/// Every character that is not ASCII as JSON may escape it, with its four hexadecimal digits.
 pub fn json_escaped(text: &str) -> String {
     let escape = |c: char| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
     text.chars().map(escape).collect()
