@@ -115,7 +115,9 @@ impl DryRun {
         let request = read::<ScanRequest<'_>>(line)?;
         let scan = request.check(&self.sender, &self.city, &self.limits, |_| None, now_ms)?;
         let venue = Some(&self.venue).filter(|_| self.number == scan.venue);
-        Ok(scan.accept(venue, Health::UNKNOWN, &self.city, &self.limits, now_ms)?.event)
+        let mut event = scan.accept(venue, Health::UNKNOWN, &self.city, &self.limits, now_ms)?.event;
+        event.freight = scan.freight_at(&self.venue, &self.city)?;
+        Ok(event)
     }
 }
 

@@ -127,7 +127,7 @@ impl Gateway {
     /// Decides a scan with what the tables say of its venue and person.
     ///
     /// # Errors
-    /// As [`Scan::accept`] and [`Proof::check`].
+    /// As [`Scan::accept`], [`Proof::check`] and [`Scan::freight_at`].
     pub(crate) fn accept<'v>(
         &self,
         scan: &Scan,
@@ -135,9 +135,10 @@ impl Gateway {
         now_ms: i64,
     ) -> Result<(Accepted, &'v Venue), IngestError> {
         let health = self.tables.health(scan.person).to_health();
-        let accepted = scan.accept(venue, health, &self.city, &self.limits, now_ms)?;
+        let mut accepted = scan.accept(venue, health, &self.city, &self.limits, now_ms)?;
         let venue = venue.ok_or(IngestError::Internal)?;
         self.recognise(scan, &accepted, venue, now_ms)?;
+        accepted.event.freight = scan.freight_at(venue, &self.city)?;
         Ok((accepted, venue))
     }
 
