@@ -53,7 +53,7 @@ pub struct ScanRequest<'a> {
     #[schema(value_type = Option<String>, example = "2022-06-01T12:00:00+08:00")]
     scanned_at: Option<Text<'a>>,
     /// Identity of the scan: sent again with the same one, it is still one scan. When left out, it is made of
-    /// person, venue, time, method and direction.
+    /// person, venue, time, method, direction and lorry.
     #[serde(default)]
     event_id: Option<Uuid>,
     /// Whether the person declares fever, cough or contact with a case.
@@ -241,9 +241,10 @@ impl Scan {
             let decision = decide(&city.policy, &arrival, &health);
             (decision.verdict, decision.reasons, decision.colour, health, decision.test_within_hours)
         };
-        let event_id = self
-            .event_id
-            .unwrap_or_else(|| ScanEvent::derive_id(self.person, self.venue, self.at, self.method, self.direction));
+        let event_id = self.event_id.unwrap_or_else(|| {
+            let id = ScanEvent::derive_id(self.person, self.venue, self.at, self.method, self.direction);
+            self.vehicle.map_or(id, |vehicle| ScanEvent::derive_id_with(id, vehicle))
+        });
         let event = ScanEvent {
             v: ScanEvent::version(),
             event_id,

@@ -108,6 +108,16 @@ fn a_scan_without_an_identity_gets_the_same_one_each_time() {
 }
 
 #[test]
+fn with_another_lorry_in_the_same_second_it_is_another_scan() {
+    let mut scan = serde_json::json!({"venue": 7, "person": "1123456789abcdef", "scanned_at": "2022-06-01T04:00:00Z"});
+    let ids = [None, Some("豫B12345"), Some("豫BD12345")].map(|plate| {
+        scan["plate"] = plate.into();
+        accept(&scan, Some(&venue(0, VenueStatus::Active))).expect("accepted").event.event_id
+    });
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
+}
+
+#[test]
 fn a_reissued_code_and_a_closed_venue_are_revoked() {
     let code = VenueCode { venue: 7, serial: 1 }.sign(&city().codes.keys).to_string();
     let by_code = serde_json::json!({"code": code, "person": "1123456789abcdef"});

@@ -94,6 +94,15 @@ impl ScanEvent {
         Uuid::new_v8(head)
     }
 
+    /// The identity of such a scan with a lorry: whoever comes with another one in the same second is scanned anew.
+    pub fn derive_id_with(scan: Uuid, vehicle: PlateKey) -> Uuid {
+        let mut hash = blake3::Hasher::new();
+        hash.update(scan.as_bytes()).update(&vehicle.to_u64().to_le_bytes());
+        let mut head = [0u8; 16];
+        head.copy_from_slice(&hash.finalize().as_bytes()[..16]);
+        Uuid::new_v8(head)
+    }
+
     /// The version written by this build.
     pub const fn version() -> u8 {
         VERSION
@@ -159,6 +168,8 @@ mod tests {
             id(p, v, t, Method::Manual, Direction::Entry),
             id(p, v, t, Method::VenueCode, Direction::Exit),
         ];
+        let lorry = |key| ScanEvent::derive_id_with(ids[0], PlateKey::from_u64(key).expect("valid"));
+        let ids = [ids.as_slice(), &[lorry(p), lorry(p + 1)]].concat();
         let distinct: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!((distinct.len(), ids[0]), (ids.len(), base.event_id));
     }
