@@ -62,8 +62,8 @@ fuzz: $(FUZZ) ## Look for bytes for which benches/fuzz does not hold; TIME=SECON
 	    -max_total_time=$(TIME) -timeout=10 -print_final_stats=1 -artifact_prefix="$$found/"; \
 	done
 
-bench: build ## Load on the whole system; the last line is JSON
-	@$(TARGET)/release/load --venuecode $(VENUECODE)
+bench: build kafka ## Load on the whole system, and a city's tables; the last line is JSON; PEOPLE=N VENUES=N; needs Java and Maven
+	@$(TARGET)/release/load --venuecode $(VENUECODE) $(if $(PEOPLE),--table-people $(PEOPLE)) $(if $(VENUES),--table-venues $(VENUES))
 
 bench-micro: fonts ## The pure parts of the hot path, and posters, by criterion
 	@VENUECODE_FONTS="$$(deploy/fonts/fetch.sh)" cargo bench -p benches

@@ -59,7 +59,7 @@ fn hot_path(criterion: &mut Criterion) -> anyhow::Result<()> {
     criterion.bench_function("scan_event_serialise", |b| {
         b.iter(|| {
             buffer.clear();
-            serde_json::to_writer(&mut buffer, black_box(&event))
+            black_box(&event).write_json(&mut buffer);
         });
     });
     let message = serde_json::to_vec(&event)?;

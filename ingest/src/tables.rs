@@ -7,6 +7,7 @@ mod loader;
 mod ordered;
 mod seen;
 mod sharded;
+mod slots;
 mod snapshot;
 mod trips;
 mod turned;

@@ -106,7 +106,7 @@ fn decide_and_send<'g>(
         Ok::<_, IngestError>((accepted.event, trip))
     })?;
     let mut keeping = Keeping::scans(gateway, 1);
-    keeping.blank().push(&event.person.to_hex(), &event)?;
+    keeping.blank().push_scan(&event)?;
     keeping.send()?;
     Ok(Decided { verdict: event.verdict, answer, trip, keeping })
 }

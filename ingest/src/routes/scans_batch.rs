@@ -106,7 +106,7 @@ fn take(
         check_venue(caller.scope(), scan.venue, venue, "venue")?;
         gateway.accept(&scan, venue, now_ms).map(|(accepted, _)| accepted.event)
     })?;
-    messages.push(&event.person.to_hex(), &event)?;
+    messages.push_scan(&event)?;
     Ok(ScanReceipt::of(&event))
 }
 
