@@ -56,6 +56,8 @@ def fill(send, until):
     path = {"id": send("POST /v1/health-codes:batch", "feed", body=second)["proposal"]}
     sent("POST /v1/health-proposals/{id}/release", "feed", path=path, body=second)
     until(lambda: sent("GET /v1/health-proposals/{id}", "feed", path=path))
+    sent("GET /v1/health-proposals", "supervisor", query={"state": "open", "since": at(-60)})
+    sent("GET /v1/persons/{person}/health-changes", "citizen", path={"person": GUARDIAN})
     sent("POST /v1/tests:batch", "feed", body={
         "document": CARD, "sampled_at": at(-600), "resulted_at": at(-60), "result": "negative", "laboratory": "L1"})
 

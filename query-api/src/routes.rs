@@ -5,6 +5,7 @@ mod applications;
 mod checkpoints;
 mod district;
 mod footfall;
+mod health_changes;
 mod health_proposals;
 mod openapi;
 mod posters;
@@ -72,7 +73,10 @@ pub const TABLE: Table = Table(&[
     // Published by the city (S4): it is the same for all, whatever a token is limited to.
     Rule::of("GET", "/v1/checkpoints", Role::ALL).honouring(&[Organisation, District, Venues, Person]),
     // Whom it is about is not in it.
+    Rule::of("GET", "/v1/health-proposals", &[Role::Feed, Role::Supervisor, Role::Auditor]),
     Rule::of("GET", "/v1/health-proposals/{id}", &[Role::Feed, Role::Supervisor, Role::Auditor]),
+    // One's own only: it is health data, and nobody else has asked for it with a case and a purpose.
+    Rule::of("GET", "/v1/persons/{person}/health-changes", &[Role::Citizen]).honouring(&[Person]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -96,6 +100,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(trips::trips))
         .routes(routes!(checkpoints::checkpoints))
         .routes(routes!(health_proposals::health_proposal))
+        .routes(routes!(health_proposals::health_proposals))
+        .routes(routes!(health_changes::health_changes))
         .split_for_parts();
     let gate = from_fn_with_state(state.clone(), gate);
     let api = api.route_layer(gate).with_state(state.clone());

@@ -7,6 +7,7 @@ mod alerts;
 mod applications;
 mod city;
 mod footfall;
+mod health_changes;
 mod health_proposals;
 mod input;
 mod openapi;
