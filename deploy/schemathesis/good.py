@@ -110,6 +110,7 @@ def fill(send, until):
     sent("POST /v1/traces", "epidemiologist", body={"person": person, **time})
     sent("GET /v1/venues/{id}/visitors", "epidemiologist", path={"id": VENUE}, query=time)
     sent("GET /v1/venues/{id}/poster", "reviewer", path={"id": VENUE}, query={"format": "svg"})
+    sent("GET /V/{page}", "citizen", path={"page": code.rsplit("/", 1)[-1]})
     sent("GET /v1/footfall", "dashboard", query={"scope": "city", "step": "hour", **time})
     sent("GET /v1/stats", "dashboard")
     return good

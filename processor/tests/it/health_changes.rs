@@ -75,14 +75,14 @@ async fn each_change_is_a_row_once_whenever_it_is_killed_and_whatever_is_repeate
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_out_is_not_read_again() {
+async fn what_is_out_does_not_go_out_again() {
     let fixture = Fixture::new(1).await;
     let running = fixture.start().await;
     let first = health_event(1, Colour::Green, NOON);
     fixture.health(&first).await;
     until(&fixture, &[line(&first)]).await;
     running.stop().await;
-    // Rows that are taken away would come back if the log were read from its first message.
+    // Rows that are taken away would come back if the first message were taken for a new one.
     fixture.run("TRUNCATE TABLE health_changes").await;
     let running = fixture.start().await;
     let second = health_event(2, Colour::Red, NOON);

@@ -30,6 +30,7 @@ const DOORS: &[Door] = &[
     ("GET", "/v1/health-proposals", Some(&[Feed, Supervisor, Auditor])),
     ("GET", "/v1/health-proposals/{id}", Some(&[Feed, Supervisor, Auditor])),
     ("GET", "/v1/persons/{person}/health-changes", Some(&[Citizen])),
+    ("GET", "/V/{page}", None),
     ("GET", "/healthz", None),
     ("GET", "/readyz", None),
     ("GET", "/metrics", None),

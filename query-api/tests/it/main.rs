@@ -12,6 +12,7 @@ mod health_proposals;
 mod input;
 mod openapi;
 mod oracle;
+mod page;
 mod plausibility;
 mod poster_route;
 mod posters;

@@ -12,6 +12,7 @@ async fn the_document_has_every_route_and_every_route_is_there() {
     assert_eq!(
         listed,
         [
+            "/V/{page}",
             "/healthz",
             "/metrics",
             "/openapi.json",

@@ -38,6 +38,9 @@ pub struct ScanEvent {
     /// The exemption that was claimed.
     #[serde(default = "no_exemption")]
     pub exemption: Exemption,
+    /// Whether the phone was far from the venue, by what it said. Where it was travels no further than the gateway.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub far_from_venue: bool,
     /// The lorry, at a venue of the freight loop (S4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freight: Option<FreightScan>,
@@ -123,6 +126,7 @@ mod tests {
             reasons: Reasons::NONE,
             colour: Colour::Green,
             exemption: Exemption::None,
+            far_from_venue: false,
             freight: None,
         }
     }

@@ -12,7 +12,7 @@ use crate::tables::{
 };
 
 /// Names the format, the hash that orders the rows and the number of shards; a change of any of them is another one.
-const MAGIC: &[u8; 8] = b"VCTABLE3";
+const MAGIC: &[u8; 8] = b"VCTABLE4";
 const CRC_BYTES: u64 = 4;
 
 /// What a snapshot says of itself.
