@@ -64,7 +64,7 @@ function show(kind, mark, [zh, en], rows = []) {
 
 function showVenue(venue) {
   if (!venue) {
-    at("name").replaceChildren(both(["场所名称待联网后显示", "The name shows once there is a network"]));
+    at("name").replaceChildren(both(["场所名称在联网并提供凭证后显示", "The name shows with a network and a token"]));
     return;
   }
   at("name").textContent = [venue.name, venue.door].filter(Boolean).join(" · ");
@@ -216,6 +216,7 @@ async function scan() {
     const { ok, body } = await call("POST", "/v1/scans", request);
     if (ok) {
       remember(body.venue);
+      if (form.elements.last_four) form.elements.last_four.value = "";
       return showAnswer(body);
     }
     showProblem(body);
@@ -225,7 +226,7 @@ async function scan() {
     // A form that was not taken stays on the screen; who one is goes into no store.
     const { last_four, ...kept } = request;
     store.write("waiting", [...store.read("waiting", []), { ...kept, scanned_at: started }]);
-    show("kept", "⏳", WORDS.kept, [[["请注意", "Note"], WORDS["ask-staff"].join(" ")], [["时间", "Time"], clock(started)], [["场所码", "Code"], code]]);
+    show("kept", "待", WORDS.kept, [[["请注意", "Note"], WORDS["ask-staff"].join(" ")], [["时间", "Time"], clock(started)], [["场所码", "Code"], code]]);
     showWaiting();
   }
 }
