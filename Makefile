@@ -15,7 +15,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ := $(CACHE)/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
 # Our own code has no unsafe outside the engine's one module: nothing for a sanitizer, and so nothing that asks for nightly Rust.
 FUZZ_FLAGS := --fuzz-dir benches/fuzz --target-dir $(abspath $(TARGET))/fuzz --features libfuzzer --sanitizer none
-TARGETS ?= venue_codes documents profiles events scans batches
+TARGETS ?= venue_codes documents profiles events scans batches plates
 TIME ?= 600
 DATA ?= data
 ROUNDS ?= 16

@@ -50,6 +50,7 @@ fn hot_path(criterion: &mut Criterion) -> anyhow::Result<()> {
         reasons: Reasons::NONE,
         colour: Colour::Green,
         exemption: Exemption::None,
+        far_from_venue: false,
         freight: None,
     };
     criterion.bench_function("scan_identity", |b| {

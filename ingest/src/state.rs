@@ -5,8 +5,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use axum::http::HeaderValue;
 use metrics_exporter_prometheus::PrometheusHandle;
-use schemas::{Topics, TripEvent, Verdict};
+use schemas::{PersonKey, PlateKey, Topics, TripEvent, Verdict};
 use service::{
     Readiness,
     access::{Subject, Verifier},
@@ -23,6 +24,7 @@ use crate::{
     guesses::Guesses,
     limit::Limiter,
     metrics::Metrics,
+    person::People,
     producer::Producer,
     recognition::Proof,
     route::{self, Route},
@@ -65,6 +67,8 @@ pub struct Gateway {
     pub(crate) topics: Topics,
     /// Counters.
     pub(crate) metrics: Metrics,
+    /// Whose page may send scans besides one's own.
+    pub(crate) page_origin: Option<HeaderValue>,
     /// Whether requests may be sent here.
     pub(crate) readiness: Readiness,
     /// Renders all metrics of the process.
@@ -109,6 +113,7 @@ impl Gateway {
             route,
             topics: config.kafka.topics(),
             metrics: Metrics::new(),
+            page_origin: config.page.page_origin.clone(),
             readiness,
             prometheus,
             failed_for_good,
@@ -167,6 +172,24 @@ impl Gateway {
         let registration = self.tables.registration(scan.person);
         let guesses = self.guesses.as_ref();
         scan.proof.check(&self.city, guesses, scan.person, registration, venue, now_ms / 1000)
+    }
+}
+
+impl People for Gateway {
+    fn knows(&self, person: PersonKey) -> bool {
+        self.tables.knows(person)
+    }
+
+    fn is_registered(&self, person: PersonKey) -> bool {
+        self.tables.registration(person).is_any()
+    }
+
+    fn guardian_of(&self, person: PersonKey) -> Option<PersonKey> {
+        self.tables.guardian(person)
+    }
+
+    fn knows_lorry(&self, vehicle: PlateKey) -> Option<bool> {
+        self.trips.as_ref().map_or(Some(false), |trips| trips.knows(vehicle))
     }
 }
 

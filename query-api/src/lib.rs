@@ -1,7 +1,7 @@
 //! Everything that reads: tracing, visits, visitors, footfall, statistics and posters over HTTP, out of ClickHouse.
 //!
 //! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (match visits
-//! with the scans of others, purely); [`poster`] prints what hangs at a door. Nothing here writes, to Kafka or to ClickHouse; nothing is cached, so that an
+//! with the scans of others, purely); [`poster`] prints what hangs at a door, and [`page`] is what its code opens. Nothing here writes, to Kafka or to ClickHouse; nothing is cached, so that an
 //! answer is as fresh as the store.
 
 mod answer;
@@ -12,6 +12,7 @@ pub mod exposure;
 mod input;
 mod limits;
 pub mod metrics;
+pub mod page;
 pub mod poster;
 pub mod routes;
 mod state;

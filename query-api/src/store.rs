@@ -9,6 +9,7 @@ mod columns;
 mod contacts;
 mod failure;
 mod footfall;
+mod health_changes;
 mod health_proposals;
 mod people;
 mod stats;
@@ -26,7 +27,8 @@ pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
-pub use health_proposals::HealthProposalRow;
+pub use health_changes::HealthChangeRow;
+pub use health_proposals::{HealthProposalRow, ProposalFilter};
 pub use people::{VisitRow, VisitorRow, Visits};
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
@@ -72,6 +74,8 @@ enum Kind {
     Trips,
     Checkpoints,
     HealthProposal,
+    HealthProposals,
+    HealthChanges,
 }
 
 impl Kind {
@@ -94,6 +98,8 @@ impl Kind {
             Self::Trips => "trips",
             Self::Checkpoints => "checkpoints",
             Self::HealthProposal => "health_proposal",
+            Self::HealthProposals => "health_proposals",
+            Self::HealthChanges => "health_changes",
         }
     }
 }

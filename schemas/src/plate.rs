@@ -101,6 +101,11 @@ impl PlateKey {
         Self(PersonKey::hash(ring, &[b"plate\0", plate.as_str().as_bytes()]))
     }
 
+    /// Derives the key under which a vehicle is known, as [`PersonKey::derive_known`] does of a person.
+    pub fn derive_known(ring: &KeyRing, plate: &Plate, known: impl Fn(Self) -> bool) -> Self {
+        Self(PersonKey::hash_known(ring, &[b"plate\0", plate.as_str().as_bytes()], |key| known(Self(key))))
+    }
+
     /// The key as stored in ClickHouse (`vehicle_id UInt64`).
     pub const fn to_u64(self) -> u64 {
         self.0.to_u64()
@@ -213,6 +218,10 @@ mod tests {
         assert_eq!(key, PlateKey::derive(&ring, &plate("豫b 12345")));
         assert_ne!(key, PlateKey::derive(&ring, &plate("豫B12346")));
         assert_eq!(key.to_string().parse(), Ok(key));
+        let rotated = KeyRing::try_parse(&format!("1:{}\n2:{}", "cd".repeat(32), "ab".repeat(32))).expect("valid");
+        let known = PlateKey::derive_known(&rotated, &plate("豫B12345"), |known| known == key);
+        assert_eq!(known, key, "a lorry keeps its key while the ring rotates");
+        assert_ne!(PlateKey::derive_known(&rotated, &plate("豫B12345"), |_| false), key);
         assert_eq!(PlateKey::from_u64(key.to_u64()), Some(key));
         assert_eq!((format!("{key:?}"), format!("{:?}", plate("豫B12345"))), ("PlateKey(v1)".into(), "Plate".into()));
         // A person with the same text as a number is another key.

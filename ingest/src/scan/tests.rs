@@ -9,7 +9,7 @@ use schemas::{
 use service::code::CodeSigner;
 
 use super::*;
-use crate::{fields::read, wording::Sentences};
+use crate::{fields::read, person::Nobody, wording::Sentences};
 
 /// 2022-06-01 12:00:00 in Shanghai.
 const NOW: i64 = 1_654_056_000;
@@ -76,7 +76,7 @@ fn healthy() -> Health {
 fn check(json: &serde_json::Value) -> Result<Scan, IngestError> {
     let text = json.to_string();
     let sender = scope::tests::claims(Role::Device, Scope::default());
-    read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), |_| None, NOW * 1000)
+    read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), &Nobody, NOW * 1000)
 }
 
 fn accept(json: &serde_json::Value, venue: Option<&Venue>) -> Result<Accepted, IngestError> {

@@ -3,13 +3,13 @@
 use std::io::{self, Read};
 
 use schemas::{
-    CityProfile, UnixSeconds, VenueEvent, VenueId,
+    CityProfile, Place, UnixSeconds, VenueEvent, VenueId,
     admission::{Class, Policy},
     city::{FormKind, VenueKind},
     events::VenueStatus,
 };
 
-use super::{ordered::Row, sharded::order_of, snapshot::Stored};
+use super::{ordered::Row, sharded::order_of, snapshot::Stored, spot::Spot};
 
 /// What the gateway needs to know of a venue. Its texts share one allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Venue {
     category: u16,
     /// Where name, address and door end.
     ends: [u16; 3],
+    /// Where it is.
+    spot: Spot,
     /// Issue number of its current code.
     pub serial: u8,
     /// Whether it is in use.
@@ -51,6 +53,7 @@ impl Stored for Venue {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.extend_from_slice(&[self.serial, u8::from(self.active)]);
+        out.extend_from_slice(&self.spot.to_bytes());
         out.extend_from_slice(self.texts.as_bytes());
     }
 
@@ -58,6 +61,7 @@ impl Stored for Venue {
         let [id, revision, district, valid_from, valid_until, length] = numbers(from)?.map(u32::from_le_bytes);
         let [category, ends @ ..] = numbers::<4, 2>(from)?.map(u16::from_le_bytes);
         let [[serial], [active]] = numbers(from)?;
+        let [spot] = numbers(from)?.map(Spot::from_bytes);
         let mut texts = vec![0; length as usize];
         from.read_exact(&mut texts)?;
         let texts = String::from_utf8(texts).map_err(io::Error::other)?.into_boxed_str();
@@ -65,7 +69,7 @@ impl Stored for Venue {
             return Err(io::Error::other("a venue's texts are cut wrongly"));
         }
         let active = active != 0;
-        Ok(Self { texts, id, revision, district, valid_from, valid_until, category, ends, serial, active })
+        Ok(Self { texts, id, revision, district, valid_from, valid_until, category, ends, spot, serial, active })
     }
 }
 
@@ -93,6 +97,7 @@ impl Venue {
             valid_until: event.valid_until.map_or(u32::MAX, seconds),
             category: u16::try_from(category).ok()?,
             ends,
+            spot: Spot::new(event.latitude, event.longitude),
             serial: event.serial,
             active: event.status == VenueStatus::Active,
         };
@@ -143,6 +148,11 @@ impl Venue {
     fn text(&self, place: usize) -> &str {
         let start = if place == 0 { 0 } else { usize::from(self.ends[place - 1]) };
         self.ends.get(place).map_or(&self.texts[start..], |end| &self.texts[start..usize::from(*end)])
+    }
+
+    /// Where it is, to within two metres; not every one tells.
+    pub fn place(&self) -> Option<Place> {
+        self.spot.place()
     }
 
     /// Its category's id.
@@ -228,7 +238,7 @@ mod tests {
     #[test]
     fn a_snapshot_keeps_the_whole_row_and_none_that_is_cut_short() {
         let event = serde_json::json!({"door": "东门", "organisation": "91310000MA1FL0000N", "revision": 3,
-            "valid_from": 1_654_056_000, "valid_until": 1_654_056_060});
+            "latitude": 31.2304, "longitude": 121.4737, "valid_from": 1_654_056_000, "valid_until": 1_654_056_060});
         for venue in [row(serde_json::json!({})), row(event)] {
             let mut snapshot = Vec::new();
             venue.write(&mut snapshot);
@@ -248,8 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_takes_232_bytes_at_most() {
+    fn a_row_takes_244_bytes_at_most() {
         // Slots are two thirds full at least; texts of 60, 60 and 18 bytes take 160 as malloc rounds them up.
-        assert!(size_of::<Option<Venue>>() * 3 / 2 + 160 <= 232, "{}", size_of::<Option<Venue>>());
+        assert!(size_of::<Option<Venue>>() * 3 / 2 + 160 <= 244, "{}", size_of::<Option<Venue>>());
     }
 }

@@ -38,6 +38,9 @@ pub struct ScanEvent {
     /// The exemption that was claimed.
     #[serde(default = "no_exemption")]
     pub exemption: Exemption,
+    /// Whether the phone was far from the venue, by what it said. Where it was travels no further than the gateway.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub far_from_venue: bool,
     /// The lorry, at a venue of the freight loop (S4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freight: Option<FreightScan>,
@@ -131,6 +134,10 @@ impl ScanEvent {
         out.push(b']');
         write_text(out, "colour", self.colour.as_str().as_bytes());
         write_text(out, "exemption", self.exemption.as_str().as_bytes());
+        if self.far_from_venue {
+            write_name(out, "far_from_venue");
+            out.extend_from_slice(b"true");
+        }
         if let Some(FreightScan { vehicle, stop }) = &self.freight {
             write_name(out, "freight");
             out.extend_from_slice(b"{\"vehicle\":\"");
@@ -190,6 +197,7 @@ mod tests {
             reasons: Reasons::NONE,
             colour: Colour::Green,
             exemption: Exemption::None,
+            far_from_venue: false,
             freight: None,
         }
     }
@@ -225,9 +233,11 @@ mod tests {
         scans.extend(
             (0..=u16::MAX).step_by(97).map(|bits| ScanEvent { reasons: Reasons::from_bits(bits), ..plain.clone() }),
         );
+        scans.push(ScanEvent { far_from_venue: true, ..plain.clone() });
         let vehicle = "1fedcba987654321".parse().expect("a key");
         scans.extend(FreightStop::ALL.iter().map(|stop| ScanEvent {
             venue: VenueId::MAX,
+            far_from_venue: true,
             freight: Some(FreightScan { vehicle, stop: *stop }),
             ..plain.clone()
         }));
