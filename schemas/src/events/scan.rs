@@ -104,7 +104,6 @@ impl ScanEvent {
         let mut head = [0u8; 16];
         head.copy_from_slice(&hash.finalize().as_bytes()[..16]);
         Uuid::new_v8(head)
-        Uuid::new_v8(head)
     }
 
     /// Adds the message to a buffer, as serde would write it. Every scan is written once, and by hand that takes a third of
