@@ -16,7 +16,9 @@ impl Api {
         let html = self.open(&format!("/{path}"), "text/html").await?;
         let mut found: Vec<_> = ["场所码", "Venue code"].into_iter().filter(|title| html.contains(title)).collect();
         let mut text = html;
-        for (part, media_type) in [("page.css", "text/css"), ("page.js", "text/javascript"), ("worker.js", "text/javascript")] {
+        for (part, media_type) in
+            [("page.css", "text/css"), ("page.js", "text/javascript"), ("worker.js", "text/javascript")]
+        {
             ensure!(text.contains(part), "nothing opens {part}");
             let more = self.open(&format!("/V/{part}"), media_type).await?;
             text += &more;
@@ -28,5 +30,5 @@ impl Api {
 
 /// The rule of a notice that names who scans the code.
 pub(super) async fn page(api: &Api, venue: &Venue, source: &'static str, promise: &'static str, sheet: &mut Sheet) {
-    sheet.rule("page", source, promise, WHOLE, api.opened(venue)).await;
+    sheet.rule("opens", source, promise, WHOLE, api.opened(venue)).await;
 }
