@@ -30,5 +30,5 @@ impl Api {
 
 /// The rule of a notice that names who scans the code.
 pub(super) async fn page(api: &Api, venue: &Venue, source: &'static str, promise: &'static str, sheet: &mut Sheet) {
-    sheet.rule("page", source, promise, WHOLE, api.opened(venue)).await;
+    sheet.rule("opens", source, promise, WHOLE, api.opened(venue)).await;
 }
