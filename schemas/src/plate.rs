@@ -15,6 +15,8 @@ const PROVINCES: &str = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘�
 const ENDINGS: &str = "挂学警领";
 /// The same on plates of Guangdong for lorries from Hong Kong and Macao, which begin with 粤Z.
 const BORDER_ENDINGS: &str = "港澳";
+/// Bytes of the longest text that is looked at.
+const MAX_BYTES: usize = 64;
 /// Characters of an ordinary plate after province and letter.
 const ORDINARY: usize = 5;
 /// The same of a new-energy plate.
@@ -45,8 +47,10 @@ impl Plate {
     /// [`PlateError`].
     pub fn try_new(text: &str) -> Result<Self, PlateError> {
         // Nothing that is much longer can be one, and it is not worth being gone through.
-        let text = normalise(text.get(..text.len().min(64)).ok_or(PlateError)?);
-        let plate: String = text.chars().filter(|c| !matches!(c, '-' | '·' | '•' | '.')).collect();
+        if text.len() > MAX_BYTES {
+            return Err(PlateError);
+        }
+        let plate: String = normalise(text).chars().filter(|c| !matches!(c, '-' | '·' | '•' | '.')).collect();
         let mut characters = plate.chars();
         let province = characters.next().is_some_and(|c| PROVINCES.contains(c));
         let letter = characters.next().filter(|c| c.is_ascii_uppercase() && *c != 'I').ok_or(PlateError)?;
