@@ -40,15 +40,10 @@ pub const MIGRATIONS: &[Migration] = migrations![
     15 "0015_vehicles_of_alerts",
     16 "0016_health_proposals",
     17 "0017_health_changes",
-    18 "0018_far_scans_in",
-    19 "0019_far_scans_by_venue",
-    20 "0020_far_scans_by_person",
-    21 "0021_to_far_scans_by_venue",
-    22 "0022_to_far_scans_by_person",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 22;
+pub const VERSION: u32 = 17;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];
