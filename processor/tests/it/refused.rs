@@ -36,10 +36,6 @@ async fn refuse(fixture: &Fixture, table: &str) {
     for view in [view_by_venue, view_by_person, view_ids] {
         fixture.run(view.sql).await;
     }
-    // What was added to it since.
-    for migration in MIGRATIONS.iter().filter(|migration| migration.name.contains("far_scans")) {
-        fixture.run(migration.sql).await;
-    }
 }
 
 /// Waits until so many rows are stored and so many letters written, then checks both to the last one.
