@@ -95,10 +95,11 @@ async fn talk(stream: TcpStream, connection: Connection, service: impl Answering
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let has_asked = AtomicBool::new(false);
-    let answer = service_fn(|request: Request<Incoming>| {
-        has_asked.store(true, Ordering::Relaxed);
+    let (asked, address) = (&has_asked, connection.address);
+    let answer = service_fn(move |request: Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(connection.address));
+        request.extensions_mut().insert(ConnectInfo(address));
         // Whatever goes wrong in a handler, the client gets an answer, and others on this thread theirs.
         let answer = AssertUnwindSafe(service.clone().call(request)).catch_unwind();
         async move { answer.await.unwrap_or_else(|_| Ok(IngestError::Internal.into_response())) }
