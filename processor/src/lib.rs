@@ -7,9 +7,11 @@
 //!
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
-//! bulk changes of health codes wait for their release ([`proposals`]).
+//! bulk changes of health codes wait for their release ([`proposals`]), as does the reading of anyone's movements
+//! ([`releases`]). How far the log of such reads is, [`anchors`] say to Kafka.
 
 pub mod alerts;
+pub mod anchors;
 pub mod backoff;
 pub mod batch;
 mod beginning;
@@ -29,6 +31,7 @@ pub mod proposals;
 pub mod recent;
 pub mod refusal;
 pub mod registry;
+pub mod releases;
 pub mod sink;
 pub mod worker;
 pub mod workers;
@@ -137,9 +140,15 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let alert_partitions = open(&stop, || log::partitions(&config.kafka, &topics.alerts));
         let trip_partitions = open(&stop, || log::partitions(&config.kafka, &topics.trips));
         let proposal_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health_proposals));
+        let release_partitions = open(&stop, || log::partitions(&config.kafka, &topics.releases));
         let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
-        let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions), Some(proposal_partitions)) =
-            (registry_partitions, alert_partitions, trip_partitions, proposal_partitions)
+        let (
+            Some(registry_partitions),
+            Some(alert_partitions),
+            Some(trip_partitions),
+            Some(proposal_partitions),
+            Some(release_partitions),
+        ) = (registry_partitions, alert_partitions, trip_partitions, proposal_partitions, release_partitions)
         else {
             return Ok(());
         };
@@ -159,6 +168,10 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let progress = Arc::new(Progress::default());
         let watch = Arc::clone(&progress).watch(&config.kafka, stop.clone())?;
 
+        let clickhouse = config.clickhouse.query_client();
+        let anchors = anchors::run(clickhouse, producer.clone(), topics.audit_anchors.clone(), stop.clone());
+        let anchors = runtime.spawn(anchors);
+
         let (kafka, hold) = (config.kafka.clone(), config.hold);
         let machine = |name, topic: &str| runner::Shared {
             name,
@@ -172,6 +185,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let alerts = alerts::job(machine("alerts", &topics.alerts), config.escalate_after());
         let freight = freight::job(machine("freight", &topics.trips));
         let proposals = proposals::job(machine("proposals", &topics.health_proposals));
+        let releases = releases::job(machine("releases", &topics.releases));
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
             progress,
@@ -189,6 +203,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let alerts = Workers::new("alerts", alerts, machine_count("alerts"), stop.clone());
         let freight = Workers::new("freight", freight, machine_count("freight"), stop.clone());
         let proposals = Workers::new("proposals", proposals, machine_count("proposals"), stop.clone());
+        let releases = Workers::new("releases", releases, machine_count("releases"), stop.clone());
         let result = match hold {
             Hold::Group => {
                 let take_part = |group: &str, topic: &str, workers| {
@@ -204,6 +219,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                         scope.spawn(|| take_part("alerts", &topics.alerts, alerts)),
                         scope.spawn(|| take_part("freight", &topics.trips, freight)),
                         scope.spawn(|| take_part("proposals", &topics.health_proposals, proposals)),
+                        scope.spawn(|| take_part("releases", &topics.releases, releases)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
                     let ended =
@@ -218,13 +234,14 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                     (alerts, *alert_partitions),
                     (freight, *trip_partitions),
                     (proposals, *proposal_partitions),
+                    (releases, *release_partitions),
                 ];
                 workers::hold_all(workers, &runtime, &stop);
                 Ok(())
             }
         };
         stop.cancel();
-        if follower.join().is_err() || watch.join().is_err() {
+        if follower.join().is_err() || watch.join().is_err() || runtime.block_on(anchors).is_err() {
             tracing::error!("a thread panicked");
         }
         producer.flush(std::time::Duration::from_secs(5)).context("cannot flush the producer")?;

@@ -8,6 +8,8 @@ mod footfall;
 mod health_proposals;
 mod openapi;
 mod posters;
+mod reads;
+mod releases;
 mod stats;
 mod traces;
 mod trips;
@@ -38,6 +40,7 @@ const SLOT_WAIT: Duration = Duration::from_secs(5);
 
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
+    // These three take a release that names whom they are about, besides the role (`permit`).
     Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]),
     Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]),
     Rule::of("GET", "/v1/venues/{id}/visitors", &[Role::Epidemiologist]).honouring(&[Organisation, District, Venues]),
@@ -73,6 +76,12 @@ pub const TABLE: Table = Table(&[
     Rule::of("GET", "/v1/checkpoints", Role::ALL).honouring(&[Organisation, District, Venues, Person]),
     // Whom it is about is not in it.
     Rule::of("GET", "/v1/health-proposals/{id}", &[Role::Feed, Role::Supervisor, Role::Auditor]),
+    // Epidemiologists see their own, the others those of their district.
+    Rule::of("GET", "/v1/releases", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor]).honouring(&[District]),
+    Rule::of("GET", "/v1/releases/{id}", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor])
+        .honouring(&[District]),
+    // What was read of a person is that person's to know.
+    Rule::of("GET", "/v1/persons/{person}/reads", &[Role::Citizen]).honouring(&[Person]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -96,6 +105,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(trips::trips))
         .routes(routes!(checkpoints::checkpoints))
         .routes(routes!(health_proposals::health_proposal))
+        .routes(routes!(releases::release))
+        .routes(routes!(releases::releases))
+        .routes(routes!(reads::reads))
         .split_for_parts();
     let gate = from_fn_with_state(state.clone(), gate);
     let api = api.route_layer(gate).with_state(state.clone());

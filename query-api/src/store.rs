@@ -11,6 +11,7 @@ mod failure;
 mod footfall;
 mod health_proposals;
 mod people;
+mod releases;
 mod stats;
 mod trips;
 mod venues;
@@ -28,6 +29,7 @@ pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use health_proposals::HealthProposalRow;
 pub use people::{VisitRow, VisitorRow, Visits};
+pub use releases::{ReadRow, ReleaseFilter, ReleaseRow};
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
 pub use venues::{CheckpointRow, VenueNames, VenueRow};
@@ -72,6 +74,10 @@ enum Kind {
     Trips,
     Checkpoints,
     HealthProposal,
+    Release,
+    Releases,
+    HopsTo,
+    Reads,
 }
 
 impl Kind {
@@ -94,6 +100,10 @@ impl Kind {
             Self::Trips => "trips",
             Self::Checkpoints => "checkpoints",
             Self::HealthProposal => "health_proposal",
+            Self::Release => "release",
+            Self::Releases => "releases",
+            Self::HopsTo => "hops_to",
+            Self::Reads => "reads",
         }
     }
 }
@@ -103,6 +113,8 @@ impl Store {
     pub fn new(clickhouse: &ClickHouseConfig, limits: &QueryConfig) -> Self {
         let client = clickhouse
             .query_client()
+            // The user may append to the audit log; a question may not even that.
+            .with_setting("readonly", "2")
             .with_setting("max_execution_time", limits.max_execution_time_s.to_string())
             // A query ends when its connection does, which is when nobody waits for the answer any more.
             .with_setting("cancel_http_readonly_queries_on_client_close", "1");

@@ -39,10 +39,12 @@ pub const MIGRATIONS: &[Migration] = migrations![
     14 "0014_trips",
     15 "0015_vehicles_of_alerts",
     16 "0016_health_proposals",
+    17 "0017_releases",
+    18 "0018_audit_log",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 16;
+pub const VERSION: u32 = 18;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];

@@ -5,6 +5,7 @@
 mod access;
 mod alerts;
 mod applications;
+mod audit;
 mod city;
 mod footfall;
 mod health_proposals;
@@ -16,6 +17,8 @@ mod poster_route;
 mod posters;
 mod process;
 mod readiness;
+mod reads;
+mod releases;
 mod rows;
 mod stats;
 mod traces;

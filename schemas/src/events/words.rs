@@ -15,6 +15,11 @@ macro_rules! words {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
+
+            /// What a word stands for; none when it is not in the list.
+            pub fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|own| own.as_str() == word)
+            }
         }
 
         // Derived, it would name the variants: utoipa does not see a word that comes out of a macro.
