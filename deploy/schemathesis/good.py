@@ -104,9 +104,20 @@ def fill(send, until):
     sent("POST /v1/trips/{id}/cancellation", "device", path=path, body={"plate": plate})
 
     time = {"from": at(-600), "to": at(600)}
-    until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=time)["visits"])
-    sent("POST /v1/traces", "epidemiologist", body={"person": person, **time})
-    sent("GET /v1/venues/{id}/visitors", "epidemiologist", path={"id": VENUE}, query=time)
+    wanted = {"district": DISTRICT, "case": "C-1", "case_kind": "confirmed", "evidence": "E1", "purpose": "contact_tracing",
+              "persons": [person], "venues": [VENUE], **time}
+    # Those that generated requests go on with are not the one by which is read.
+    path = {"id": sent("POST /v1/releases", "epidemiologist", body=wanted)["command"]}
+    sent("POST /v1/releases/{id}/withdrawal", "epidemiologist", path=path, body={})
+    path = {"id": send("POST /v1/releases", "epidemiologist", body=wanted)["command"]}
+    sent("POST /v1/releases/{id}/decision", "supervisor", path=path, body={"outcome": "release"})
+    until(lambda: sent("GET /v1/releases/{id}", "supervisor", path=path)["in_force"])
+    sent("GET /v1/releases", "supervisor", query={"district": DISTRICT, "state": "released"})
+    read = {**time, "release": path["id"]}
+    until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=read)["visits"])
+    sent("POST /v1/traces", "epidemiologist", body={"person": person, **read})
+    sent("GET /v1/venues/{id}/visitors", "epidemiologist", path={"id": VENUE}, query=read)
+    sent("GET /v1/persons/{person}/reads", "citizen", path={"person": GUARDIAN})
     sent("GET /v1/venues/{id}/poster", "reviewer", path={"id": VENUE}, query={"format": "svg"})
     sent("GET /v1/footfall", "dashboard", query={"scope": "city", "step": "hour", **time})
     sent("GET /v1/stats", "dashboard")

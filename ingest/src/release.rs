@@ -3,9 +3,7 @@
 use schemas::{
     KeyRing, PersonKey, ReleaseEvent, VenueId,
     access::{Claims, Limit, covers},
-    events::{
-        Asking, CaseKind, DeclineReason, MAX_HOPS, MAX_SUBJECTS, Purpose, ReleaseAction, VERSION, is_district,
-    },
+    events::{Asking, CaseKind, DeclineReason, MAX_HOPS, MAX_SUBJECTS, Purpose, ReleaseAction, VERSION, is_district},
 };
 use serde::Deserialize;
 use service::sealing::{self, Place};
@@ -192,8 +190,7 @@ impl ReleaseRequest<'_> {
         if self.hops > MAX_HOPS {
             return Err(IngestError::invalid("hops", "expected 0 to 3"));
         }
-        let release =
-            ReleaseEvent::derive_id(self.district, &sender.sub, self.request_id.unwrap_or_else(Uuid::now_v7));
+        let release = ReleaseEvent::derive_id(self.district, &sender.sub, self.request_id.unwrap_or_else(Uuid::now_v7));
         let asking = Asking {
             by: sender.sub.clone(),
             case: self.case.to_string(),

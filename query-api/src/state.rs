@@ -8,7 +8,9 @@ use schemas::CityProfile;
 use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
-use crate::{Config, QueryConfig, audit::AuditLog, exposure::Beliefs, metrics, poster::PrintShop, store::Store, tables};
+use crate::{
+    Config, QueryConfig, audit::AuditLog, exposure::Beliefs, metrics, poster::PrintShop, store::Store, tables,
+};
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]

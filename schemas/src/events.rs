@@ -27,7 +27,8 @@ pub use health::{ColourChange, Colouring, HealthEvent, Release, Sampling, TestEv
 pub use identity::IdentityEvent;
 pub use proposal::{ProposalAction, ProposalEvent, ProposalRefusal, ProposalState};
 pub use release::{
-    Asking, CaseKind, DeclineReason, MAX_HOPS, MAX_SUBJECTS, Purpose, ReleaseAction, ReleaseEvent, ReleaseRefusal, ReleaseState,
+    Asking, CaseKind, DeclineReason, MAX_HOPS, MAX_SUBJECTS, Purpose, ReleaseAction, ReleaseEvent, ReleaseRefusal,
+    ReleaseState,
 };
 pub use scan::{FreightScan, FreightStop, ScanEvent};
 pub use trip::{Declaration, Scanned, TripAction, TripEvent};

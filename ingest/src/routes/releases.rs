@@ -41,7 +41,8 @@ pub async fn ask(
 ) -> Result<Response, IngestError> {
     commands::take(&gateway, &caller, request, &gateway.topics.releases, |body| {
         let (asked, now_ms) = (read::<ReleaseRequest<'_>>(body)?, now_ms());
-        let event = asked.check(caller.claims(), &gateway.city.identity_keys, (now_ms, gateway.releases_until(now_ms)))?;
+        let event =
+            asked.check(caller.claims(), &gateway.city.identity_keys, (now_ms, gateway.releases_until(now_ms)))?;
         let (key, answer) = (event.release.to_string(), answer(event.release, event.release));
         Ok(Command { key, event, answer })
     })

@@ -56,7 +56,8 @@ async fn what_is_asked_for_and_decided_is_kept_with_its_accounts_and_sealed_note
     let body: Value = serde_json::from_str(&answer.text).expect("JSON");
     assert_eq!(body, json!({"command": release(), "follow": format!("/v1/releases/{}", release())}));
     let path = |what: &str| format!("/v1/releases/{}/{what}", release());
-    let declined = json!({"request_id": Uuid::from_u128(2), "outcome": "decline", "reason": "too_broad", "note": "李四"});
+    let declined =
+        json!({"request_id": Uuid::from_u128(2), "outcome": "decline", "reason": "too_broad", "note": "李四"});
     for (who, what, body) in [
         (WU, "decision", json!({"request_id": Uuid::from_u128(3), "outcome": "release"})),
         (WU, "decision", declined),

@@ -85,10 +85,7 @@ fn each_command_is_decided_by_who_sends_it_when() {
     assert_eq!(last(&[ask(), withdraw(1, "third", false)]), "asked not_own");
     assert_eq!(last(&[ask(), release(1, "other", START_MS), withdraw(2, "asker", false)]), "withdrawn ");
     assert_eq!(last(&[ask(), release(1, "other", START_MS), withdraw(2, "third", true)]), "withdrawn ");
-    assert_eq!(
-        last(&[ask(), withdraw(1, "asker", false), release(2, "other", START_MS)]),
-        "withdrawn already_decided"
-    );
+    assert_eq!(last(&[ask(), withdraw(1, "asker", false), release(2, "other", START_MS)]), "withdrawn already_decided");
 }
 
 #[test]

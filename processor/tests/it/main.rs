@@ -13,5 +13,6 @@ mod process;
 mod proposals;
 mod refused;
 mod registry;
+mod releases;
 mod stored_exactly_once;
 mod two_processes;

@@ -40,7 +40,9 @@ impl StoreFailure {
     /// A failure of whatever kind, without ClickHouse's own words.
     pub fn of(error: Error) -> Self {
         match error {
-            Error::BadResponse(text) => exception_code(&text).map_or(Self::NotClickHouse, |code| Self::Exception { code }),
+            Error::BadResponse(text) => {
+                exception_code(&text).map_or(Self::NotClickHouse, |code| Self::Exception { code })
+            }
             error => Self::Client(error),
         }
     }

@@ -31,9 +31,18 @@ async fn each_read_is_in_the_log_with_who_whom_and_why() {
     let entries = log(&city).await;
     assert_eq!(entries.len(), 1);
     let read = &entries[0].read;
-    assert_eq!((read.account.as_str(), read.role.as_str(), read.route.as_str()), ("it", "epidemiologist", "POST /v1/traces"));
-    assert_eq!((read.case_number.as_str(), read.evidence.as_str(), read.purpose.as_str()), ("C-1", "E-1", "contact_tracing"));
-    assert_eq!((&read.persons, &read.reached), (&vec![person(1).to_u64()], &vec![person(2).to_u64(), person(3).to_u64()]));
+    assert_eq!(
+        (read.account.as_str(), read.role.as_str(), read.route.as_str()),
+        ("it", "epidemiologist", "POST /v1/traces")
+    );
+    assert_eq!(
+        (read.case_number.as_str(), read.evidence.as_str(), read.purpose.as_str()),
+        ("C-1", "E-1", "contact_tracing")
+    );
+    assert_eq!(
+        (&read.persons, &read.reached),
+        (&vec![person(1).to_u64()], &vec![person(2).to_u64(), person(3).to_u64()])
+    );
     assert_eq!((read.from_s, read.to_s, read.scans, read.depth), (MIDNIGHT, MIDNIGHT + 3600, 4, 0));
     assert_eq!(verify(&entries), Ok((1, 1)));
 }

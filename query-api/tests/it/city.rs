@@ -207,7 +207,12 @@ impl Api {
         let role = match path {
             path if path.starts_with("/v1/stats") => Role::Regulator,
             path if path.starts_with("/v1/applications") || path.contains("/poster") => Role::Reviewer,
-            path if path.starts_with("/v1/alerts") || path.starts_with("/v1/trips") || path.starts_with("/v1/releases") => Role::Supervisor,
+            path if path.starts_with("/v1/alerts")
+                || path.starts_with("/v1/trips")
+                || path.starts_with("/v1/releases") =>
+            {
+                Role::Supervisor
+            }
             _ => Role::Epidemiologist,
         };
         self.bare_request(method, path).bearer_auth(token(&self.issuer, role))

@@ -56,7 +56,8 @@ async fn a_wrong_query_parameter_is_named() {
 async fn a_wrong_field_of_a_trace_is_named() {
     let city = City::new().await;
     let api = city.api().await;
-    let good = json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 60), "release": RELEASE});
+    let good =
+        json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 60), "release": RELEASE});
     api.trace(good.clone()).await;
     for (field, value, kind) in [
         ("person", json!(null), "missing-field"),

@@ -78,7 +78,8 @@ async fn no_person_is_in_its_log() {
     covers["persons"] = json!([u64::from_str_radix(person, 16).expect("hex")]);
     city.release(&covers).await;
     let release = uuid::Uuid::from_u128(7);
-    let path = format!("/v1/persons/{person}/visits?from=2022-05-22T16:00:00Z&to=2022-05-22T17:00:00Z&release={release}");
+    let path =
+        format!("/v1/persons/{person}/visits?from=2022-05-22T16:00:00Z&to=2022-05-22T17:00:00Z&release={release}");
     let token = token(&issuer, Role::Epidemiologist);
     assert_eq!(get(&format!("{base}{path}"), token.clone()).await, 503);
     assert!(stop(child).await.success());

@@ -83,7 +83,8 @@ async fn a_table_that_is_not_as_expected_is_our_mistake_and_tells_nothing() {
     city.store(&[scan(1, 1, 0)]).await;
     let api = city.api().await;
     assert_eq!(kind_and_retry(&api, 500).await, ("internal-error".to_owned(), false));
-    let body = json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 1), "release": RELEASE});
+    let body =
+        json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 1), "release": RELEASE});
     let text = api.post("/v1/traces", "application/json", body.to_string()).await.text().await.expect("a body");
     assert!(!text.contains("person") && !text.contains("String"), "{text}");
 }

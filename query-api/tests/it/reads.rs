@@ -40,7 +40,10 @@ async fn a_person_sees_when_and_why_they_were_read_and_by_which_office_and_nobod
     let read = &first[1];
     assert_eq!((&read["role"], &read["district"]), (&json!("epidemiologist"), &json!(310_101)));
     assert_eq!((&read["purpose"], &read["case_kind"]), (&json!("contact_tracing"), &json!("confirmed")));
-    assert_eq!((&read["purpose_name"]["zh"], &read["case_kind_name"]["zh"]), (&json!("密切接触者追踪"), &json!("确诊病例")));
+    assert_eq!(
+        (&read["purpose_name"]["zh"], &read["case_kind_name"]["zh"]),
+        (&json!("密切接触者追踪"), &json!("确诊病例"))
+    );
     let fields: Vec<_> = read.as_object().expect("an object").keys().cloned().collect();
     let shown = ["at", "case_kind", "case_kind_name", "district", "movements", "purpose", "purpose_name", "role"];
     assert_eq!(fields, shown, "neither account nor case");

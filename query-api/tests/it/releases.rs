@@ -62,9 +62,7 @@ async fn read(api: &Api, who: &Who, route: Route, by: Option<Uuid>, from: i64) -
         Route::Visits(number) => {
             api.bare_request(Method::GET, &format!("/v1/persons/{}/visits?{time}{named}", person(number)))
         }
-        Route::Visitors(venue) => {
-            api.bare_request(Method::GET, &format!("/v1/venues/{venue}/visitors?{time}{named}"))
-        }
+        Route::Visitors(venue) => api.bare_request(Method::GET, &format!("/v1/venues/{venue}/visitors?{time}{named}")),
     };
     request.bearer_auth(token).send().await.expect("an answer")
 }

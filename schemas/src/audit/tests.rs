@@ -54,7 +54,7 @@ fn log() -> (Vec<AuditEntry>, Vec<AuditAnchor>) {
 fn a_whole_log_passes_with_anchors_and_without_and_after_being_stored() {
     let (entries, anchors) = log();
     assert_eq!(verify(&entries, &anchors), Ok((2, 8)));
-    assert_eq!(verify(&entries, &anchors.repeat(2)), Ok((2, 8)));
+    assert_eq!(verify(&entries, &[anchors.clone(), anchors.clone()].concat()), Ok((2, 8)));
     assert_eq!(verify(&entries, &[]), Ok((2, 8)));
     assert_eq!(verify(&[], &[]), Ok((0, 0)));
     let stored: Vec<String> = entries.iter().map(|e| serde_json::to_string(e).expect("serialises")).collect();
