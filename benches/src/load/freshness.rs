@@ -1,4 +1,5 @@
-//! How long it takes from the gateway's answer until the query API shows the scan, while others scan as well.
+//! How long it takes from the gateway's answer until the query API shows the scan, while others scan as well. Each look
+//! is a read by a release, and in the audit log before it is answered.
 
 use std::ops::Range;
 use std::time::Duration;
