@@ -8,7 +8,8 @@
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
 //! bulk changes of health codes wait for their release ([`proposals`]), as does the reading of anyone's movements
-//! ([`releases`]). How far the log of such reads is, [`anchors`] say to Kafka.
+//! ([`releases`]). Changes of health codes become rows in the same way. How far the log of such reads is, [`anchors`] say to
+//! Kafka.
 
 pub mod alerts;
 pub mod anchors;
@@ -21,6 +22,7 @@ pub mod directory;
 pub mod fault;
 pub mod freight;
 pub mod group;
+mod health_changes;
 pub mod history;
 pub mod ledger;
 pub mod machine;
@@ -141,14 +143,15 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let trip_partitions = open(&stop, || log::partitions(&config.kafka, &topics.trips));
         let proposal_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health_proposals));
         let release_partitions = open(&stop, || log::partitions(&config.kafka, &topics.releases));
+        let change_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health));
         let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
-        let (
-            Some(registry_partitions),
-            Some(alert_partitions),
-            Some(trip_partitions),
-            Some(proposal_partitions),
-            Some(release_partitions),
-        ) = (registry_partitions, alert_partitions, trip_partitions, proposal_partitions, release_partitions)
+        let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions)) =
+            (registry_partitions, alert_partitions, trip_partitions)
+        else {
+            return Ok(());
+        };
+        let (Some(proposal_partitions), Some(release_partitions), Some(change_partitions)) =
+            (proposal_partitions, release_partitions, change_partitions)
         else {
             return Ok(());
         };
@@ -186,6 +189,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let freight = freight::job(machine("freight", &topics.trips));
         let proposals = proposals::job(machine("proposals", &topics.health_proposals));
         let releases = releases::job(machine("releases", &topics.releases));
+        let changes = health_changes::job(machine("health-changes", &topics.health));
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
             progress,
@@ -204,6 +208,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let freight = Workers::new("freight", freight, machine_count("freight"), stop.clone());
         let proposals = Workers::new("proposals", proposals, machine_count("proposals"), stop.clone());
         let releases = Workers::new("releases", releases, machine_count("releases"), stop.clone());
+        let changes = Workers::new("health-changes", changes, machine_count("health-changes"), stop.clone());
         let result = match hold {
             Hold::Group => {
                 let take_part = |group: &str, topic: &str, workers| {
@@ -220,6 +225,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                         scope.spawn(|| take_part("freight", &topics.trips, freight)),
                         scope.spawn(|| take_part("proposals", &topics.health_proposals, proposals)),
                         scope.spawn(|| take_part("releases", &topics.releases, releases)),
+                        scope.spawn(|| take_part("health-changes", &topics.health, changes)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
                     let ended =
@@ -235,6 +241,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                     (freight, *trip_partitions),
                     (proposals, *proposal_partitions),
                     (releases, *release_partitions),
+                    (changes, *change_partitions),
                 ];
                 workers::hold_all(workers, &runtime, &stop);
                 Ok(())

@@ -9,6 +9,7 @@ mod columns;
 mod contacts;
 mod failure;
 mod footfall;
+mod health_changes;
 mod health_proposals;
 mod people;
 mod releases;
@@ -27,7 +28,8 @@ pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
-pub use health_proposals::HealthProposalRow;
+pub use health_changes::HealthChangeRow;
+pub use health_proposals::{HealthProposalRow, ProposalFilter};
 pub use people::{VisitRow, VisitorRow, Visits};
 pub use releases::{ReadRow, ReleaseFilter, ReleaseRow};
 pub use stats::StatsRow;
@@ -78,6 +80,8 @@ enum Kind {
     Releases,
     HopsTo,
     Reads,
+    HealthProposals,
+    HealthChanges,
 }
 
 impl Kind {
@@ -104,6 +108,8 @@ impl Kind {
             Self::Releases => "releases",
             Self::HopsTo => "hops_to",
             Self::Reads => "reads",
+            Self::HealthProposals => "health_proposals",
+            Self::HealthChanges => "health_changes",
         }
     }
 }

@@ -22,6 +22,7 @@ mod process;
 mod receipts;
 mod releases;
 mod restart;
+mod rotation;
 mod scans;
 mod scans_batch;
 mod shutdown;
