@@ -1,6 +1,7 @@
-//! Lets reads of anyone's movements through, and writes each down before its answer leaves.
+//! Lets reads of anyone's movements through, and writes each down before its answer leaves; as is written down who looks
+//! at a person's health, which the person alone may.
 
-use schemas::{PersonKey, audit::AuditRead};
+use schemas::{PersonKey, UnixSeconds, audit::AuditRead};
 use service::Caller;
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use crate::{
     audit::now_ms,
     input::{self, Fields},
     release::{self, Lack, Question, Subject},
-    store::ReleaseRow,
+    store::{ReadRow, ReleaseRow},
 };
 
 const RELEASE: &str = "the identity of a release, a UUID";
@@ -70,6 +71,30 @@ pub async fn permit(
     Ok(Permit { read })
 }
 
+/// Lets somebody read what is kept of themselves: it takes no release, and is written down all the same, so that they see
+/// when another phone with a token of theirs did.
+pub fn permit_own(caller: &Caller, route: &'static str, person: PersonKey) -> Permit {
+    let read = AuditRead {
+        account: caller.claims().sub.clone(),
+        role: caller.role().as_str().to_owned(),
+        district: 0,
+        route: route.to_owned(),
+        release_id: Uuid::nil(),
+        case_number: String::new(),
+        case_kind: String::new(),
+        evidence: String::new(),
+        purpose: ReadRow::OWN_RECORD.to_owned(),
+        persons: vec![person.to_u64()],
+        venues: Vec::new(),
+        depth: 0,
+        from_s: 0,
+        to_s: UnixSeconds::MAX,
+        reached: Vec::new(),
+        scans: 0,
+    };
+    Permit { read }
+}
+
 /// How many hops the subject is from whom the release names; none when nothing that was read by it has led there.
 async fn depth(state: &AppState, release: &ReleaseRow, subject: Subject) -> Result<Option<u8>, QueryError> {
     match subject {
@@ -80,7 +105,7 @@ async fn depth(state: &AppState, release: &ReleaseRow, subject: Subject) -> Resu
 }
 
 impl Permit {
-    /// Writes down what is answered: who else is in it, and how many scans. The answer may leave when this has returned.
+    /// Writes down what is answered: who else is in it, and how many scans or changes. The answer may leave when this has returned.
     ///
     /// # Errors
     /// [`QueryError::NotAudited`]: then there is no answer.

@@ -1,6 +1,7 @@
 -- Purpose: every state that a release has been in (who may read whose movements, and why), one row per record; the last
 -- one holds.
--- The row of a record is always the same, so that writing it again changes nothing.
+-- The row of a record is always the same, so that writing it again changes nothing. Without a TTL: what the audit log names
+-- is kept as long as it is.
 -- Sorting key: (release_id, revision); a release is asked for by its identity, which begins with its district.
 CREATE TABLE IF NOT EXISTS releases
 (

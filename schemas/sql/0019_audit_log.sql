@@ -1,6 +1,7 @@
--- Purpose: who read whose movements, when and why: appended to before each answer leaves, never changed. Each entry has
--- the hash of the one before it in its chain; `venuecode audit verify` holds them against each other.
--- A plain MergeTree: nothing in it replaces anything. An entry counts once it is on the disk, also if the power fails.
+-- Purpose: who read whose movements or health, when and why: appended to before each answer leaves, never changed. Each
+-- entry has the hash of the one before it in its chain; `venuecode audit verify` holds them against each other.
+-- A plain MergeTree: nothing in it replaces anything, and without a TTL: it is kept for good. An entry counts once it is on
+-- the disk, also if the power fails.
 -- Sorting key: (chain, sequence), the order of a chain. Whose data was read is found by the filters: few rows a granule,
 -- since an entry may name thousands.
 CREATE TABLE IF NOT EXISTS audit_log

@@ -1,4 +1,5 @@
-//! The audit log: who read whose movements, when and why, as chains in which each entry has the hash of the one before.
+//! The audit log: who read whose movements or health, when and why, as chains in which each entry has the hash of the one
+//! before.
 //!
 //! Pure. Each instance that writes has a chain of its own, so that several need no lock; how far chains are is told to
 //! Kafka ([`AuditAnchor`]), so that a tail or a whole chain that is gone is noticed as well.
@@ -19,7 +20,8 @@ pub struct AuditRead {
     pub account: String,
     /// Its role.
     pub role: String,
-    /// District of the office that has the case.
+    /// District of the office that has the case; 0 when people look at what is kept of themselves, which takes no release:
+    /// then what is said of release and case is empty, too.
     pub district: u32,
     /// Method and path of the route.
     pub route: String,
@@ -45,7 +47,7 @@ pub struct AuditRead {
     pub to_s: UnixSeconds,
     /// Who else is in the answer: contacts, visitors.
     pub reached: Vec<u64>,
-    /// Scans in the answer.
+    /// Scans or changes in the answer.
     pub scans: u64,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /v1/persons/{person}/reads`: who read a person's movements, when and why, for that person.
+//! `GET /v1/persons/{person}/reads`: who read a person's movements or health, when and why, for that person.
 //!
 //! The office is named, by role and district, and not the account: an investigator answers to the office, and whoever was
 //! traced should not be able to find the one who did it. An auditor finds the account in the log.
@@ -15,14 +15,17 @@ use serde::Serialize;
 use service::{Caller, Problem};
 use utoipa::ToSchema;
 
-use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
+use super::{
+    health_changes,
+    visits::{DEFAULT_LIMIT, MAX_LIMIT},
+};
 use crate::{
     AppState, QueryError, answer,
     input::{self, Fields, Segment},
     store::ReadRow,
 };
 
-/// Who read a person's movements.
+/// Who read a person's movements or health.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReadsResponse {
     /// Who.
@@ -34,29 +37,30 @@ pub struct ReadsResponse {
     truncated: bool,
 }
 
-/// A read of a person's movements.
+/// A read of a person's movements or health.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReadAnswer {
     /// When.
     at: DateTime<Utc>,
     /// Role of who read.
     role: String,
-    /// District of the office, a six-digit code of GB/T 2260.
-    district: u32,
+    /// District of the office, a six-digit code of GB/T 2260; null when the person looked.
+    district: Option<u32>,
+    /// What was read: `movements`, or `health_changes`.
+    record: &'static str,
+    /// `own` when this person was asked for, `met` when somebody else or some place was, and this person was there.
+    about: &'static str,
     /// What for.
     purpose: String,
     /// The same in words.
     purpose_name: Option<Bilingual>,
-    /// In what kind of case.
-    case_kind: String,
+    /// In what kind of case; null when the person looked.
+    case_kind: Option<String>,
     /// The same in words.
     case_kind_name: Option<Bilingual>,
-    /// `own` when this person's movements were asked for, `met` when those of somebody or some place were, and this person
-    /// was there.
-    movements: &'static str,
 }
 
-/// Who read a person's movements, when and why
+/// Who read a person's movements or health, when and why
 ///
 /// For the person alone. Account and case are not shown.
 #[utoipa::path(get, path = "/v1/persons/{person}/reads", tag = "releases",
@@ -90,12 +94,21 @@ impl From<ReadRow> for ReadAnswer {
         Self {
             at: answer::time_of_ms(row.at_ms),
             role: row.role,
-            district: row.district,
-            purpose_name: Purpose::of(&row.purpose).map(Purpose::name),
+            district: Some(row.district).filter(|district| *district > 0),
+            record: if row.route == health_changes::ROUTE { "health_changes" } else { "movements" },
+            about: if row.own { "own" } else { "met" },
+            purpose_name: purpose_name(&row.purpose),
             purpose: row.purpose,
             case_kind_name: CaseKind::of(&row.case_kind).map(CaseKind::name),
-            case_kind: row.case_kind,
-            movements: if row.own { "own" } else { "met" },
+            case_kind: answer::said(row.case_kind),
         }
     }
+}
+
+/// A purpose in words; none for one that this build does not know.
+fn purpose_name(purpose: &str) -> Option<Bilingual> {
+    if purpose == ReadRow::OWN_RECORD {
+        return Some(Bilingual { zh: "查阅本人记录".to_owned(), en: "Looking at one's own record".to_owned() });
+    }
+    Purpose::of(purpose).map(Purpose::name)
 }

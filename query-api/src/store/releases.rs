@@ -92,21 +92,29 @@ struct NearestRow {
     nearest: u8,
 }
 
-/// A read of somebody's movements, as that person is told of it.
+/// A read of somebody's movements or health, as that person is told of it.
 #[derive(Clone, Row, Deserialize)]
 pub struct ReadRow {
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
     /// Role of who read.
     pub role: String,
-    /// District of the office that has the case.
+    /// Method and path of the route.
+    pub route: String,
+    /// District of the office that has the case; 0 without a case.
     pub district: u32,
     /// What it was read for.
     pub purpose: String,
-    /// What kind of case it is.
+    /// What kind of case it is; empty without a case.
     pub case_kind: String,
-    /// Whether the person's own movements were asked for, and not only met others who were asked for.
+    /// Whether the person was asked for, and not only met others who were.
     pub own: bool,
+}
+
+impl ReadRow {
+    /// The purpose of reading what is kept of oneself: nobody asks for a release for it, so it is none of
+    /// [`schemas::events::Purpose`].
+    pub const OWN_RECORD: &str = "own_record";
 }
 
 impl Store {
@@ -146,7 +154,7 @@ impl Store {
         Ok((row.found > 0).then_some(row.nearest.saturating_add(1)))
     }
 
-    /// When a person's movements were read and why, newest first, up to `limit`, and whether there is more.
+    /// When a person's movements or health were read and why, newest first, up to `limit`, and whether there is more.
     ///
     /// # Errors
     /// When ClickHouse does not answer.

@@ -48,6 +48,21 @@ async fn each_read_is_in_the_log_with_who_whom_and_why() {
 }
 
 #[tokio::test]
+async fn the_log_is_fsynced_and_nothing_in_it_ends_by_itself() {
+    let city = City::new().await;
+    let [made] = &city
+        .lines("SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'audit_log'")
+        .await[..]
+    else {
+        panic!("one log")
+    };
+    for setting in ["fsync_after_insert = 1", "fsync_part_directory = 1"] {
+        assert!(made.contains(setting), "{made}");
+    }
+    assert!(!made.contains("TTL"), "{made}");
+}
+
+#[tokio::test]
 async fn reads_at_the_same_time_by_two_services_are_two_whole_chains() {
     let city = City::new().await;
     city.store(&[scan(1, 1, 60)]).await;

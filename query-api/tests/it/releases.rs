@@ -103,6 +103,9 @@ async fn every_route_takes_the_role_the_account_and_a_release_in_force_that_cove
         json!({"from_s": MIDNIGHT + 1}),
         json!({"to_s": MIDNIGHT + 3599}),
         json!({"hops": 0}),
+        json!({"purpose": "curiosity"}),
+        json!({"case_number": ""}),
+        json!({"evidence": ""}),
     ];
     let releases: Vec<(Uuid, Value)> = (0..).zip(changed).map(|(number, change)| (id(number), change)).collect();
     store(&city, &releases).await;
@@ -119,15 +122,23 @@ async fn every_route_takes_the_role_the_account_and_a_release_in_force_that_cove
             (Some(id(6)), "release-does-not-cover", own),
             (Some(id(7)), "release-does-not-cover", "from"),
             (Some(id(8)), "release-does-not-cover", "to"),
+            (Some(id(10)), "release-without-reason", "release"),
+            (Some(id(11)), "release-without-reason", "release"),
+            (Some(id(12)), "release-without-reason", "release"),
+            // The best of releases: only the role is wrong.
+            (Some(id(0)), "", ""),
         ] {
-            let answer = problem(read(&api, &LI, route, by, 0).await, 403).await;
-            assert_eq!(answer, refused(kind, field), "{route:?} {by:?}");
-        }
-        // With the best of releases.
-        for role in Role::ALL.iter().filter(|role| **role != Epidemiologist) {
-            let scope = benches::doors::scope_of(*role);
-            let answer = read(&api, &Who { role: *role, account: "li", scope }, route, Some(id(0)), 0).await;
-            assert_eq!(problem(answer, 403).await.0, "role-not-allowed", "{route:?} {role}");
+            for role in Role::ALL {
+                let scope = benches::doors::scope_of(*role);
+                let who = Who { role: *role, account: "li", scope };
+                if *role != Epidemiologist {
+                    let answer = problem(read(&api, &who, route, by, 0).await, 403).await;
+                    assert_eq!(answer.0, "role-not-allowed", "{route:?} {role} {by:?}");
+                } else if !kind.is_empty() {
+                    let answer = problem(read(&api, &who, route, by, 0).await, 403).await;
+                    assert_eq!(answer, refused(kind, field), "{route:?} {by:?}");
+                }
+            }
         }
         let another = who(Epidemiologist, "zhao");
         let answer = problem(read(&api, &another, route, Some(id(0)), 0).await, 403).await;

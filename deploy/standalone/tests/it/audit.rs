@@ -36,6 +36,14 @@ impl Log {
         Ok(())
     }
 
+    /// Fails unless the user of the query service is told that it lacks a right.
+    fn denies(&self, statement: &str) -> anyhow::Result<()> {
+        const ACCESS_DENIED: &str = "Code: 497.";
+        let (_, answer) = self.sql("query", statement)?;
+        ensure!(answer.contains(ACCESS_DENIED), "{statement}: {answer}");
+        Ok(())
+    }
+
     /// The highest number that an anchor has.
     fn anchored(&self) -> anyhow::Result<u64> {
         let kafka = KafkaConfig {
@@ -81,20 +89,8 @@ async fn whatever_is_done_to_the_log_in_clickhouse_is_found() -> anyhow::Result<
     let whole = log.verify()?;
     ensure!(whole.starts_with("chains=1 entries=4 anchors=") && whole.contains("faults=0"), "{whole}");
 
-    for (statement, allowed) in [
-        ("SELECT count() FROM venuecode.audit_log", true),
-        ("INSERT INTO venuecode.venues (venue_id) VALUES (1)", false),
-        ("INSERT INTO venuecode.releases (release_id) SELECT generateUUIDv4()", false),
-        ("ALTER TABLE venuecode.audit_log DELETE WHERE 1", false),
-        ("ALTER TABLE venuecode.audit_log UPDATE account = '' WHERE 1", false),
-        ("DELETE FROM venuecode.audit_log WHERE 1", false),
-        ("TRUNCATE TABLE venuecode.audit_log", false),
-        ("DROP TABLE venuecode.audit_log", false),
-        ("ALTER TABLE venuecode.audit_log DROP PARTITION ALL", false),
-    ] {
-        let (status, answer) = log.sql("query", statement)?;
-        ensure!((status == "200") == allowed, "{statement}: {status} {answer}");
-    }
+    only_appends(&log)?;
+    ensure!(log.verify()?.contains("entries=4"), "what was refused has changed nothing");
 
     log.admin("CREATE TABLE venuecode.kept ENGINE = MergeTree ORDER BY (chain, sequence) AS SELECT * FROM venuecode.audit_log")?;
     let replace =
@@ -125,5 +121,55 @@ async fn whatever_is_done_to_the_log_in_clickhouse_is_found() -> anyhow::Result<
     log.admin(&replace("toUUID('00000000-0000-0000-0000-000000000001') AS chain"))?;
     let said = log.verify().expect_err("a chain that was put in").to_string();
     ensure!(said.contains("00000001, entry 1: it was changed"), "{said}");
+    Ok(())
+}
+
+/// Holds the user of the query service to reading, and to appending to the log: whoever takes the service over can neither
+/// change what it reads nor what it wrote down.
+fn only_appends(log: &Log) -> anyhow::Result<()> {
+    let (status, tables) = log.sql("admin", "SELECT name FROM system.tables WHERE database = 'venuecode'")?;
+    ensure!(status == "200" && tables.lines().count() >= 10, "{tables}");
+    for table in tables.lines() {
+        let append = format!("INSERT INTO venuecode.{table} SELECT * FROM venuecode.{table} WHERE false");
+        match table {
+            "audit_log" => ensure!(log.sql("query", &append)?.0 == "200", "{append}"),
+            _ => log.denies(&append)?,
+        }
+        for change in [
+            "ALTER TABLE venuecode.T DELETE WHERE true",
+            "ALTER TABLE venuecode.T ADD COLUMN mine UInt8",
+            "ALTER TABLE venuecode.T DROP PARTITION ALL",
+            "ALTER TABLE venuecode.T MODIFY TTL now()",
+            "ALTER TABLE venuecode.T MODIFY SETTING fsync_after_insert = 0",
+            "DELETE FROM venuecode.T WHERE true",
+            "TRUNCATE TABLE venuecode.T",
+            "DROP TABLE venuecode.T",
+            "DETACH TABLE venuecode.T",
+            "RENAME TABLE venuecode.T TO venuecode.mine",
+            "OPTIMIZE TABLE venuecode.T FINAL",
+            "CREATE OR REPLACE TABLE venuecode.T (mine UInt8) ENGINE = Memory",
+        ] {
+            log.denies(&change.replace("venuecode.T", &format!("venuecode.{table}")))?;
+        }
+    }
+    for statement in [
+        "ALTER TABLE venuecode.audit_log UPDATE account = '' WHERE true",
+        "EXCHANGE TABLES venuecode.audit_log AND venuecode.releases",
+        "CREATE TABLE venuecode.mine (x UInt8) ENGINE = Memory",
+        "CREATE MATERIALIZED VIEW venuecode.mine TO venuecode.releases AS SELECT * FROM venuecode.audit_log",
+        "CREATE DATABASE mine",
+        "DROP DATABASE venuecode",
+        "CREATE USER mine",
+        "ALTER USER query IDENTIFIED BY 'mine'",
+        "GRANT INSERT ON venuecode.* TO query",
+        "BACKUP TABLE venuecode.audit_log TO File('mine')",
+        "SYSTEM STOP MERGES venuecode.audit_log",
+        "INSERT INTO FUNCTION file('mine.csv', 'CSV', 'x String') SELECT 'x'",
+        "INSERT INTO FUNCTION url('http://127.0.0.1:1/', 'CSV', 'x String') SELECT 'x'",
+        "SELECT * FROM file('../conf/users.xml', 'LineAsString')",
+        "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+    ] {
+        log.denies(statement)?;
+    }
     Ok(())
 }
