@@ -8,7 +8,10 @@ use schemas::CityProfile;
 use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
-use crate::{Config, QueryConfig, exposure::Beliefs, metrics, page::Page, poster::PrintShop, store::Store, tables};
+use crate::{
+    Config, QueryConfig, audit::AuditLog, exposure::Beliefs, metrics, page::Page, poster::PrintShop, store::Store,
+    tables,
+};
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]
@@ -16,6 +19,7 @@ pub struct AppState(Arc<Inner>);
 
 struct Inner {
     store: Store,
+    audit: AuditLog,
     city: CityProfile,
     beliefs: Beliefs,
     signer: CodeSigner,
@@ -40,6 +44,7 @@ impl AppState {
         let verifier = Verifier::try_new(&config.access)?;
         Ok(Self(Arc::new(Inner {
             store: Store::new(&config.clickhouse, &config.query),
+            audit: AuditLog::new(&config.clickhouse),
             beliefs: Beliefs::of(&city),
             city,
             signer: config.codes.load()?,
@@ -55,6 +60,10 @@ impl AppState {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn audit(&self) -> &AuditLog {
+        &self.0.audit
     }
 
     pub(crate) fn city(&self) -> &CityProfile {
