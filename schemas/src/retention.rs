@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn built_in_cities_keep_what_was_planned_for() {
         for name in CityProfile::built_in_names() {
-            let city = CityProfile::built_in(name).expect("built in");
+            let city = CityProfile::try_built_in(name).expect("built in");
             assert!((14..=30).contains(&Retention::of(&city).days()), "{name}");
         }
     }

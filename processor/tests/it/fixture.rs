@@ -13,9 +13,11 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use schemas::{
-    Colour, Direction, Exemption, HealthEvent, Method, PersonKey, Reasons, ScanEvent, Topics, VenueEvent, Verdict,
+    Colour, Direction, Exemption, HealthEvent, Method, PersonKey, Reasons, Retention, ScanEvent, Topics, VenueEvent,
+    Verdict,
     events::{DeadLetter, VenueStatus},
 };
+use service::retention::Forget;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -62,7 +64,10 @@ impl Fixture {
         config.kafka.partitions = partitions;
         config.clickhouse.database = name;
         config.batch.batch_ms = 100;
-        config.kafka.ensure_topics().await.expect("topics");
+        // Most tests are of 2022.
+        config.retention.retention = Forget::Off;
+        let city = schemas::CityProfile::try_built_in(&config.city).expect("a city");
+        config.kafka.ensure_topics(Retention::of(&city)).await.expect("topics");
         service::migrate::migrate(&config.clickhouse).await.expect("tables");
         let producer = config.kafka.producer().create().expect("producer");
         let fixture = Self { topics: config.kafka.topics(), config, producer };
@@ -127,6 +132,11 @@ impl Fixture {
             let distinct = self.query_u64(&format!("SELECT uniqExact(stream, kafka_offset) FROM {table}")).await;
             assert_eq!(distinct, expected, "{table}");
         }
+        self.assert_counts_by_hour(expected).await;
+    }
+
+    /// Holds the kept counts of so many rows against the rows.
+    pub async fn assert_counts_by_hour(&self, expected: u64) {
         let by_hour = "SELECT toString(tuple(toStartOfHour(scanned_at), district, category, colour, count())) AS line \
              FROM scans_by_venue GROUP BY toStartOfHour(scanned_at), district, category, colour ORDER BY line";
         let lines = async |setting: &str, value: &str| -> Vec<String> {
@@ -254,7 +264,7 @@ fn venue_event(venue: u32) -> VenueEvent {
     }
 }
 
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     i64::try_from(now.as_millis()).expect("before the year 292 million")
 }
