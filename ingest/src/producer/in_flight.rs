@@ -225,8 +225,11 @@ mod tests {
         Sent,
     }
 
-    /// Requests of so many messages each, of which some are left; their steps in any order.
-    fn steps() -> impl Strategy<Value = (Vec<(u32, bool)>, Vec<(usize, Step)>)> {
+    /// How many messages each request has and whether it is left, and what happens to which.
+    type Course = (Vec<(u32, bool)>, Vec<(usize, Step)>);
+
+    /// The steps of all requests in any order.
+    fn courses() -> impl Strategy<Value = Course> {
         prop::collection::vec((0u32..5, any::<bool>()), 1..8).prop_flat_map(|requests| {
             let of = |(at, (messages, _)): (usize, &(u32, bool))| {
                 (0..*messages).map(Step::Settle).chain([Step::Sent]).map(move |step| (at, step)).collect::<Vec<_>>()
@@ -241,7 +244,7 @@ mod tests {
         /// outcome, is woken when it has it, and nothing stays behind.
         #[test]
         fn each_request_gets_its_own_outcome_and_nothing_stays_behind(
-            (requests, steps) in steps(),
+            (requests, steps) in courses(),
             failing in prop::collection::hash_set((0usize..8, 0u32..5), 0..10),
         ) {
             let (ages, mut all) = (Ages::new(), InFlight::default());
