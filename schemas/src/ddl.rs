@@ -39,10 +39,21 @@ pub const MIGRATIONS: &[Migration] = migrations![
     14 "0014_trips",
     15 "0015_vehicles_of_alerts",
     16 "0016_health_proposals",
+    17 "0017_city_by_minute",
+    18 "0018_places_by_hour",
+    19 "0019_places_by_minute",
+    20 "0020_venues_by_day",
+    21 "0021_people_of_city_by_day",
+    22 "0022_people_of_districts_by_day",
+    23 "0023_people_of_categories_by_day",
+    24 "0024_without_footfall_by_hour",
+    25 "0025_counts_of_older_scans",
+    26 "0026_venues_of_organisations",
+    27 "0027_venues_of_organisations_before",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 16;
+pub const VERSION: u32 = 27;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];
