@@ -1,8 +1,9 @@
 //! Everything that reads: tracing, visits, visitors, footfall, statistics and posters over HTTP, out of ClickHouse.
 //!
 //! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (match visits
-//! with the scans of others, purely); [`poster`] prints what hangs at a door. Nothing here writes, to Kafka or to ClickHouse; nothing is cached, so that an
-//! answer is as fresh as the store.
+//! with the scans of others, purely); [`poster`] prints what hangs at a door. Nothing here writes, to Kafka or to ClickHouse;
+//! nothing is cached, except that the same question about footfall within a tenth of a second has the same answer.
+//! [`live`] counts for all who listen.
 
 mod answer;
 pub mod buckets;
@@ -11,11 +12,13 @@ pub mod error;
 pub mod exposure;
 mod input;
 mod limits;
+pub mod live;
 pub mod metrics;
 pub mod poster;
 pub mod routes;
 mod state;
 pub mod store;
+pub mod suppression;
 mod tables;
 
 use std::sync::Arc;
@@ -57,10 +60,12 @@ async fn serve_state(
 ) -> anyhow::Result<()> {
     let watch = tables::until_there(config.clickhouse.clone(), state.readiness().clone());
     let watch = tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
+    let live = tokio::spawn(Arc::clone(state.live()).run(shutdown.clone()));
     let keys = tokio::spawn(Arc::clone(state.verifier()).watch(shutdown.clone()));
     let router: Router = router(state);
     let served = service::http::serve(router, listener, shutdown).await;
     watch.abort();
     keys.abort();
+    live.abort();
     served
 }

@@ -8,7 +8,7 @@ use schemas::CityProfile;
 use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
-use crate::{Config, QueryConfig, exposure::Beliefs, metrics, poster::PrintShop, store::Store, tables};
+use crate::{Config, QueryConfig, exposure::Beliefs, live::Live, metrics, poster::PrintShop, store::Store, tables};
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]
@@ -16,6 +16,7 @@ pub struct AppState(Arc<Inner>);
 
 struct Inner {
     store: Store,
+    live: Arc<Live>,
     city: CityProfile,
     beliefs: Beliefs,
     signer: CodeSigner,
@@ -37,8 +38,11 @@ impl AppState {
         let metrics = service::telemetry::init_metrics()?;
         metrics::describe();
         let verifier = Verifier::try_new(&config.access)?;
+        let store = Store::new(&config.clickhouse, &config.query);
+        let offset_s = i64::from(city.utc_offset_minutes) * 60;
         Ok(Self(Arc::new(Inner {
-            store: Store::new(&config.clickhouse, &config.query),
+            live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
+            store,
             beliefs: Beliefs::of(&city),
             city,
             signer: config.codes.load()?,
@@ -55,8 +59,17 @@ impl AppState {
         &self.0.store
     }
 
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.0.live
+    }
+
     pub(crate) fn city(&self) -> &CityProfile {
         &self.0.city
+    }
+
+    /// How far the city's clock is ahead of UTC, in seconds.
+    pub(crate) fn offset_s(&self) -> i64 {
+        i64::from(self.0.city.utc_offset_minutes) * 60
     }
 
     /// What the city believes of scans.

@@ -214,7 +214,7 @@ async fn wrong_footfall(query: &Url, tokens: &Tokens, kept: &HashSet<Sighting>) 
                 parameters.push(("id", id));
             }
             let request = http.get(query.join("v1/footfall")?).query(&parameters);
-            let request = request.header("authorization", tokens.of(Role::Dashboard)?);
+            let request = request.header("authorization", tokens.of(Role::Regulator)?);
             let footfall: Footfall = request.send().await?.error_for_status()?.json().await?;
             wrong += differences(&footfall, hours);
         }

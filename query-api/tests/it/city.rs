@@ -17,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 /// 2022-05-22 16:00:00 UTC, midnight in Shanghai.
 pub const MIDNIGHT: i64 = 1_653_235_200;
 
+/// An organisation of tests.
+pub const ORGANISATION: &str = "91310000MA1FL0000N";
+
 /// Keys that sign codes in tests.
 pub const CODE_KEYS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/code.keys");
 
@@ -121,12 +124,18 @@ impl City {
         insert.end().await.expect("the rows are stored");
     }
 
-    /// Puts a venue in the directory.
+    /// Puts a venue of nobody in the directory.
     pub async fn name(&self, venue: u32, name: &str, version: u64) {
+        self.own(venue, name, "", version).await;
+    }
+
+    /// Puts a venue of an organisation in the directory.
+    pub async fn own(&self, venue: u32, name: &str, organisation: &str, version: u64) {
         let sql = "INSERT INTO venues (venue_id, name, category, district, address, door, organisation, active, \
-                   version) VALUES ({venue:UInt32}, {name:String}, 'retail', 310101, '', '', '', true, {version:UInt64})";
+                   version) VALUES ({venue:UInt32}, {name:String}, 'retail', 310101, '', '', {organisation:String}, true, \
+                   {version:UInt64})";
         let query = self.client().query(sql).param("venue", venue).param("name", name).param("version", version);
-        query.execute().await.expect("the venue is stored");
+        query.param("organisation", organisation).execute().await.expect("the venue is stored");
     }
 }
 
@@ -183,7 +192,9 @@ impl Api {
     /// A request with a token of a role that may use the path.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let role = match path {
-            path if path.starts_with("/v1/stats") => Role::Regulator,
+            path if ["/v1/stats", "/v1/codes", "/v1/city"].iter().any(|start| path.starts_with(start)) => {
+                Role::Regulator
+            }
             path if path.starts_with("/v1/applications") || path.contains("/poster") => Role::Reviewer,
             path if path.starts_with("/v1/alerts") || path.starts_with("/v1/trips") => Role::Supervisor,
             _ => Role::Epidemiologist,
