@@ -1,5 +1,5 @@
 -- Purpose: sketches of the distinct people of each day of the city. A sketch of 2^15 cells is off by 0.6 % (one standard
--- deviation), and exact up to some thousand people. Days are those of China's one time zone.
+-- deviation). Days are those of China's one time zone.
 -- A projection lives in the same part as its rows. Sorting key: (day).
 ALTER TABLE scans_by_venue
     ADD PROJECTION IF NOT EXISTS people_of_city_by_day
