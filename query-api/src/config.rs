@@ -2,7 +2,7 @@
 
 use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
-use crate::poster::PosterConfig;
+use crate::{page::PageConfig, poster::PosterConfig};
 
 /// Everything that the query service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -25,6 +25,9 @@ pub struct Config {
     /// How posters are printed.
     #[command(flatten)]
     pub posters: PosterConfig,
+    /// What the page behind a code knows.
+    #[command(flatten)]
+    pub page: PageConfig,
 }
 
 /// What a query may cost, and whose clock days are counted by.

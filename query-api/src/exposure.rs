@@ -9,7 +9,7 @@ pub mod windows;
 
 pub use either_or::{Passage, without_repeats};
 pub use matching::{Caps, Contact, ContactScan, Contacts, Encounter, TooManyPairs, contacts};
-pub use plausibility::{Appearance, Beliefs, Flag, Place};
+pub use plausibility::{Appearance, Beliefs, Flag};
 pub use windows::{Window, merged};
 
 use schemas::VenueId;

@@ -1,9 +1,9 @@
 //! Everything that reads: tracing, visits, visitors, footfall, statistics and posters over HTTP, out of ClickHouse.
 //!
 //! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (match visits
-//! with the scans of others, purely); [`poster`] prints what hangs at a door. Nothing here writes, to Kafka or to ClickHouse;
-//! nothing is cached, except that the same question about footfall within a tenth of a second has the same answer.
-//! [`live`] counts for all who listen.
+//! with the scans of others, purely); [`poster`] prints what hangs at a door, and [`page`] is what its code opens.
+//! [`live`] counts for all who listen. Nothing here writes, to Kafka or to ClickHouse; nothing is cached, except that
+//! the same question about footfall within a tenth of a second has the same answer.
 
 mod answer;
 pub mod buckets;
@@ -14,6 +14,7 @@ mod input;
 mod limits;
 pub mod live;
 pub mod metrics;
+pub mod page;
 pub mod poster;
 pub mod routes;
 mod state;

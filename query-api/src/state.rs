@@ -8,7 +8,9 @@ use schemas::CityProfile;
 use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
-use crate::{Config, QueryConfig, exposure::Beliefs, live::Live, metrics, poster::PrintShop, store::Store, tables};
+use crate::{
+    Config, QueryConfig, exposure::Beliefs, live::Live, metrics, page::Page, poster::PrintShop, store::Store, tables,
+};
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]
@@ -21,6 +23,7 @@ struct Inner {
     beliefs: Beliefs,
     signer: CodeSigner,
     posters: PrintShop,
+    page: Page,
     limits: QueryConfig,
     readiness: Readiness,
     verifier: Arc<Verifier>,
@@ -47,6 +50,7 @@ impl AppState {
             city,
             signer: config.codes.load()?,
             posters: PrintShop::new(&config.posters),
+            page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
@@ -88,6 +92,10 @@ impl AppState {
 
     pub(crate) fn posters(&self) -> &PrintShop {
         &self.0.posters
+    }
+
+    pub(crate) fn page(&self) -> &Page {
+        &self.0.page
     }
 
     pub(crate) fn limits(&self) -> &QueryConfig {

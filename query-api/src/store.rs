@@ -10,6 +10,7 @@ mod contacts;
 mod crowds;
 mod failure;
 mod footfall;
+mod health_changes;
 mod health_proposals;
 mod live;
 mod operations;
@@ -36,7 +37,8 @@ pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use crowds::{OccupancyRow, TopQuestion, TopRow};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, People};
-pub use health_proposals::HealthProposalRow;
+pub use health_changes::HealthChangeRow;
+pub use health_proposals::{HealthProposalRow, ProposalFilter};
 pub use live::Watched;
 pub use operations::{CodesOfDayRow, CodesRow, MissingCodeRow, ScanDetailRow, UnusedCodeRow};
 pub use people::{VisitRow, VisitorRow, Visits};
@@ -97,6 +99,8 @@ enum Kind {
     Trips,
     Checkpoints,
     HealthProposal,
+    HealthProposals,
+    HealthChanges,
 }
 
 impl Kind {
@@ -130,6 +134,8 @@ impl Kind {
             Self::Trips => "trips",
             Self::Checkpoints => "checkpoints",
             Self::HealthProposal => "health_proposal",
+            Self::HealthProposals => "health_proposals",
+            Self::HealthChanges => "health_changes",
         }
     }
 }

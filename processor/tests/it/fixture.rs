@@ -52,7 +52,7 @@ const MEASURES: &str = "count(), countIf(colour = 'green'), countIf(colour = 'ye
 const PEOPLE: &str = "uniqCombined64(15)(person_id)";
 
 /// Projections, by what they count and what.
-static KEPT: LazyLock<[(&str, String, &str); 7]> = LazyLock::new(|| {
+static KEPT: LazyLock<[(&str, String, &str); 6]> = LazyLock::new(|| {
     [
         ("city_by_minute", "toStartOfMinute(scanned_at)".to_owned(), MEASURES),
         ("places_by_hour", "district, category, toStartOfHour(scanned_at)".to_owned(), MEASURES),
@@ -60,7 +60,6 @@ static KEPT: LazyLock<[(&str, String, &str); 7]> = LazyLock::new(|| {
         ("venues_by_day", format!("{DAY}, district, category, venue_id"), "count()"),
         ("people_of_city_by_day", DAY.to_owned(), PEOPLE),
         ("people_of_districts_by_day", format!("district, {DAY}"), PEOPLE),
-        ("people_of_categories_by_day", format!("category, {DAY}"), PEOPLE),
     ]
 });
 
@@ -239,6 +238,7 @@ pub fn scan_event(who: u64, venue: u32, at: i64) -> ScanEvent {
         reasons: Reasons::NONE,
         colour: Colour::Green,
         exemption: Exemption::None,
+        far_from_venue: false,
         freight: None,
     }
 }

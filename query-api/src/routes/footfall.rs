@@ -61,8 +61,9 @@ pub fn suppression_for(role: Role, state: &AppState) -> Suppression {
 
 /// Scans, distinct people, colours, methods, refusals and exits in each step of time that has any scan
 ///
-/// Whole minutes of a city, district or category without people, and days with estimated people, are answered from kept
-/// counts: in a time that does not grow with what is stored. Venues and organisations are counted from their own scans.
+/// Whole minutes of a city, district or category without people are answered from kept counts, and so are days of a city
+/// or district with estimated people: in a time that does not grow with their scans. Venues and organisations are counted
+/// from their own scans.
 #[utoipa::path(get, path = "/v1/footfall", tag = "footfall",
     params(
         ("scope" = String, Query, pattern = "^(venue|organisation|district|category|city)$",
@@ -74,7 +75,7 @@ pub fn suppression_for(role: Role, state: &AppState) -> Suppression {
         ("step" = Step, Query, description = "Length of a bucket; at most 50000 of them"),
         ("people" = Option<String>, Query, pattern = "^(true|false|estimate)$",
             description = "`true` counts distinct people one by one, which takes every scan to be read; `estimate` tells \
-                           them from sketches where step and times are whole days of the city, and counts them otherwise; \
+                           them from sketches for whole days of the city or a district, and counts them otherwise; \
                            `false` leaves them out. When not given they are counted for a venue or an organisation only"),
         ("earlier_days" = Option<u32>, Query, minimum = 1, maximum = 366,
             description = "Counts the same time so many days earlier as well, to compare with"),

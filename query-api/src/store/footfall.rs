@@ -33,7 +33,7 @@ pub(super) fn china_day(at: u32) -> i64 {
 pub enum People {
     /// Each one, which takes every scan to be read.
     Exact,
-    /// From the sketches of days, off by 0.6 % (one standard deviation).
+    /// From the sketches of days, off by 0.6 % (one standard deviation), where there are any; else each one.
     Estimate,
     /// Not at all.
     No,
@@ -73,12 +73,20 @@ impl Kept {
 }
 
 impl FootfallQuestion {
-    /// Whether people are told from sketches: these are by day, of wide scopes, and by the clock of China.
+    /// Whether people are told from sketches.
     pub fn is_of_sketches(&self) -> bool {
-        self.people == People::Estimate
-            && !self.scope.is_of_venues()
-            && self.step == Step::Day
-            && is_of_china_days(self.time, self.offset_s)
+        self.sketches().is_some()
+    }
+
+    /// The sketches that tell the people: these are by day and by the clock of China, of the city and of districts.
+    fn sketches(&self) -> Option<&'static str> {
+        let of_scope = match self.scope {
+            Scope::City => "people_of_city_by_day",
+            Scope::District(_) => "people_of_districts_by_day",
+            Scope::Category(_) | Scope::Organisation(_) | Scope::Venue(_) => return None,
+        };
+        let is_kept = self.step == Step::Day && is_of_china_days(self.time, self.offset_s);
+        (self.people == People::Estimate && is_kept).then_some(of_scope)
     }
 
     /// Whether nothing is asked for that is shorter than so many seconds.
@@ -156,8 +164,8 @@ impl Store {
         };
         let count = || Self::over(question, self.query_within(&sql, &question.scope));
         let mut rows = self.rows_kept(Kind::FootfallKept, Kind::Footfall, kept.projection(), count).await?;
-        if question.is_of_sketches() {
-            self.add_people(question, &mut rows).await?;
+        if let Some(sketches) = question.sketches() {
+            self.add_people(question, sketches, &mut rows).await?;
         }
         Ok(rows)
     }
@@ -178,12 +186,12 @@ impl Store {
             .param("offset", question.offset_s)
     }
 
-    async fn add_people(&self, question: &FootfallQuestion, buckets: &mut [BucketRow]) -> Result<(), QueryError> {
-        let projection = match question.scope {
-            Scope::District(_) => "people_of_districts_by_day",
-            Scope::Category(_) => "people_of_categories_by_day",
-            Scope::Venue(_) | Scope::Organisation(_) | Scope::City => "people_of_city_by_day",
-        };
+    async fn add_people(
+        &self,
+        question: &FootfallQuestion,
+        projection: &'static str,
+        buckets: &mut [BucketRow],
+    ) -> Result<(), QueryError> {
         let (first, last) = (china_day(question.time.from), china_day(question.time.to - 1));
         let count = || self.query_within(PEOPLE_BY_DAY, &question.scope).param("first", first).param("last", last);
         let people: Vec<PeopleRow> = self.rows_kept(Kind::PeopleByDay, Kind::Footfall, projection, count).await?;

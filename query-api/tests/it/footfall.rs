@@ -162,7 +162,6 @@ async fn a_poll_reads_few_rows_however_many_are_stored() {
             ("scope=category&id=retail&step=day", "of_green", "places_by_hour"),
             ("scope=city&step=day&people=estimate", "uniqCombined64", "people_of_city_by_day"),
             ("scope=district&id=310101&step=day&people=estimate", "uniqCombined64", "people_of_districts_by_day"),
-            ("scope=category&id=retail&step=day&people=estimate", "uniqCombined64", "people_of_categories_by_day"),
         ] {
             let since = now(&city).await;
             let answer = api.ok(&format!("/v1/footfall?{question}&{}", range(0, 86_400))).await;
@@ -237,7 +236,6 @@ async fn scans_stored_before_counts_were_kept_are_counted() {
         "venues_by_day",
         "people_of_city_by_day",
         "people_of_districts_by_day",
-        "people_of_categories_by_day",
     ] {
         city.run(&format!("ALTER TABLE scans_by_venue DROP PROJECTION {projection} SETTINGS mutations_sync = 2")).await;
     }

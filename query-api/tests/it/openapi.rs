@@ -12,6 +12,7 @@ async fn the_document_has_every_route_and_every_route_is_there() {
     assert_eq!(
         listed,
         [
+            "/V/{page}",
             "/healthz",
             "/metrics",
             "/openapi.json",
@@ -27,8 +28,10 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/v1/footfall",
             "/v1/footfall/live",
             "/v1/footfall/top",
+            "/v1/health-proposals",
             "/v1/health-proposals/{id}",
             "/v1/occupancy",
+            "/v1/persons/{person}/health-changes",
             "/v1/persons/{person}/visits",
             "/v1/scans",
             "/v1/stats",

@@ -14,6 +14,18 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
         "plausibility = { max_km_per_hour = 0 }\nretention_days = 30",
         "plausibility.max_km_per_hour: is 0: expected 10 to 5000",
     ),
+    (
+        "shanghai",
+        "retention_days = 30",
+        "plausibility = { far_m = 99 }\nretention_days = 30",
+        "plausibility.far_m: is 99: expected 100 to 100000",
+    ),
+    (
+        "shanghai",
+        "registered_in = [31]",
+        "registered_in = [3101]",
+        "application.registered_in.0: is 3101: expected 11 to 82",
+    ),
     // Classes.
     (
         "shanghai",
