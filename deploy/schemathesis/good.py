@@ -119,7 +119,7 @@ def fill(send, until):
     sent("GET /v1/codes/unused", "regulator", query={"days": 3})
     sent("GET /v1/codes/missing", "regulator", query={"district": DISTRICT})
     sent("GET /v1/city/days", "dashboard", query=time)
-    sent("GET /v1/stats", "dashboard")
+    sent("GET /v1/stats", "regulator")
     return good
 
 
