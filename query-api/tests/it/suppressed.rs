@@ -67,6 +67,11 @@ async fn times_that_differ_by_seconds_are_the_same_for_a_screen() {
     for (from, to) in [(1, 3_600), (0, 3_599), (1_800, 1_801)] {
         assert_eq!(shown(&api, &asked(from, to)).await["buckets"], whole, "{from} {to}");
     }
+    // An earlier time is shown as if it had been asked for itself.
+    for (from, to) in [(86_400, 90_000), (86_401, 88_200)] {
+        let beside = shown(&api, &format!("{}&earlier_days=1", asked(from, to))).await;
+        assert_eq!((&beside["buckets"], &beside["earlier"]), (&serde_json::json!([]), &whole), "{from} {to}");
+    }
     let cut = api.ok(&asked(1, 3_600)).await;
     assert_eq!(cut["buckets"][0]["scans"], 33, "others see what they asked for");
 }
