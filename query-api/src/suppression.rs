@@ -6,9 +6,10 @@
 //! two counts that overlap (an hour and its minutes, a city and its districts, now and a second ago) do not give the rest
 //! by subtraction. Of a total and its parts further parts are hidden until the rest may be any small group or nobody.
 //!
-//! What it does not do: a count of scans says nothing of how many people made them, and whoever compares many rounded
-//! counts can at times narrow a hidden one down, though not from one answer. Who knows that a person was in a group of
-//! ten learns that the group was there.
+//! What it does not do: a count of scans says nothing of how many people made them. Whoever holds a total from one answer
+//! against its parts from another (an hour and its minutes) learns of a part that is hidden at most that it is as large as
+//! the parts beside it that are shown are many: with one of them, that somebody was there. Who knows that a person was in
+//! a group of ten learns that the group was there.
 
 /// Hides what is smaller than a group of so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,24 @@ mod tests {
             } else {
                 prop_assert!(parts.iter().all(|part| *part >= k));
             }
+        }
+
+        #[test]
+        fn a_total_of_another_answer_tells_little_of_a_hidden_part(
+            parts in prop::collection::vec(prop_oneof![0u64..12, 0u64..60, 0u64..100_000], 1..8),
+            hidden in 0u64..2, smallest in 2u32..30,
+        ) {
+            let suppression = Suppression::below(smallest);
+            let k = u64::from(smallest);
+            // The largest or the smallest of what is hidden, beside parts that are all shown if they can be.
+            let hidden = hidden * (k - 1);
+            let shown: Vec<u64> = parts.iter().filter_map(|part| suppression.of(*part)).collect();
+            let total: u64 = hidden + parts.iter().filter(|part| **part >= k).sum::<u64>();
+            let total = suppression.of(total).unwrap_or(0);
+            let least = total.saturating_sub(shown.iter().map(|part| part + k - 1).sum());
+            let most = total + k - 1 - shown.iter().sum::<u64>();
+            prop_assert!((least..=most).contains(&hidden), "the truth is among what it may be");
+            prop_assert!(least <= shown.len() as u64 && most >= k - 1, "{least} to {most} beside {shown:?}");
         }
     }
 }

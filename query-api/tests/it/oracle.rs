@@ -261,7 +261,7 @@ async fn check_kept_counts(api: &Api, oracle: &Oracle, step: Step) {
         ] {
             let answer = api.ok(&format!("/v1/footfall?{scope}&{time}")).await;
             assert_eq!(answer["buckets"], expected, "{scope} {time}");
-            let is_estimate = people == "estimate" && !scope.contains("venue") && !scope.contains("organisation");
+            let is_estimate = people == "estimate" && (scope.contains("city") || scope.contains("district"));
             assert_eq!(answer["persons_estimated"].as_bool().unwrap_or(false), is_estimate, "{scope} {time}");
         }
     }

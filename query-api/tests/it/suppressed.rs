@@ -77,6 +77,25 @@ async fn times_that_differ_by_seconds_are_the_same_for_a_screen() {
 }
 
 #[tokio::test]
+async fn an_hour_less_its_minutes_is_no_count_of_a_small_group() {
+    let city = City::new().await;
+    let mut rows: Vec<ScanRow> = (0..28).map(|n| scan(n, 7, if n < 19 { 0 } else { 60 })).collect();
+    rows.iter_mut().zip(0..).for_each(|(row, offset)| row.kafka_offset = offset);
+    city.store(&rows).await;
+    let api = city.api().await;
+    for scope in ["venue&id=7", "district&id=310101", "city"] {
+        let scans = async |step: &str| -> Vec<u64> {
+            let path = format!("/v1/footfall?scope={scope}&step={step}&{}", range(0, 3_600));
+            let answer = shown(&api, &path).await;
+            let buckets = answer["buckets"].as_array().expect("a list").iter();
+            buckets.map(|bucket| bucket["scans"].as_u64().expect("a count")).collect()
+        };
+        // 20 to 29 less 10 to 19: anything from one to nine were in the other minute.
+        assert_eq!((scans("hour").await, scans("minute").await), (vec![20], vec![10]), "{scope}");
+    }
+}
+
+#[tokio::test]
 async fn tops_crowds_and_headlines_have_no_small_groups_either() {
     let city = City::new().await;
     let mut rows = four_hours();
