@@ -18,6 +18,7 @@ pub mod oracle;
 pub mod polls;
 pub mod printed;
 pub mod query;
+pub mod releases;
 pub mod simulate;
 pub mod stack;
 pub mod tables;

@@ -130,7 +130,7 @@ async fn measure(
 ) -> anyhow::Result<()> {
     let config = GatewayConfig { gateway: gateway.clone(), connections: 4, patience: 60, tokens: tokens.clone() };
     let gateway = Gateway::try_new(&config)?;
-    let query = QueryApi::try_new(&QueryConfig { query: query.clone() }, gateway.tokens())?;
+    let query = QueryApi::try_new(&QueryConfig { query: query.clone() }, &config.gateway, gateway.tokens())?;
     gateway.wait_ready().await?;
     query.wait_ready(Duration::from_secs(60)).await?;
 

@@ -10,8 +10,10 @@ use schemas::{Colour, Method, PersonKey, UnixSeconds, VenueId, Verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use service::Problem;
+use uuid::Uuid;
 
 use crate::gateway::{describe, http_time};
+use crate::releases::{Releases, Wanted};
 use crate::tokens::Tokens;
 
 /// Most contacts that are asked for in one trace.
@@ -119,6 +121,7 @@ struct TraceRequest {
     to: DateTime<Utc>,
     window_minutes: u32,
     limit: u32,
+    release: Uuid,
 }
 
 /// A client of the query API. Cheap to clone.
@@ -127,15 +130,26 @@ pub struct QueryApi {
     http: reqwest::Client,
     base: Url,
     tokens: Tokens,
+    releases: Releases,
 }
 
 impl QueryApi {
-    /// A client; nothing is sent yet.
+    /// A client, which asks for releases at a gateway; nothing is sent yet.
     ///
     /// # Errors
-    /// When the address cannot be the start of one.
-    pub fn try_new(config: &QueryConfig, tokens: Tokens) -> anyhow::Result<Self> {
-        Ok(Self { http: crate::gateway::http_client()?, base: crate::gateway::base_url(&config.query)?, tokens })
+    /// When an address cannot be the start of one.
+    pub fn try_new(config: &QueryConfig, gateway: &Url, tokens: Tokens) -> anyhow::Result<Self> {
+        let releases = Releases::try_new(gateway, &config.query, tokens.clone())?;
+        let base = crate::gateway::base_url(&config.query)?;
+        Ok(Self { http: crate::gateway::http_client()?, base, tokens, releases })
+    }
+
+    /// A release for the movements of these persons, up to 500, from a time, included, to another, not included.
+    ///
+    /// # Errors
+    /// When a service refuses or cannot be reached, or the release does not come.
+    pub async fn release(&self, persons: &[PersonKey], time: (UnixSeconds, UnixSeconds)) -> anyhow::Result<Uuid> {
+        self.releases.obtain(Wanted { persons, venues: &[], time }).await.context("cannot get a release")
     }
 
     /// Waits until the API says that it is ready.
@@ -168,9 +182,15 @@ impl QueryApi {
     ///
     /// # Errors
     /// When the API cannot be reached or refuses.
-    pub async fn visits(&self, person: PersonKey, from: UnixSeconds, to: UnixSeconds) -> anyhow::Result<Visits> {
+    pub async fn visits(
+        &self,
+        release: Uuid,
+        person: PersonKey,
+        (from, to): (UnixSeconds, UnixSeconds),
+    ) -> anyhow::Result<Visits> {
         let request = self.http.get(self.url(&format!("v1/persons/{person}/visits")));
-        self.send(Role::Epidemiologist, request.query(&[("from", http_time(from)), ("to", http_time(to))])).await
+        let request = request.query(&[("from", http_time(from)), ("to", http_time(to))]);
+        self.send(Role::Epidemiologist, request.query(&[("release", release)])).await
     }
 
     /// Who was near a person.
@@ -179,13 +199,13 @@ impl QueryApi {
     /// When the API cannot be reached or refuses.
     pub async fn trace(
         &self,
+        release: Uuid,
         person: PersonKey,
-        from: UnixSeconds,
-        to: UnixSeconds,
+        (from, to): (UnixSeconds, UnixSeconds),
         window_minutes: u32,
     ) -> anyhow::Result<Trace> {
         let (from, to) = (http_time(from), http_time(to));
-        let body = TraceRequest { person, from, to, window_minutes, limit: TRACE_LIMIT };
+        let body = TraceRequest { person, from, to, window_minutes, limit: TRACE_LIMIT, release };
         self.send(Role::Epidemiologist, self.http.post(self.url("v1/traces")).json(&body)).await
     }
 

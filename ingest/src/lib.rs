@@ -31,6 +31,7 @@ mod reach;
 mod recognition;
 mod refusals;
 mod registration;
+mod release;
 mod route;
 mod routes;
 mod scan;

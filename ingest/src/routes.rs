@@ -7,6 +7,7 @@ pub mod commands;
 mod forms;
 mod health_codes;
 mod people;
+mod releases;
 mod scans;
 mod scans_batch;
 mod tests;
@@ -24,7 +25,7 @@ use axum::{
 pub use scans_batch::ScanReceipt;
 use schemas::access::{
     Limit::{District, Organisation, Person, Venues},
-    Role::{self, Admin, Citizen, Device, Feed, Operator, Reviewer, Supervisor},
+    Role::{self, Admin, Citizen, Device, Epidemiologist, Feed, Operator, Reviewer, Supervisor},
     Rule, Table,
 };
 use service::access::GuardedRouter;
@@ -73,6 +74,10 @@ pub const TABLE: Table = Table(&[
     // Whose district it is the alert's identity says.
     Rule::of("POST", "/v1/alerts/{id}/acknowledgement", &[Role::District, Supervisor]).honouring(&[District]),
     Rule::of("POST", "/v1/alerts/{id}/disposition", &[Role::District, Supervisor]).honouring(&[District]),
+    // Who asks never decides: which account asked the log of releases knows, whose district it is the identity says.
+    Rule::of("POST", "/v1/releases", &[Epidemiologist]).honouring(&[District]),
+    Rule::of("POST", "/v1/releases/{id}/decision", &[Supervisor]).honouring(&[District]),
+    Rule::of("POST", "/v1/releases/{id}/withdrawal", &[Epidemiologist, Supervisor]).honouring(&[District]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -102,6 +107,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(trips::cancel))
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(alerts::dispose))
+        .routes(routes!(releases::ask))
+        .routes(routes!(releases::decide))
+        .routes(routes!(releases::withdraw))
         .split_for_parts();
     let (readiness, prometheus) = (gateway.readiness.clone(), gateway.prometheus.clone());
     let page_origin = gateway.page_origin.clone();

@@ -1,11 +1,13 @@
 //! Everything that reads: tracing, visits, visitors, footfall, statistics and posters over HTTP, out of ClickHouse.
 //!
 //! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (match visits
-//! with the scans of others, purely); [`poster`] prints what hangs at a door, and [`page`] is what its code opens.
-//! [`live`] counts for all who listen. Nothing here writes, to Kafka or to ClickHouse; nothing is cached, except that
+//! with the scans of others, purely); [`poster`] prints what hangs at a door, and [`page`] is what its code opens. Whose
+//! movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`]) before it is answered:
+//! nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen. Nothing is cached, except that
 //! the same question about footfall within a tenth of a second has the same answer.
 
 mod answer;
+mod audit;
 pub mod buckets;
 pub mod config;
 pub mod error;
@@ -15,7 +17,9 @@ mod limits;
 pub mod live;
 pub mod metrics;
 pub mod page;
+mod permit;
 pub mod poster;
+pub mod release;
 pub mod routes;
 mod state;
 pub mod store;

@@ -9,7 +9,8 @@ use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
 use crate::{
-    Config, QueryConfig, exposure::Beliefs, live::Live, metrics, page::Page, poster::PrintShop, store::Store, tables,
+    Config, QueryConfig, audit::AuditLog, exposure::Beliefs, live::Live, metrics, page::Page, poster::PrintShop,
+    store::Store, tables,
 };
 
 /// State of the router; cheap to clone.
@@ -18,6 +19,7 @@ pub struct AppState(Arc<Inner>);
 
 struct Inner {
     store: Store,
+    audit: AuditLog,
     live: Arc<Live>,
     city: CityProfile,
     beliefs: Beliefs,
@@ -46,6 +48,7 @@ impl AppState {
         Ok(Self(Arc::new(Inner {
             live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
             store,
+            audit: AuditLog::new(&config.clickhouse),
             beliefs: Beliefs::of(&city),
             city,
             signer: config.codes.load()?,
@@ -65,6 +68,10 @@ impl AppState {
 
     pub(crate) fn live(&self) -> &Arc<Live> {
         &self.0.live
+    }
+
+    pub(crate) fn audit(&self) -> &AuditLog {
+        &self.0.audit
     }
 
     pub(crate) fn city(&self) -> &CityProfile {

@@ -16,6 +16,7 @@ mod live;
 mod operations;
 mod people;
 mod recent;
+mod releases;
 mod scope;
 mod stats;
 mod trips;
@@ -42,6 +43,7 @@ pub use health_proposals::{HealthProposalRow, ProposalFilter};
 pub use live::Watched;
 pub use operations::{CodesOfDayRow, CodesRow, MissingCodeRow, ScanDetailRow, UnusedCodeRow};
 pub use people::{VisitRow, VisitorRow, Visits};
+pub use releases::{ReadRow, ReleaseFilter, ReleaseRow};
 pub use scope::Scope;
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
@@ -99,6 +101,10 @@ enum Kind {
     Trips,
     Checkpoints,
     HealthProposal,
+    Release,
+    Releases,
+    HopsTo,
+    Reads,
     HealthProposals,
     HealthChanges,
 }
@@ -134,6 +140,10 @@ impl Kind {
             Self::Trips => "trips",
             Self::Checkpoints => "checkpoints",
             Self::HealthProposal => "health_proposal",
+            Self::Release => "release",
+            Self::Releases => "releases",
+            Self::HopsTo => "hops_to",
+            Self::Reads => "reads",
             Self::HealthProposals => "health_proposals",
             Self::HealthChanges => "health_changes",
         }
@@ -145,6 +155,8 @@ impl Store {
     pub fn new(clickhouse: &ClickHouseConfig, limits: &QueryConfig) -> Self {
         let client = clickhouse
             .query_client()
+            // The user may append to the audit log; a question may not even that.
+            .with_setting("readonly", "2")
             .with_setting("max_execution_time", limits.max_execution_time_s.to_string())
             // A query ends when its connection does, which is when nobody waits for the answer any more.
             .with_setting("cancel_http_readonly_queries_on_client_close", "1");

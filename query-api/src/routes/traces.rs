@@ -6,14 +6,17 @@ use axum::{Json, body::Bytes, extract::State, extract::rejection::BytesRejection
 use chrono::{DateTime, Utc};
 use schemas::{Colour, Method, PersonKey, VenueId};
 use serde::Serialize;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     AppState, QueryError,
     answer::{self, Visit},
     exposure::{self, Caps, Contact, ContactScan, Encounter, IndexVisit, Passage},
     input::{self, Fields, PERSON},
+    permit::{self, permit},
+    release::{Question, Subject},
     store::{TimeRange, VenueNames, VisitRow},
 };
 
@@ -42,6 +45,9 @@ pub struct TraceParams {
     /// Most contacts in the answer.
     #[schema(required = false, minimum = 1, maximum = 100_000, default = 10_000)]
     limit: u32,
+    /// The release by which it is read. It covers whom it names, and, as far as its hops go, whom a trace by it has found.
+    #[schema(value_type = Uuid)]
+    release: Option<Uuid>,
 }
 
 impl TraceParams {
@@ -50,8 +56,9 @@ impl TraceParams {
         let TimeRange { from, to } = fields.time_range()?;
         let window_minutes = fields.number("window_minutes", 1..=MAX_WINDOW_MINUTES, DEFAULT_WINDOW_MINUTES)?;
         let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
+        let release = permit::named(&mut fields)?;
         fields.finish()?;
-        Ok(Self { person, from, to, window_minutes, limit })
+        Ok(Self { person, from, to, window_minutes, limit, release })
     }
 }
 
@@ -127,11 +134,15 @@ struct TraceLimits {
     max_encounters: u32,
 }
 
-/// Who was near a person: one hop of contacts.
+/// Who was near a person: one hop of contacts
+///
+/// Takes a release that covers the person, the time and the hop. That it was read, by whom and why, is in the audit log
+/// before the answer leaves.
 #[utoipa::path(post, path = "/v1/traces", tag = "scans", request_body = TraceParams,
     responses(
         (status = 200, description = "The visits and contacts; none for a person who is not known", body = TraceResponse),
         (status = 400, description = "No JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not declared as JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
@@ -139,12 +150,15 @@ struct TraceLimits {
     ))]
 pub async fn trace(
     State(state): State<AppState>,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<TraceResponse>, QueryError> {
     let params = TraceParams::try_from_fields(Fields::try_from_json(&headers, body)?)?;
     let limits = state.limits();
     let time = TimeRange { from: params.from, to: params.to };
+    let question = Question { subject: Subject::Person(params.person), time, steps: 1 };
+    let permit = permit(&state, &caller, "POST /v1/traces", params.release, question).await?;
     let either_or_s = state.either_or_s();
     let of_person = state.store().visits(params.person, time, limits.max_visits as usize, either_or_s).await?;
     let index_visit = |row: &VisitRow| IndexVisit { venue: row.venue_id, at: row.scanned_at };
@@ -164,6 +178,7 @@ pub async fn trace(
         max_contacts: params.limit,
         max_encounters: limits.max_encounters,
     };
+    let shared = state.clone();
     let answer = move || {
         let scans = exposure::without_repeats(scans, either_or_s, |scan| {
             let ContactScan { person, venue, at, method, direction, .. } = *scan;
@@ -171,12 +186,12 @@ pub async fn trace(
         });
         let contacts = exposure::contacts(visits, scans, reach_s, caps)
             .map_err(|_| QueryError::TraceTooLarge { what: "encounters", limit: MAX_PAIRS })?;
-        Ok(TraceResponse {
+        Ok::<_, QueryError>(TraceResponse {
             person: params.person,
             from: answer::time(params.from),
             to: answer::time(params.to),
             window_minutes: params.window_minutes,
-            visits: answer::visits(&of_person, &names, state.beliefs()),
+            visits: answer::visits(&of_person, &names, shared.beliefs()),
             contact_count: contacts.found,
             truncated: of_person.more || contacts.listed.len() < contacts.found,
             contacts: contacts.listed.into_iter().map(|contact| contact_answer(contact, reach_s, &names)).collect(),
@@ -184,7 +199,10 @@ pub async fn trace(
         })
     };
     // Matching may take long; on a thread of its own it holds up no other request.
-    tokio::task::spawn_blocking(answer).await.map_err(|_| QueryError::Aborted)?.map(Json)
+    let answer = tokio::task::spawn_blocking(answer).await.map_err(|_| QueryError::Aborted)??;
+    let scans = answer.visits.len() + answer.contacts.iter().map(|contact| contact.encounter_count).sum::<usize>();
+    permit.write_down(&state, answer.contacts.iter().map(|contact| contact.person), scans).await?;
+    Ok(Json(answer))
 }
 
 fn contact_answer(contact: Contact, reach_s: u32, names: &VenueNames) -> ContactAnswer {

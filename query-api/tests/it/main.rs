@@ -5,6 +5,7 @@
 mod access;
 mod alerts;
 mod applications;
+mod audit;
 mod city;
 mod counts;
 mod crowds;
@@ -22,6 +23,8 @@ mod poster_route;
 mod posters;
 mod process;
 mod readiness;
+mod reads;
+mod releases;
 mod rows;
 mod stats;
 mod suppressed;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::city::{Api, City, MIDNIGHT, at, person, problem, range, scan, start};
+use crate::city::{Api, City, MIDNIGHT, RELEASE, at, person, problem, range, release, scan, start};
 
 fn visits() -> String {
     format!("/v1/persons/{}/visits?{}", person(1), range(0, 60))
@@ -23,6 +23,7 @@ async fn before_the_tables_are_there_it_is_alive_and_not_ready() {
     assert_eq!(kind_and_retry(&api, 503).await, ("not-ready".to_owned(), true));
 
     service::migrate::migrate(&city.admin).await.expect("the migrations run");
+    city.release(&release(RELEASE)).await;
     for _ in 0..200 {
         if api.get("/readyz").await.status() == 200 {
             api.ok(&visits()).await;
@@ -82,7 +83,8 @@ async fn a_table_that_is_not_as_expected_is_our_mistake_and_tells_nothing() {
     city.store(&[scan(1, 1, 0)]).await;
     let api = city.api().await;
     assert_eq!(kind_and_retry(&api, 500).await, ("internal-error".to_owned(), false));
-    let body = json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 1)}).to_string();
-    let text = api.post("/v1/traces", "application/json", body).await.text().await.expect("a body");
+    let body =
+        json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 1), "release": RELEASE});
+    let text = api.post("/v1/traces", "application/json", body.to_string()).await.text().await.expect("a body");
     assert!(!text.contains("person") && !text.contains("String"), "{text}");
 }

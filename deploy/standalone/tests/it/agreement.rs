@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use benches::oracle::{Oracle, Sighting};
 use benches::query::QueryApi;
+use benches::releases::MOST;
 use benches::verify;
 use futures::future::join_all;
 use schemas::{Document, DocumentType, KeyRing, PersonKey, UnixSeconds, VenueId};
+use uuid::Uuid;
 
 const UTC_OFFSET_MINUTES: i32 = 480;
 const HOUR: i64 = 3600;
@@ -47,10 +49,16 @@ impl Expected {
         let numbers: HashSet<u64> = self.sightings.iter().map(|s| s.person).collect();
         let people: Vec<PersonKey> = numbers.into_iter().filter_map(PersonKey::from_u64).collect();
         let (mut pairs, mut slowest) = (HashSet::new(), Duration::ZERO);
-        for some in people.chunks(SIDE_BY_SIDE) {
-            let ask = |person: PersonKey| async move {
+        let time = (self.range.start, self.range.end);
+        let mut released = Vec::new();
+        for some in people.chunks(MOST) {
+            let release = api.release(some, time).await?;
+            released.extend(some.iter().map(|person| (release, *person)));
+        }
+        for some in released.chunks(SIDE_BY_SIDE) {
+            let ask = |(release, person): (Uuid, PersonKey)| async move {
                 let started = Instant::now();
-                let trace = api.trace(person, self.range.start, self.range.end, window_minutes).await?;
+                let trace = api.trace(release, person, time, window_minutes).await?;
                 anyhow::Ok((person, trace, started.elapsed()))
             };
             for answer in join_all(some.iter().copied().map(ask)).await {
