@@ -1,5 +1,7 @@
 //! `GET /v1/scans`: an operator's own scans in detail, with masked identities (S0).
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::{Colour, Direction, Method, Reason, Reasons, VenueId, Verdict};
@@ -13,6 +15,7 @@ use super::{
 };
 use crate::{
     AppState, QueryError, answer,
+    buckets::Step,
     input::{Fields, invalid},
     limits,
     store::{ScanDetailRow, VenueNames},
@@ -36,7 +39,8 @@ struct ScanDetail {
     venue: VenueId,
     /// Name of the venue; null when the directory does not have it.
     venue_name: Option<String>,
-    /// Last four digits of the person key, the rest masked.
+    /// Four digits that are the same for all scans of a person at this venue on this day of the city, and others elsewhere
+    /// and on other days; the rest is masked.
     #[schema(pattern = "^[*]{12}[0-9a-f]{4}$")]
     person: String,
     /// When.
@@ -54,11 +58,11 @@ struct ScanDetail {
 }
 
 impl ScanDetail {
-    fn new(row: &ScanDetailRow, names: &VenueNames) -> Self {
+    fn new(row: &ScanDetailRow, names: &VenueNames, offset_s: i64) -> Self {
         Self {
             venue: row.venue_id,
             venue_name: names.of(row.venue_id).map(str::to_owned),
-            person: answer::masked(row.person_id),
+            person: answer::masked(alias(row, offset_s)),
             scanned_at: answer::time(row.scanned_at),
             method: row.method,
             direction: row.direction,
@@ -69,9 +73,17 @@ impl ScanDetail {
     }
 }
 
+/// Who it was, for one venue and one day: whoever sees several venues can follow nobody from one to the other.
+fn alias(row: &ScanDetailRow, offset_s: i64) -> u64 {
+    let day = Step::Day.start_of(row.scanned_at.into(), offset_s);
+    let mut hasher = DefaultHasher::new();
+    (row.person_id, row.venue_id, day).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The scans at a venue or those of an organisation, newest first
 ///
-/// Whose they are is masked: the last digits tell people apart and look nobody up.
+/// Whose they are is masked: the digits tell people apart at one venue on one day, and look nobody up.
 #[utoipa::path(get, path = "/v1/scans", tag = "footfall",
     params(
         ("scope" = String, Query, pattern = "^(venue|organisation)$", description = "`venue` or `organisation`"),
@@ -100,6 +112,10 @@ pub async fn scans(
 
     limits::check_footfall(state.store(), caller.scope(), &asked.scope).await?;
     let (rows, truncated) = state.store().scans(&asked.scope, time, limit).await?;
+    let offset_s = state.offset_s();
     let names = state.store().venue_names(rows.iter().map(|row| row.venue_id)).await?;
-    Ok(Json(ScansResponse { scans: rows.iter().map(|row| ScanDetail::new(row, &names)).collect(), truncated }))
+    Ok(Json(ScansResponse {
+        scans: rows.iter().map(|row| ScanDetail::new(row, &names, offset_s)).collect(),
+        truncated,
+    }))
 }
