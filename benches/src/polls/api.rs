@@ -4,19 +4,19 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use reqwest::Url;
 use reqwest::header::AUTHORIZATION;
 use schemas::access::Role;
 use service::ClickHouseConfig;
 use tokio::process::{Child, Command};
 
-use crate::query::{QueryApi, QueryConfig};
 use crate::tokens::Tokens;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
 
 /// A running query API that ends with this value.
 #[derive(Debug)]
@@ -50,9 +50,18 @@ impl Api {
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         let process = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let base = Url::parse(&format!("http://127.0.0.1:{port}/"))?;
-        let api = QueryApi::try_new(&QueryConfig { query: base.clone() }, tokens.clone())?;
-        api.wait_ready(PATIENCE).await?;
-        Ok(Self { base, http: crate::gateway::http_client()?, tokens: tokens.clone(), _process: process })
+        let api = Self { base, http: crate::gateway::http_client()?, tokens: tokens.clone(), _process: process };
+        api.until_ready().await?;
+        Ok(api)
+    }
+
+    async fn until_ready(&self) -> anyhow::Result<()> {
+        let (path, began) = (self.base.join("readyz")?, Instant::now());
+        while !self.http.get(path.clone()).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            ensure!(began.elapsed() < PATIENCE, "the query API is not ready after {} s", PATIENCE.as_secs());
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
     }
 
     /// Asks and reads the whole answer.
