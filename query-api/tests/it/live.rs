@@ -156,7 +156,7 @@ async fn a_stream_ends_with_the_service_and_after_the_events_that_were_asked_for
     let mut one = events(open(&api, "a", "city&events=1").await);
     let event = next(&mut one).await;
     assert_eq!(event["since"].as_str().map(|since| &since[10..]), Some("T16:00:00Z"), "midnight of the city");
-    assert!(at(Utc::now().timestamp()) > event["since"].as_str().expect("a time").to_owned());
+    assert!(at(Utc::now().timestamp()).as_str() > event["since"].as_str().expect("a time"));
     assert_eq!(one.next().await, None);
     let mut endless = events(open(&api, "a", "city").await);
     next(&mut endless).await;
