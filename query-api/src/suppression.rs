@@ -143,6 +143,7 @@ mod tests {
             let total = suppression.of(total).unwrap_or(0);
             let least = total.saturating_sub(shown.iter().map(|part| part + k - 1).sum());
             let most = total + k - 1 - shown.iter().sum::<u64>();
+            prop_assert!(shown.iter().all(|part| part % k == 0) && total % k == 0);
             prop_assert!((least..=most).contains(&hidden), "the truth is among what it may be");
             prop_assert!(least <= shown.len() as u64 && most >= k - 1, "{least} to {most} beside {shown:?}");
         }
