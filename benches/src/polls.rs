@@ -26,6 +26,9 @@ const DAY: &str = "from=2022-05-20T16:00:00Z&to=2022-05-21T16:00:00Z";
 const HOUR: &str = "from=2022-05-21T12:00:00Z&to=2022-05-21T13:00:00Z";
 const FORTNIGHT: &str = "from=2022-05-07T16:00:00Z&to=2022-05-21T16:00:00Z";
 
+/// No poll takes longer.
+const MOST_MICROS: u64 = 3_600_000_000;
+
 /// Polls, by what they show, with their path and the time that they are of.
 const POLLS: [(&str, &str, &str); 10] = [
     ("city, minutes of an hour", "footfall?scope=city&step=minute", HOUR),
@@ -107,7 +110,7 @@ async fn measure(
 ) -> anyhow::Result<Measured> {
     api.ask(path).await.with_context(|| poll)?;
     let since = store.now().await?;
-    let mut micros = Histogram::<u64>::new(3)?;
+    let mut micros = Histogram::<u64>::new_with_bounds(1, MOST_MICROS, 3)?;
     for _ in 0..times {
         let began = Instant::now();
         api.ask(path).await.with_context(|| poll)?;
