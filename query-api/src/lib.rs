@@ -3,8 +3,8 @@
 //! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (match visits
 //! with the scans of others, purely); [`poster`] prints what hangs at a door, and [`page`] is what its code opens. Whose
 //! movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`]) before it is answered:
-//! nothing else here writes, to Kafka or to ClickHouse. Nothing is cached, so that an
-//! answer is as fresh as the store.
+//! nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen. Nothing is cached, except that
+//! the same question about footfall within a tenth of a second has the same answer.
 
 mod answer;
 mod audit;
@@ -14,6 +14,7 @@ pub mod error;
 pub mod exposure;
 mod input;
 mod limits;
+pub mod live;
 pub mod metrics;
 pub mod page;
 mod permit;
@@ -22,6 +23,7 @@ pub mod release;
 pub mod routes;
 mod state;
 pub mod store;
+pub mod suppression;
 mod tables;
 
 use std::sync::Arc;
@@ -63,10 +65,12 @@ async fn serve_state(
 ) -> anyhow::Result<()> {
     let watch = tables::until_there(config.clickhouse.clone(), state.readiness().clone());
     let watch = tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
+    let live = tokio::spawn(Arc::clone(state.live()).run(shutdown.clone()));
     let keys = tokio::spawn(Arc::clone(state.verifier()).watch(shutdown.clone()));
     let router: Router = router(state);
     let served = service::http::serve(router, listener, shutdown).await;
     watch.abort();
     keys.abort();
+    live.abort();
     served
 }

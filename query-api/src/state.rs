@@ -9,8 +9,8 @@ use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
 use crate::{
-    Config, QueryConfig, audit::AuditLog, exposure::Beliefs, metrics, page::Page, poster::PrintShop, store::Store,
-    tables,
+    Config, QueryConfig, audit::AuditLog, exposure::Beliefs, live::Live, metrics, page::Page, poster::PrintShop,
+    store::Store, tables,
 };
 
 /// State of the router; cheap to clone.
@@ -20,6 +20,7 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     store: Store,
     audit: AuditLog,
+    live: Arc<Live>,
     city: CityProfile,
     beliefs: Beliefs,
     signer: CodeSigner,
@@ -42,8 +43,11 @@ impl AppState {
         let metrics = service::telemetry::init_metrics()?;
         metrics::describe();
         let verifier = Verifier::try_new(&config.access)?;
+        let store = Store::new(&config.clickhouse, &config.query);
+        let offset_s = i64::from(city.utc_offset_minutes) * 60;
         Ok(Self(Arc::new(Inner {
-            store: Store::new(&config.clickhouse, &config.query),
+            live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
+            store,
             audit: AuditLog::new(&config.clickhouse),
             beliefs: Beliefs::of(&city),
             city,
@@ -62,12 +66,21 @@ impl AppState {
         &self.0.store
     }
 
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.0.live
+    }
+
     pub(crate) fn audit(&self) -> &AuditLog {
         &self.0.audit
     }
 
     pub(crate) fn city(&self) -> &CityProfile {
         &self.0.city
+    }
+
+    /// How far the city's clock is ahead of UTC, in seconds.
+    pub(crate) fn offset_s(&self) -> i64 {
+        i64::from(self.0.city.utc_offset_minutes) * 60
     }
 
     /// What the city believes of scans.

@@ -166,7 +166,7 @@ impl System {
     fn token_line(&self) -> String {
         let program = std::env::current_exe().unwrap_or_else(|_| "venuecode".into());
         let (program, key) = (program.display(), self.token_key.display());
-        format!("TOKEN=$({program} token issue --key {key} --role dashboard --sub me)")
+        format!("TOKEN=$({program} token issue --key {key} --role regulator --sub me)")
     }
 }
 
