@@ -27,6 +27,18 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(10);
 const MAX_EVENTS: u32 = 1_000;
 
+/// An event of the stream, as a reader of server-sent events has it.
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(dead_code, reason = "only describes what is written as an event")]
+struct LiveEvent {
+    /// `counts`.
+    #[schema(pattern = "^counts$")]
+    event: String,
+    /// The counts as JSON: an object `LiveCounts`.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// The data of an event `counts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LiveCounts {
@@ -51,7 +63,7 @@ pub struct LiveCounts {
             description = "Ends the stream after so many events, comments included; without it there is no such end"),
     ),
     responses(
-        (status = 200, description = "Events `counts`", body = LiveCounts, content_type = "text/event-stream"),
+        (status = 200, description = "Events `counts`", body = LiveEvent, content_type = "text/event-stream"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`too-many-listeners`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
