@@ -29,7 +29,6 @@ const MAX_EVENTS: u32 = 1_000;
 
 /// An event of the stream, as a reader of server-sent events has it.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(dead_code, reason = "only describes what is written as an event")]
 struct LiveEvent {
     /// `counts`.
     #[schema(pattern = "^counts$")]
