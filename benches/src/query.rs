@@ -1,5 +1,6 @@
 //! The client of the query API: what is stored, who met whom, how many came.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -68,8 +69,37 @@ pub struct Trace {
     pub visits: Vec<Visit>,
     /// Who else was there, longest overlap first.
     pub contacts: Vec<Contact>,
+    /// What several cases have in common.
+    pub shared: Shared,
     /// Whether a limit cut something off.
     pub truncated: bool,
+}
+
+/// What several cases have in common.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Shared {
+    /// People whom two or more of them reached.
+    pub contacts: Vec<SharedContact>,
+    /// Venues where two or more of them were.
+    pub venues: Vec<SharedVenue>,
+}
+
+/// A person whom several cases reached.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SharedContact {
+    /// Who.
+    pub person: PersonKey,
+    /// Which cases.
+    pub cases: Vec<usize>,
+}
+
+/// A venue where several cases were.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SharedVenue {
+    /// Number.
+    pub venue: VenueId,
+    /// Which cases.
+    pub cases: Vec<usize>,
 }
 
 /// A person who was near the index person.
@@ -77,13 +107,21 @@ pub struct Trace {
 pub struct Contact {
     /// Who.
     pub person: PersonKey,
+    /// How far from a case.
+    pub hop: u8,
+    /// From 0 to 1.
+    pub score: f64,
+    /// Since when it may have infected others.
+    pub exposed_at: DateTime<Utc>,
+    /// Numbers of the cases that reached it.
+    pub cases: Vec<usize>,
     /// Where and when.
     pub encounters: Vec<TracedEncounter>,
     /// Minutes together, over all encounters.
     pub overlap_minutes_total: f64,
 }
 
-/// Two scans at one venue within the window.
+/// Two stays at one venue that meet.
 #[derive(Debug, Clone, Deserialize)]
 pub struct TracedEncounter {
     /// Where.
@@ -92,6 +130,12 @@ pub struct TracedEncounter {
     pub index_at: DateTime<Utc>,
     /// When the contact was scanned.
     pub contact_at: DateTime<Utc>,
+    /// How long both were there.
+    pub overlap_minutes: f64,
+    /// What gave the contact's stay its length.
+    pub rule: String,
+    /// Whom the contact met, unless the case is a venue.
+    pub source: Option<PersonKey>,
 }
 
 /// Footfall of a venue, by steps of time; only steps with scans.
@@ -112,13 +156,38 @@ pub struct Bucket {
     pub persons: u64,
 }
 
-#[derive(Serialize)]
-struct TraceRequest {
-    person: PersonKey,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    window_minutes: u32,
-    limit: u32,
+/// A request for a trace.
+#[derive(Debug, Clone, Serialize)]
+pub struct TraceRequest {
+    /// Index cases.
+    pub persons: Vec<PersonKey>,
+    /// First second.
+    pub from: DateTime<Utc>,
+    /// First second after.
+    pub to: DateTime<Utc>,
+    /// `window` or `dwell`.
+    pub rule: &'static str,
+    /// With `window`, how long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_minutes: Option<u32>,
+    /// How far.
+    pub hops: u8,
+    /// Most contacts.
+    pub limit: u32,
+}
+
+impl TraceRequest {
+    /// One hop from one person, by a window.
+    pub fn window(person: PersonKey, range: Range<UnixSeconds>, window_minutes: u32) -> Self {
+        let (from, to) = (http_time(range.start), http_time(range.end));
+        let (persons, window_minutes) = (vec![person], Some(window_minutes));
+        Self { persons, from, to, rule: "window", window_minutes, hops: 1, limit: TRACE_LIMIT }
+    }
+
+    /// The same by the dwell rule.
+    pub fn dwell(person: PersonKey, range: Range<UnixSeconds>) -> Self {
+        Self { rule: "dwell", window_minutes: None, ..Self::window(person, range, 0) }
+    }
 }
 
 /// A client of the query API. Cheap to clone.
@@ -184,9 +253,15 @@ impl QueryApi {
         to: UnixSeconds,
         window_minutes: u32,
     ) -> anyhow::Result<Trace> {
-        let (from, to) = (http_time(from), http_time(to));
-        let body = TraceRequest { person, from, to, window_minutes, limit: TRACE_LIMIT };
-        self.send(Role::Epidemiologist, self.http.post(self.url("v1/traces")).json(&body)).await
+        self.ask_trace(&TraceRequest::window(person, from..to, window_minutes)).await
+    }
+
+    /// Who was near some people, and whom these met.
+    ///
+    /// # Errors
+    /// When the API cannot be reached or refuses.
+    pub async fn ask_trace(&self, request: &TraceRequest) -> anyhow::Result<Trace> {
+        self.send(Role::Epidemiologist, self.http.post(self.url("v1/traces")).json(request)).await
     }
 
     /// How many came to a venue; `step` is `hour` or `day`.

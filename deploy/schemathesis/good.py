@@ -105,7 +105,7 @@ def fill(send, until):
 
     time = {"from": at(-600), "to": at(600)}
     until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=time)["visits"])
-    sent("POST /v1/traces", "epidemiologist", body={"person": person, **time})
+    sent("POST /v1/traces", "epidemiologist", body={"person": person, "venues": [{"venue": VENUE}], "hops": 2, **time})
     sent("GET /v1/venues/{id}/visitors", "epidemiologist", path={"id": VENUE}, query=time)
     sent("GET /v1/venues/{id}/poster", "reviewer", path={"id": VENUE}, query={"format": "svg"})
     sent("GET /v1/footfall", "dashboard", query={"scope": "city", "step": "hour", **time})

@@ -1,8 +1,8 @@
 //! Everything that reads: tracing, visits, visitors, footfall, statistics and posters over HTTP, out of ClickHouse.
 //!
-//! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (match visits
-//! with the scans of others, purely); [`poster`] prints what hangs at a door. Nothing here writes, to Kafka or to ClickHouse; nothing is cached, so that an
-//! answer is as fresh as the store.
+//! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (who stayed where and
+//! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door. Nothing here writes, to
+//! Kafka or to ClickHouse; nothing is cached, so that an answer is as fresh as the store.
 
 mod answer;
 pub mod buckets;
@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod exposure;
 mod input;
+mod inquiry;
 mod limits;
 pub mod metrics;
 pub mod poster;

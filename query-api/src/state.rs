@@ -8,7 +8,14 @@ use schemas::CityProfile;
 use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
-use crate::{Config, QueryConfig, exposure::Beliefs, metrics, poster::PrintShop, store::Store, tables};
+use crate::{
+    Config, QueryConfig,
+    exposure::{Beliefs, Dwells},
+    metrics,
+    poster::PrintShop,
+    store::Store,
+    tables,
+};
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]
@@ -18,6 +25,7 @@ struct Inner {
     store: Store,
     city: CityProfile,
     beliefs: Beliefs,
+    dwells: Dwells,
     signer: CodeSigner,
     posters: PrintShop,
     limits: QueryConfig,
@@ -40,6 +48,7 @@ impl AppState {
         Ok(Self(Arc::new(Inner {
             store: Store::new(&config.clickhouse, &config.query),
             beliefs: Beliefs::of(&city),
+            dwells: Dwells::of(&city),
             city,
             signer: config.codes.load()?,
             posters: PrintShop::new(&config.posters),
@@ -62,6 +71,11 @@ impl AppState {
     /// What the city believes of scans.
     pub(crate) fn beliefs(&self) -> &Beliefs {
         &self.0.beliefs
+    }
+
+    /// How long people stay at the venues of the city.
+    pub(crate) fn dwells(&self) -> &Dwells {
+        &self.0.dwells
     }
 
     /// Within how many seconds two methods at one point are one visit; 0 where the city says nothing of it.

@@ -7,6 +7,7 @@ mod alerts;
 mod applications;
 mod columns;
 mod contacts;
+mod coverage;
 mod failure;
 mod footfall;
 mod health_proposals;
@@ -24,6 +25,7 @@ use crate::{QueryConfig, error::QueryError, metrics};
 
 pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
+pub use coverage::VenueDaysRow;
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use health_proposals::HealthProposalRow;
@@ -41,6 +43,8 @@ pub struct Store {
     client: Client,
     patience: Duration,
     max_window_ranges: usize,
+    max_query_windows: usize,
+    max_query_people: usize,
 }
 
 /// A half-open time in seconds since 1970.
@@ -58,6 +62,10 @@ enum Kind {
     Visits,
     Visitors,
     Contacts,
+    ScansOfPeople,
+    VenueDays,
+    VenueCodes,
+    NewestScan,
     VenueNames,
     VenueOwner,
     Venue,
@@ -80,6 +88,10 @@ impl Kind {
             Self::Visits => "visits",
             Self::Visitors => "visitors",
             Self::Contacts => "contacts",
+            Self::ScansOfPeople => "scans_of_people",
+            Self::VenueDays => "venue_days",
+            Self::VenueCodes => "venue_codes",
+            Self::NewestScan => "newest_scan",
             Self::VenueNames => "venue_names",
             Self::VenueOwner => "venue_owner",
             Self::Venue => "venue",
@@ -107,7 +119,13 @@ impl Store {
             // A query ends when its connection does, which is when nobody waits for the answer any more.
             .with_setting("cancel_http_readonly_queries_on_client_close", "1");
         let patience = Duration::from_secs(limits.max_execution_time_s.into()) + GRACE;
-        Self { client, patience, max_window_ranges: limits.max_window_ranges as usize }
+        Self {
+            client,
+            patience,
+            max_window_ranges: limits.max_window_ranges as usize,
+            max_query_windows: limits.max_query_windows as usize,
+            max_query_people: limits.max_query_people as usize,
+        }
     }
 
     fn query(&self, sql: &str) -> Query {

@@ -5,10 +5,12 @@
 mod access;
 mod alerts;
 mod applications;
+mod chains;
 mod city;
 mod footfall;
 mod health_proposals;
 mod input;
+mod inquiries;
 mod openapi;
 mod oracle;
 mod plausibility;

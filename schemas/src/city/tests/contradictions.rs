@@ -14,6 +14,13 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
         "plausibility = { max_km_per_hour = 0 }\nretention_days = 30",
         "plausibility.max_km_per_hour: is 0: expected 10 to 5000",
     ),
+    (
+        "shanghai",
+        "halving_minutes = 15",
+        "halving_minutes = 1441",
+        "tracing.halving_minutes: is 1441: expected 1 to 1440",
+    ),
+    ("shanghai", "hop_percent = 50", "hop_percent = 0", "tracing.hop_percent: is 0: expected 1 to 100"),
     // Classes.
     (
         "shanghai",

@@ -150,7 +150,15 @@ pub fn bodies() -> Vec<Body> {
             "/v1/traces",
             200,
             Role::Epidemiologist,
-            json!({"person": GUARDIAN, "from": at(-600), "to": at(60), "window_minutes": 30, "limit": 10}),
+            json!({"person": GUARDIAN, "from": at(-600), "to": at(60), "rule": "window", "window_minutes": 30, "limit": 10,
+                "hops": 2, "halving_minutes": 15, "hop_percent": 50, "coverage": true}),
+        ),
+        body(
+            "/v1/traces",
+            200,
+            Role::Epidemiologist,
+            json!({"persons": [GUARDIAN], "venues": [{"venue": VENUE, "from": at(-600), "to": at(60)}], "from": at(-600),
+                "to": at(60), "rule": "dwell"}),
         ),
     ]
 }
