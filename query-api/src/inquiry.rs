@@ -3,6 +3,7 @@
 //! Whether the question may be asked is settled before it comes here.
 
 mod coverage;
+mod hops;
 mod reading;
 mod report;
 
@@ -17,12 +18,10 @@ use schemas::{PersonKey, VenueId, city::Tracing};
 
 use crate::{
     AppState, QueryError,
-    exposure::{
-        CaseNumber, Encounter, Full, Hop, Presence, Reached, Room, Source, SourceStay, Stay, TooManyPairs,
-        VenueExposure, Weights, by_overlap, by_score,
-    },
+    exposure::{CaseNumber, Source, SourceStay, Stay, VenueExposure},
     store::{TimeRange, VenueNames},
 };
+use hops::{Met, Round, Walk};
 use reading::{History, Reader};
 use report::{Cut, Limit, Trace};
 
@@ -73,16 +72,6 @@ pub enum DwellRule {
     Dwell,
 }
 
-/// What a hop has found.
-struct Met {
-    sources: Vec<Source>,
-    /// Those with the longest overlap first.
-    people: Vec<Reached>,
-    /// Encounters of as many of them, from the front, as are listed.
-    listed: Vec<Vec<Encounter>>,
-    venues: Vec<(VenueId, VenueExposure)>,
-}
-
 /// Answers a question as of `now`.
 ///
 /// # Errors
@@ -92,56 +81,21 @@ pub async fn trace(state: AppState, question: Question, now: DateTime<Utc>) -> R
     let histories =
         try_join_all(reader.persons().into_iter().map(|(case, person)| reader.history(case, person))).await?;
     let cut_off = histories.iter().filter(|history| history.visits.more);
-    let mut cuts: Vec<Cut> = cut_off.map(|history| Cut::visits(history.case, state.limits().max_visits)).collect();
+    let cuts: Vec<Cut> = cut_off.map(|history| Cut::visits(history.case, state.limits().max_visits)).collect();
     reader.learn(&histories);
 
-    let (mut sources, mut stays) = first_sources(&question, &histories);
-    let mut known: HashSet<PersonKey> = reader.persons().into_iter().map(|(_, person)| person).collect();
+    let (sources, stays) = first_sources(&question, &histories);
+    let cases: HashSet<PersonKey> = reader.persons().into_iter().map(|(_, person)| person).collect();
     // The first contacts are met where the cases were, so the names of venues need not wait for them.
     let mut visited: Vec<VenueId> = stays.iter().map(|index| index.stay.venue).collect();
     for history in &histories {
         visited.extend(history.visits.scans.iter().map(|(row, _)| row.venue_id));
     }
-    let (mut presences, mut names) =
-        tokio::try_join!(reader.presences(&stays, &known), state.store().venue_names(visited))?;
-
-    let weights = Weights::of(question.tracing);
-    let most_pairs = u64::from(state.limits().max_pairs);
-    let mut room = Room::new(question.limit as usize, state.limits().max_encounters.into());
-    let mut hops: Vec<Met> = Vec::new();
-    for number in 1..=question.hops {
-        let (met, left) = match meet(sources, stays, presences, weights, most_pairs, room).await? {
-            Ok(met) => met,
-            Err(TooManyPairs) if number == 1 => {
-                return Err(QueryError::TraceTooLarge { what: "encounters", limit: most_pairs });
-            }
-            Err(TooManyPairs) => {
-                cuts.push(Cut::of(Limit::Pairs, most_pairs, most_pairs + 1).in_hop(number));
-                break;
-            }
-        };
-        room = left;
-        known.extend(met.people.iter().map(|contact| contact.person));
-        hops.push(met);
-        if number == question.hops {
-            break;
-        }
-        let people = hops.last().map(|met| met.people.clone()).unwrap_or_default();
-        let followed = follow(people, state.limits().max_followed as usize, number, &mut cuts);
-        let next = next_hop(&mut reader, &followed, &weights, &known).await;
-        (sources, stays, presences) = match next {
-            Ok(next) => next,
-            // What the hops before have found is worth more than a refusal.
-            Err(QueryError::TraceTooLarge { limit, .. }) => {
-                cuts.push(Cut::of(Limit::Scans, limit, limit + 1).in_hop(number + 1));
-                break;
-            }
-            Err(error) => return Err(error),
-        };
-    }
-    if let Some(full) = room.full() {
-        cuts.push(list_cut(&state, &question, &hops, full));
-    }
+    let (presences, mut names) =
+        tokio::try_join!(reader.presences(&stays, &cases), state.store().venue_names(visited))?;
+    let mut walk = Walk::new(&state, &question, cases, cuts);
+    walk.go(&mut reader, Round { sources, stays, presences }, question.hops).await?;
+    let Walk { met: hops, mut cuts, .. } = walk;
 
     let venues = ranked_venues(&histories, &question, &hops);
     let most_venues = state.limits().max_trace_venues;
@@ -176,61 +130,6 @@ fn first_sources(question: &Question, histories: &[History]) -> (Vec<Source>, Ve
         sources.push(Source { person, weight: 1.0, exposed: vec![(number as CaseNumber, 0)] });
     }
     (sources, stays)
-}
-
-/// One hop, on a thread of its own: it may take long.
-async fn meet(
-    sources: Vec<Source>,
-    stays: Vec<SourceStay>,
-    presences: Vec<Presence>,
-    weights: Weights,
-    most_pairs: u64,
-    mut room: Room,
-) -> Result<Result<(Met, Room), TooManyPairs>, QueryError> {
-    let meeting = move || {
-        let hop = Hop::new(sources, stays, presences);
-        let (mut people, venues) = hop.reached(&weights, most_pairs)?;
-        by_overlap(&mut people);
-        let listed: Vec<PersonKey> = people[..room.take(&people)].iter().map(|contact| contact.person).collect();
-        let listed = hop.encounters(&listed);
-        Ok((Met { sources: hop.into_sources(), people, listed, venues: venues.into_iter().collect() }, room))
-    };
-    tokio::task::spawn_blocking(meeting).await.map_err(|_| QueryError::Aborted)
-}
-
-/// Those of a hop whom the next one begins with.
-fn follow(mut people: Vec<Reached>, most: usize, hop: u8, cuts: &mut Vec<Cut>) -> Vec<Reached> {
-    by_score(&mut people);
-    if people.len() > most {
-        let at_least = people.len() as u64;
-        cuts.push(Cut::of(Limit::FollowedPeople, most as u64, at_least).in_hop(hop));
-        people.truncate(most);
-    }
-    people
-}
-
-async fn next_hop(
-    reader: &mut Reader<'_>,
-    followed: &[Reached],
-    weights: &Weights,
-    known: &HashSet<PersonKey>,
-) -> Result<(Vec<Source>, Vec<SourceStay>, Vec<Presence>), QueryError> {
-    let sources: Vec<Source> = followed.iter().map(|contact| contact.as_source(weights)).collect();
-    let people: Vec<PersonKey> = followed.iter().map(|contact| contact.person).collect();
-    let stays = reader.source_stays(&people, &sources).await?;
-    let presences = reader.presences(&stays, known).await?;
-    Ok((sources, stays, presences))
-}
-
-fn list_cut(state: &AppState, question: &Question, hops: &[Met], full: Full) -> Cut {
-    let people = || hops.iter().flat_map(|met| &met.people);
-    let (what, limit, at_least) = match full {
-        Full::Contacts => (Limit::Contacts, question.limit, people().count() as u64),
-        Full::Encounters => {
-            (Limit::Encounters, state.limits().max_encounters, people().map(|contact| contact.encounters).sum())
-        }
-    };
-    Cut::of(what, limit.into(), at_least)
 }
 
 /// A venue where a case was or somebody was met.

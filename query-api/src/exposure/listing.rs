@@ -7,6 +7,7 @@ use super::Reached;
 pub struct Room {
     contacts: usize,
     encounters: u64,
+    most: (usize, u64),
     /// What left somebody out first.
     full: Option<Full>,
 }
@@ -23,7 +24,7 @@ pub enum Full {
 impl Room {
     /// For so many contacts, with so many encounters together.
     pub const fn new(contacts: usize, encounters: u64) -> Self {
-        Self { contacts, encounters, full: None }
+        Self { contacts, encounters, most: (contacts, encounters), full: None }
     }
 
     /// How many of these, from the front, there is room for.
@@ -40,6 +41,14 @@ impl Room {
             }
         }
         taken
+    }
+
+    /// How much of it there was room for at first.
+    pub const fn most(&self, of: Full) -> u64 {
+        match of {
+            Full::Contacts => self.most.0 as u64,
+            Full::Encounters => self.most.1,
+        }
     }
 
     /// What left somebody out.

@@ -1,10 +1,6 @@
 //! Who met whom: the stays of those who may infect against the stays of others, one hop at a time.
 
-use std::{
-    cmp::Reverse,
-    collections::{HashMap, HashSet},
-    ops::ControlFlow,
-};
+use std::{cmp::Reverse, collections::HashMap, ops::ControlFlow};
 
 use schemas::{Colour, Method, PersonKey, VenueId};
 
@@ -146,7 +142,7 @@ impl Hop {
         Self { sources, stays, reach, presences }
     }
 
-    /// Everybody who was met, in no order, and what happened at each venue.
+    /// Everybody who was met, in no order, and what happened at each venue, in theirs.
     ///
     /// All sums are made in the order of venues, times and people, so that they come out the same to the last bit
     /// in whatever order the stays were read.
@@ -157,10 +153,9 @@ impl Hop {
         &self,
         weights: &Weights,
         most_pairs: u64,
-    ) -> Result<(Vec<Reached>, HashMap<VenueId, VenueExposure>), TooManyPairs> {
-        let mut people: HashMap<PersonKey, Reached> = HashMap::new();
-        let mut venues: HashMap<VenueId, VenueExposure> = HashMap::new();
-        let mut here: (Option<VenueId>, HashSet<PersonKey>) = (None, HashSet::new());
+    ) -> Result<(Vec<Reached>, Vec<(VenueId, VenueExposure)>), TooManyPairs> {
+        let mut people: HashMap<PersonKey, Tally> = HashMap::new();
+        let mut venues: Vec<(VenueId, VenueExposure)> = Vec::new();
         let mut looked_at = 0;
         let flow = self.each(|contact, near| {
             looked_at += near.len() as u64;
@@ -172,25 +167,25 @@ impl Hop {
                 return ControlFlow::Continue(());
             }
             let venue = contact.stay.venue;
-            if here.0.replace(venue) != Some(venue) {
-                here.1.clear();
+            if venues.last().is_none_or(|(last, _)| *last != venue) {
+                venues.push((venue, VenueExposure::default()));
             }
-            let there = venues.entry(venue).or_default();
-            there.contacts += u64::from(here.1.insert(contact.person));
-            let person = people.entry(contact.person).or_insert_with(|| Reached::nobody(contact.person));
-            for (index, (from, until)) in met {
-                there.encounters += 1;
-                there.overlap_s += u64::from(until - from);
-                let source = &self.sources[index.source];
-                person.meets(source, (from, until), weights);
+            let tally = people.entry(contact.person).or_insert_with(|| Tally::of(contact.person));
+            let before = (tally.reached.encounters, tally.reached.overlap_s);
+            for (index, overlap) in met {
+                tally.meets(&self.sources[index.source], overlap, weights);
+            }
+            if let Some((_, here)) = venues.last_mut() {
+                here.contacts += u64::from(tally.last_met_at.replace(venue) != Some(venue));
+                here.encounters += tally.reached.encounters - before.0;
+                here.overlap_s += tally.reached.overlap_s - before.1;
             }
             ControlFlow::Continue(())
         });
         if flow.is_break() {
             return Err(TooManyPairs);
         }
-        let people = people.into_values().map(|person| Reached { score: 1.0 - person.score, ..person }).collect();
-        Ok((people, venues))
+        Ok((people.into_values().map(Tally::into_reached).collect(), venues))
     }
 
     /// All encounters of these people, each person's in the order of the sources' scans.
@@ -234,26 +229,41 @@ impl Hop {
     }
 }
 
-impl Reached {
-    /// With the chance that nothing counted where later its opposite stands.
-    const fn nobody(person: PersonKey) -> Self {
-        Self { person, encounters: 0, overlap_s: 0, score: 1.0, exposed: Vec::new() }
+/// What adds up while venues are walked.
+struct Tally {
+    reached: Reached,
+    /// The chance that no encounter counted.
+    harmless: f64,
+    last_met_at: Option<VenueId>,
+}
+
+impl Tally {
+    const fn of(person: PersonKey) -> Self {
+        let reached = Reached { person, encounters: 0, overlap_s: 0, score: 0.0, exposed: Vec::new() };
+        Self { reached, harmless: 1.0, last_met_at: None }
     }
 
     fn meets(&mut self, source: &Source, (from, until): (StoredSeconds, StoredSeconds), weights: &Weights) {
-        self.encounters += 1;
-        self.overlap_s += u64::from(until - from);
-        self.score *= 1.0 - source.weight * weights.risk(until - from);
+        self.harmless *= 1.0 - source.weight * weights.risk(until - from);
+        self.reached.encounters += 1;
+        self.reached.overlap_s += u64::from(until - from);
+        let exposed = &mut self.reached.exposed;
         // A source that was itself reached by a case only after this meeting brings nothing of that case.
         for (case, at) in source.exposed.iter().filter(|(_, at)| *at <= until) {
             let at = from.max(*at);
-            match self.exposed.binary_search_by_key(case, |(case, _)| *case) {
-                Ok(place) => self.exposed[place].1 = self.exposed[place].1.min(at),
-                Err(place) => self.exposed.insert(place, (*case, at)),
+            match exposed.binary_search_by_key(case, |(case, _)| *case) {
+                Ok(place) => exposed[place].1 = exposed[place].1.min(at),
+                Err(place) => exposed.insert(place, (*case, at)),
             }
         }
     }
 
+    fn into_reached(self) -> Reached {
+        Reached { score: 1.0 - self.harmless, ..self.reached }
+    }
+}
+
+impl Reached {
     /// When the first encounter that counts began.
     pub fn exposed_at(&self) -> StoredSeconds {
         first(&self.exposed)

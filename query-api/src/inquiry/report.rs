@@ -5,7 +5,7 @@ use schemas::{Colour, Method, PersonKey, VenueId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Case, DwellRule, Met, Question, Visited, coverage::Coverage, reading::History};
+use super::{Case, DwellRule, Question, Visited, coverage::Coverage, hops::Met, reading::History};
 use crate::{
     AppState,
     answer::{self, Visit},

@@ -1,6 +1,6 @@
 //! Against the definition itself: every stay of a source with every stay of others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
 use schemas::city::Tracing;
@@ -114,7 +114,7 @@ proptest! {
             let overlap_s: u64 = all.clone().map(|e| u64::from(e.overlap_s())).sum();
             prop_assert_eq!(*there, VenueExposure { contacts: people.len() as u64, encounters: all.count() as u64, overlap_s });
         }
-        let encounters: u64 = venues.values().map(|there| there.encounters).sum();
+        let encounters: u64 = venues.iter().map(|(_, there)| there.encounters).sum();
         prop_assert_eq!(encounters, people.iter().map(|person| person.encounters).sum::<u64>());
     }
 
