@@ -6,6 +6,7 @@ mod coverage;
 mod hops;
 mod reading;
 mod report;
+mod response;
 
 use std::{
     cmp::Reverse,
@@ -23,9 +24,10 @@ use crate::{
 };
 use hops::{Met, Round, Walk};
 use reading::{History, Reader};
-use report::{Cut, Limit, Trace};
+use report::Trace;
+use response::{Cut, Limit};
 
-pub use report::TraceResponse;
+pub use response::TraceResponse;
 
 /// What is asked.
 #[derive(Debug, Clone)]

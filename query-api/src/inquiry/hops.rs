@@ -7,7 +7,7 @@ use schemas::{PersonKey, VenueId};
 use super::{
     Question,
     reading::Reader,
-    report::{Cut, Limit},
+    response::{Cut, Limit},
 };
 use crate::{
     AppState, QueryError,
