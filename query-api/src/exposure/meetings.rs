@@ -103,8 +103,6 @@ pub struct TooManyPairs;
 pub struct Hop {
     sources: Vec<Source>,
     stays: Vec<SourceStay>,
-    /// For each of the stays the last second of it and all before it at the same venue.
-    reach: Vec<StoredSeconds>,
     presences: Vec<Presence>,
 }
 
@@ -134,12 +132,7 @@ impl Hop {
     pub fn new(sources: Vec<Source>, mut stays: Vec<SourceStay>, mut presences: Vec<Presence>) -> Self {
         stays.sort_unstable_by_key(|index| (index.stay.venue, index.since, *index));
         presences.sort_unstable();
-        let mut reach: Vec<StoredSeconds> = Vec::with_capacity(stays.len());
-        for (place, SourceStay { stay, .. }) in stays.iter().enumerate() {
-            let before = place.checked_sub(1).filter(|before| stays[*before].stay.venue == stay.venue);
-            reach.push(before.map_or(stay.until, |before| stay.until.max(reach[before])));
-        }
-        Self { sources, stays, reach, presences }
+        Self { sources, stays, presences }
     }
 
     /// Everybody who was met, in no order, and what happened at each venue, in theirs.
@@ -211,12 +204,13 @@ impl Hop {
     }
 
     /// Calls `found` for every presence with the stays of sources that it may meet. All are sorted by venue and time and
-    /// walked once: a stay that ends, with all before it, before one presence begins ends before all later ones.
+    /// walked once: a stay that ends before one presence begins ends before all later ones.
     fn each<B>(&self, mut found: impl FnMut(&Presence, &[SourceStay]) -> ControlFlow<B>) -> ControlFlow<B> {
         let mut first = 0;
         for contact in &self.presences {
             let Stay { venue, from, until, .. } = contact.stay;
-            while self.stays.get(first).is_some_and(|index| (index.stay.venue, self.reach[first]) < (venue, from)) {
+            while self.stays.get(first).is_some_and(|SourceStay { stay, .. }| (stay.venue, stay.until) < (venue, from))
+            {
                 first += 1;
             }
             let rest = &self.stays[first..];

@@ -6,7 +6,7 @@ use benches::oracle::chains::{Case, Chains, Passage, Reached, StayRule, Weights}
 use benches::query::Trace;
 use benches::verify;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use schemas::{CityProfile, Direction, ScanRow};
+use schemas::{CityProfile, Direction, Method, ScanRow};
 use serde_json::{Value, json};
 
 use crate::city::{Api, City, MIDNIGHT, at, person};
@@ -124,13 +124,24 @@ fn check(question: &Question, answer: &Value, passages: &[Passage]) -> BTreeMap<
     expected
 }
 
-async fn a_city_is_traced_as_the_oracle_says(seed: u64) {
-    let mut random = StdRng::seed_from_u64(seed);
-    let mut oracle = Oracle { rows: scans(&mut random) };
-    for row in &mut oracle.rows {
+/// Scans of three classes of venues, some of them by a second method shortly after (S3).
+fn rows(random: &mut StdRng) -> Vec<ScanRow> {
+    let mut rows = scans(random);
+    for row in &mut rows {
         row.person = person(random.random_range(0..PEOPLE));
         row.category = CATEGORIES[row.venue as usize % CATEGORIES.len()].to_owned();
     }
+    for number in 0..rows.len() / 3 {
+        let scanned_at = rows[number].scanned_at + random.random_range(0..900);
+        let (method, kafka_offset) = (pick(random, Method::ALL), rows.len() as u64);
+        rows.push(ScanRow { scanned_at, method, kafka_offset, ..rows[number].clone() });
+    }
+    rows
+}
+
+async fn a_city_is_traced_as_the_oracle_says(seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let oracle = Oracle { rows: rows(&mut random) };
     let city = City::new().await;
     city.store(&oracle.rows).await;
     let profile = CityProfile::try_built_in("shanghai").expect("a profile");
