@@ -15,7 +15,7 @@ FUZZ_VERSION := 0.13.2
 FUZZ := $(CACHE)/cargo-fuzz-$(FUZZ_VERSION)/bin/cargo-fuzz
 # Our own code has no unsafe outside the engine's one module: nothing for a sanitizer, and so nothing that asks for nightly Rust.
 FUZZ_FLAGS := --fuzz-dir benches/fuzz --target-dir $(abspath $(TARGET))/fuzz --features libfuzzer --sanitizer none
-TARGETS ?= venue_codes documents profiles events scans batches
+TARGETS ?= venue_codes documents profiles events scans batches plates
 TIME ?= 600
 DATA ?= data
 ROUNDS ?= 16
@@ -62,8 +62,8 @@ fuzz: $(FUZZ) ## Look for bytes for which benches/fuzz does not hold; TIME=SECON
 	    -max_total_time=$(TIME) -timeout=10 -print_final_stats=1 -artifact_prefix="$$found/"; \
 	done
 
-bench: build ## Load on the whole system; the last line is JSON
-	@$(TARGET)/release/load --venuecode $(VENUECODE)
+bench: build kafka ## Load on the whole system, and a city's tables; the last line is JSON; PEOPLE=N VENUES=N; needs Java and Maven
+	@$(TARGET)/release/load --venuecode $(VENUECODE) $(if $(PEOPLE),--table-people $(PEOPLE)) $(if $(VENUES),--table-venues $(VENUES))
 
 bench-micro: fonts ## The pure parts of the hot path, and posters, by criterion
 	@VENUECODE_FONTS="$$(deploy/fonts/fetch.sh)" cargo bench -p benches

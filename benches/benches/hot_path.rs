@@ -50,6 +50,7 @@ fn hot_path(criterion: &mut Criterion) -> anyhow::Result<()> {
         reasons: Reasons::NONE,
         colour: Colour::Green,
         exemption: Exemption::None,
+        far_from_venue: false,
         freight: None,
     };
     criterion.bench_function("scan_identity", |b| {
@@ -59,7 +60,7 @@ fn hot_path(criterion: &mut Criterion) -> anyhow::Result<()> {
     criterion.bench_function("scan_event_serialise", |b| {
         b.iter(|| {
             buffer.clear();
-            serde_json::to_writer(&mut buffer, black_box(&event))
+            black_box(&event).write_json(&mut buffer);
         });
     });
     let message = serde_json::to_vec(&event)?;

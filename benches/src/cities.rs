@@ -15,6 +15,7 @@ mod door;
 mod fuyang;
 mod kaifeng;
 mod office;
+mod page;
 mod people;
 mod posters;
 mod records;

@@ -40,7 +40,9 @@ pub async fn try_all(base: &str, issuer: &Issuer, doors: &[Door]) -> anyhow::Res
         match roles {
             None => {
                 let answer = door.knock(None).await?;
-                ensure!(answer.status().is_success(), "{door}: {} without a token", answer.status());
+                // What is asked for may be nonsense, of which whoever is inside says so.
+                let status = answer.status();
+                ensure!(status.is_success() || status.as_u16() == 422, "{door}: {status} without a token");
                 ensure!(operation["security"].is_null(), "{door}: the document asks for a token");
             }
             Some(roles) => {

@@ -86,12 +86,12 @@ pub struct LoadArgs {
     /// Venues
     #[arg(long, default_value_t = 2_000, value_name = "N")]
     pub venues: u32,
-    /// People in the gateway's tables when their memory and the time to be ready are measured, only with --venuecode; 0
-    /// leaves that out
-    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    /// People in the gateway's tables when their memory and the time to be ready are measured, only with --venuecode and
+    /// on Apache Kafka; 0 leaves that out
+    #[arg(long, default_value_t = 10_000_000, value_name = "N")]
     pub table_people: u32,
     /// Venues in them
-    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
     pub table_venues: u32,
 }
 
@@ -223,12 +223,17 @@ impl Load<'_> {
     }
 }
 
-/// Runs the measurement of [`crate::tables`] on a Kafka of its own.
+/// Runs the measurement of [`crate::tables`] on a Kafka of its own: an Apache Kafka, since the embedded broker takes many
+/// minutes for a city.
 async fn whole_city(binary: &Path, people: u32, venues: u32) -> anyhow::Result<TablesReport> {
     eprintln!("tables: {} people, {} venues", grouped(people.into()), grouped(venues.into()));
     let own = std::env::current_exe().context("cannot find our own executable")?;
     let mut command = tokio::process::Command::new(binary);
-    command.args(["exec", "--"]).arg(own.with_file_name("tables")).arg("--venuecode").arg(binary);
+    command
+        .args(["exec", "--kafka-engine", "apache", "--"])
+        .arg(own.with_file_name("tables"))
+        .arg("--venuecode")
+        .arg(binary);
     command.args(["--people", &people.to_string(), "--venues", &venues.to_string()]);
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
     ensure!(output.status.success(), "the measurement of the tables ended with {}", output.status);

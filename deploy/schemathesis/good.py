@@ -56,6 +56,8 @@ def fill(send, until):
     path = {"id": send("POST /v1/health-codes:batch", "feed", body=second)["proposal"]}
     sent("POST /v1/health-proposals/{id}/release", "feed", path=path, body=second)
     until(lambda: sent("GET /v1/health-proposals/{id}", "feed", path=path))
+    sent("GET /v1/health-proposals", "supervisor", query={"state": "open", "since": at(-60)})
+    sent("GET /v1/persons/{person}/health-changes", "citizen", path={"person": GUARDIAN})
     sent("POST /v1/tests:batch", "feed", body={
         "document": CARD, "sampled_at": at(-600), "resulted_at": at(-60), "result": "negative", "laboratory": "L1"})
 
@@ -108,6 +110,7 @@ def fill(send, until):
     sent("POST /v1/traces", "epidemiologist", body={"person": person, "venues": [{"venue": VENUE}], "hops": 2, **time})
     sent("GET /v1/venues/{id}/visitors", "epidemiologist", path={"id": VENUE}, query=time)
     sent("GET /v1/venues/{id}/poster", "reviewer", path={"id": VENUE}, query={"format": "svg"})
+    sent("GET /V/{page}", "citizen", path={"page": code.rsplit("/", 1)[-1]})
     sent("GET /v1/footfall", "dashboard", query={"scope": "city", "step": "hour", **time})
     sent("GET /v1/stats", "dashboard")
     return good

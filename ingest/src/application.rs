@@ -7,7 +7,7 @@ use schemas::{
     access::Claims,
     city::{Application, ChannelKind, OrganisationKind, VenueKind},
     events::{ApplicationAction, Submission, VERSION, is_district},
-    organisation::is_credit_code,
+    organisation::{is_credit_code, registered_in},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -19,10 +19,11 @@ use crate::{
     config::City,
     error::IngestError,
     fields::{Field, Holds, Object, Text, check_plain_text, check_text, inner, one_of, optional_inner},
-    person::{DOCUMENT, DocumentRequest, MAX_PERSON_CHARS, PERSON, PHONE, is_phone},
+    person::{DOCUMENT, DocumentRequest, MAX_PERSON_CHARS, PERSON, PHONE, People, is_phone},
     scope, time,
     venue_fields::{
-        DISTRICT, MAX_ADDRESS_CHARS, MAX_DOOR_CHARS, MAX_NAME_CHARS, ORGANISATION, check_category, check_place,
+        DISTRICT, LATITUDE, LONGITUDE, MAX_ADDRESS_CHARS, MAX_DOOR_CHARS, MAX_NAME_CHARS, ORGANISATION, check_category,
+        check_place,
     },
 };
 
@@ -157,8 +158,8 @@ impl<'a> Object<'a> for ApplicationRequest<'a> {
         Field::required::<u32>("district", || DISTRICT.to_owned()),
         Field::required::<String>("address", || "expected the address as a text".to_owned()),
         Field::optional::<Option<String>>("door", || "expected a text".to_owned()),
-        Field::optional::<Option<f64>>("latitude", || "expected degrees from -90 to 90".to_owned()),
-        Field::optional::<Option<f64>>("longitude", || "expected degrees from -180 to 180".to_owned()),
+        Field::optional::<Option<f64>>("latitude", || LATITUDE.to_owned()),
+        Field::optional::<Option<f64>>("longitude", || LONGITUDE.to_owned()),
         Field::optional::<Option<String>>("starts_at", || time::EXPECTED.to_owned()),
         Field::optional::<Option<String>>("ends_at", || time::EXPECTED.to_owned()),
         Field { name: "responsible", required: true, holds: Holds::Object(RESPONSIBLE) },
@@ -170,7 +171,13 @@ impl ApplicationRequest<'_> {
     ///
     /// # Errors
     /// When a field holds what cannot be, or the applicant is not the sender's person; the error names it.
-    pub fn check(&self, sender: &Claims, city: &City, now_ms: i64) -> Result<ApplicationEvent, IngestError> {
+    pub fn check(
+        &self,
+        sender: &Claims,
+        city: &City,
+        people: &dyn People,
+        now_ms: i64,
+    ) -> Result<ApplicationEvent, IngestError> {
         check_text("name", &self.name, MAX_NAME_CHARS)?;
         check_text("address", &self.address, MAX_ADDRESS_CHARS)?;
         if let Some(door) = &self.door {
@@ -190,7 +197,8 @@ impl ApplicationRequest<'_> {
         self.responsible.check()?;
         let (starts_at, ends_at) = self.times(kind, now_ms / 1000)?;
         let applicant = &self.applicant;
-        let (applicant, _) = scope::person(sender, applicant.person, applicant.document.as_ref(), &city.person_keys)?;
+        let named = applicant.document.as_ref();
+        let (applicant, _) = scope::person(sender, applicant.person, named, city.keys(people))?;
 
         let request = self.request_id.unwrap_or_else(Uuid::now_v7);
         let command = ApplicationEvent::application_id(&organisation.credit_code, request);
@@ -234,6 +242,13 @@ impl ApplicationRequest<'_> {
         }
         if !rules.organisations.is_empty() && !rules.organisations.contains(&self.organisation.kind) {
             return Err(IngestError::invalid("organisation.kind", "expected a kind that the city gives codes to"));
+        }
+        let province = registered_in(&self.organisation.credit_code);
+        if province.is_some_and(|province| !rules.registered_in.is_empty() && !rules.registered_in.contains(&province))
+        {
+            let expected =
+                "expected an organisation that is registered in the city, as characters 3 to 8 of its code say";
+            return Err(IngestError::invalid("organisation.credit_code", expected));
         }
         Ok(())
     }

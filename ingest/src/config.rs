@@ -3,12 +3,18 @@
 use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
+use axum::http::HeaderValue;
 use schemas::{CityProfile, KeyRing, admission::Policy};
 use service::{
     AccessConfig, CodeConfig, HttpConfig, KafkaConfig, city::read_city, code::CodeSigner, secret::read_key_ring,
 };
 
-use crate::{spool::Spool, tables::Snapshots, wording::Sentences};
+use crate::{
+    person::{Keys, People},
+    spool::Spool,
+    tables::Snapshots,
+    wording::Sentences,
+};
 
 /// Settings of the gateway.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,6 +49,19 @@ pub struct Config {
     /// When a health feed needs a second account.
     #[command(flatten)]
     pub bulk: BulkConfig,
+    /// Which page may send scans.
+    #[command(flatten)]
+    pub page: PageConfig,
+}
+
+/// Which page may send scans.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Page behind a code")]
+pub struct PageConfig {
+    /// Origin of the page behind codes, such as https://code.example, when it is not that of the gateway: browsers let no
+    /// other page read answers
+    #[arg(long, env = "VENUECODE_PAGE_ORIGIN", value_name = "ORIGIN")]
+    pub page_origin: Option<HeaderValue>,
 }
 
 /// How the gateway produces to Kafka.
@@ -209,6 +228,13 @@ impl LimitConfig {
     /// Memory for bodies, in bytes.
     pub const fn body_memory_bytes(&self) -> usize {
         self.limit_body_mib as usize * 1024 * 1024
+    }
+}
+
+impl City {
+    /// The ring that hashes people and lorries, with who is known under which of its keys.
+    pub const fn keys<'k>(&'k self, people: &'k dyn People) -> Keys<'k> {
+        Keys { ring: &self.person_keys, people }
     }
 }
 

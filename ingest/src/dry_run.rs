@@ -19,6 +19,7 @@ use crate::{
     error::IngestError,
     fields::read,
     ndjson::{Finished, count_lines, lines},
+    person::Nobody,
     routes::ScanReceipt,
     scan::ScanRequest,
     tables::Venue,
@@ -113,9 +114,11 @@ impl DryRun {
 
     fn accept(&self, line: &[u8], now_ms: i64) -> Result<ScanEvent, IngestError> {
         let request = read::<ScanRequest<'_>>(line)?;
-        let scan = request.check(&self.sender, &self.city, &self.limits, |_| None, now_ms)?;
+        let scan = request.check(&self.sender, &self.city, &self.limits, &Nobody, now_ms)?;
         let venue = Some(&self.venue).filter(|_| self.number == scan.venue);
-        Ok(scan.accept(venue, Health::UNKNOWN, &self.city, &self.limits, now_ms)?.event)
+        let mut event = scan.accept(venue, Health::UNKNOWN, &self.city, &self.limits, now_ms)?.event;
+        event.freight = scan.freight_at(&self.venue, &self.city)?;
+        Ok(event)
     }
 }
 

@@ -104,6 +104,9 @@ pub enum IngestError {
     /// A city without codes for lorries.
     #[error("the city has no codes for lorries, so there are no trips")]
     NoFreight,
+    /// A trip that nobody has declared for this lorry, or another driver's.
+    #[error("this lorry has no such trip; one that was declared elsewhere is known here within a second")]
+    UnknownTrip,
     /// A code that was issued anew since, or whose venue is closed.
     #[error("this code is no longer valid: a newer one was issued, or the venue is closed")]
     RevokedCode {
@@ -226,6 +229,7 @@ impl IngestError {
             Self::RoleNotAllowed { .. } => (StatusCode::FORBIDDEN, "role-not-allowed"),
             Self::UnknownVenue { .. } => (StatusCode::NOT_FOUND, "unknown-venue"),
             Self::NoFreight => (StatusCode::NOT_FOUND, "no-freight"),
+            Self::UnknownTrip => (StatusCode::NOT_FOUND, "unknown-trip"),
             Self::BodyIncomplete { .. } => (StatusCode::REQUEST_TIMEOUT, "body-incomplete"),
             Self::RevokedCode { .. } => (StatusCode::CONFLICT, "revoked-code"),
             Self::CodeNotInForce { .. } => (StatusCode::CONFLICT, "code-not-in-force"),
@@ -264,6 +268,7 @@ impl IngestError {
             | Self::CodeNotInForce { field }
             | Self::OutOfScope { field, .. }
             | Self::RoleNotAllowed { field, .. } => Some(field),
+            Self::UnknownTrip => Some("id"),
             Self::Document(_) => Some("document.number"),
             Self::WrongLastFour { .. } | Self::LastFourLocked { .. } => Some("last_four"),
             Self::Ineligible(Ineligible::Method(_)) => Some("method"),
@@ -351,6 +356,7 @@ mod tests {
             (IngestError::RoleNotAllowed { field: "method", expected: "x" }, 403, Some("method"), None),
             (IngestError::UnknownVenue { field: "venue" }, 404, Some("venue"), None),
             (IngestError::NoFreight, 404, None, None),
+            (IngestError::UnknownTrip, 404, Some("id"), None),
             (IngestError::BodyIncomplete { limit_s: 1 }, 408, None, None),
             (IngestError::RevokedCode { field: "code" }, 409, Some("code"), None),
             (IngestError::CodeNotInForce { field: "venue" }, 409, Some("venue"), None),

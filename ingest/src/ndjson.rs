@@ -74,7 +74,15 @@ pub struct Finished<R>(pub Vec<(usize, Result<R, IngestError>)>);
 
 /// The lines of a body that are not blank, with their numbers.
 pub fn lines(body: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let numbered = body.split(|byte| *byte == b'\n').enumerate();
+    let mut ends = memchr::memchr_iter(b'\n', body).chain([body.len()]);
+    let mut start = 0;
+    let split = std::iter::from_fn(move || {
+        let end = ends.next()?;
+        let line = &body[start..end];
+        start = end + 1;
+        Some(line)
+    });
+    let numbered = split.enumerate();
     numbered.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(at, line)| (at + 1, line))
 }
 
@@ -159,7 +167,10 @@ impl<R: Receipt> Finished<R> {
         let _ = write!(out, "{{\"accepted\":{accepted},\"rejected\":{rejected},\"lines\":[");
         for (at, (number, outcome)) in self.0.iter().enumerate() {
             let comma = if at == 0 { "" } else { "," };
-            let _ = write!(out, "{comma}{{\"line\":{number},");
+            out.extend_from_slice(comma.as_bytes());
+            out.extend_from_slice(b"{\"line\":");
+            let _ = serde_json::to_writer(&mut out, number);
+            out.push(b',');
             match outcome {
                 Ok(receipt) => receipt.write(&mut out),
                 Err(error) => {

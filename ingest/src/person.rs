@@ -1,6 +1,6 @@
 //! Who a request speaks of: a person key, or a document that is hashed here and goes no further.
 
-use schemas::{Document, DocumentType, KeyRing, PersonKey};
+use schemas::{Document, DocumentType, KeyRing, PersonKey, Plate, PlateKey, plate::PlateError};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -8,6 +8,73 @@ use crate::{
     error::IngestError,
     fields::{Field, Holds, Text, one_of},
 };
+
+/// Who is known to this gateway, and under which key.
+pub trait People {
+    /// Whether anything is kept of a person under this key: a colour, a test or a registration.
+    fn knows(&self, person: PersonKey) -> bool;
+    /// Whether a person has filled in a form.
+    fn is_registered(&self, person: PersonKey) -> bool;
+    /// Who registered a person and may scan for them.
+    fn guardian_of(&self, person: PersonKey) -> Option<PersonKey>;
+    /// Whether anything is kept of a lorry under this key; `None` while not everything has been read.
+    fn knows_lorry(&self, vehicle: PlateKey) -> Option<bool>;
+}
+
+/// Nobody is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+impl People for Nobody {
+    fn knows(&self, _: PersonKey) -> bool {
+        false
+    }
+    fn is_registered(&self, _: PersonKey) -> bool {
+        false
+    }
+    fn guardian_of(&self, _: PersonKey) -> Option<PersonKey> {
+        None
+    }
+    fn knows_lorry(&self, _: PlateKey) -> Option<bool> {
+        Some(false)
+    }
+}
+
+/// The ring that hashes people and lorries, with who is known under which of its keys: while it rotates, whoever is known
+/// under an older one keeps it, or colour, tests, registration and open trips would be another person's.
+#[derive(Clone, Copy)]
+pub struct Keys<'k> {
+    /// The keys.
+    pub ring: &'k KeyRing,
+    /// Who is known.
+    pub people: &'k dyn People,
+}
+
+impl Keys<'_> {
+    /// A document's holder.
+    pub fn person(&self, document: &Document) -> PersonKey {
+        PersonKey::derive_known(self.ring, document, |key| self.people.knows(key))
+    }
+
+    /// Whether a key is that of a document's holder, under whatever version it was made.
+    pub fn is_of(&self, person: PersonKey, document: &Document) -> bool {
+        PersonKey::derive_version(self.ring, person.key_version(), document) == Some(person)
+    }
+
+    /// The lorry with a plate.
+    ///
+    /// # Errors
+    /// When it is no plate, which names the field; while it cannot be known under which key the lorry is.
+    pub fn vehicle(&self, field: &'static str, plate: &str) -> Result<PlateKey, IngestError> {
+        let plate =
+            Plate::try_new(plate).map_err(|error: PlateError| IngestError::invalid(field, error.to_string()))?;
+        let active = PlateKey::derive(self.ring, &plate);
+        if self.ring.has_others() && self.people.knows_lorry(active).is_none() {
+            return Err(IngestError::NotReady);
+        }
+        Ok(PlateKey::derive_known(self.ring, &plate, |key| self.people.knows_lorry(key) == Some(true)))
+    }
+}
 
 /// Longest name of a person, in characters.
 pub const MAX_PERSON_CHARS: usize = 50;
@@ -64,7 +131,7 @@ pub const DOCUMENT: Field = Field {
 pub fn resolve(
     person: Option<PersonKey>,
     document: Option<&DocumentRequest<'_>>,
-    keys: &KeyRing,
+    keys: Keys<'_>,
 ) -> Result<PersonKey, IngestError> {
     identify(person, document, keys).map(|(person, _)| person)
 }
@@ -76,13 +143,13 @@ pub fn resolve(
 pub fn identify(
     person: Option<PersonKey>,
     document: Option<&DocumentRequest<'_>>,
-    keys: &KeyRing,
+    keys: Keys<'_>,
 ) -> Result<(PersonKey, Option<Document>), IngestError> {
     match (person, document) {
         (Some(person), None) => Ok((person, None)),
         (None, Some(document)) => {
             let document = Document::try_new(document.kind, &document.number)?;
-            Ok((PersonKey::derive(keys, &document), Some(document)))
+            Ok((keys.person(&document), Some(document)))
         }
         (None, None) => Err(IngestError::missing("person", "expected `person` or `document`")),
         (Some(_), Some(_)) => Err(IngestError::invalid("document", "expected `person` or `document`, not both")),

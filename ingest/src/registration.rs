@@ -18,6 +18,7 @@ use crate::{
     config::City,
     error::IngestError,
     fields::{Field, Object, Text, one_of},
+    person::{Keys, People},
 };
 
 /// A person's answers to a form.
@@ -75,15 +76,6 @@ pub struct Registered {
     pub declares: Vec<Declares>,
 }
 
-/// Who is registered already, as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
-    /// Whether the person is registered.
-    pub is_registered: bool,
-    /// By whom, if by a guardian.
-    pub guardian: Option<PersonKey>,
-}
-
 impl RegistrationRequest {
     /// Checks the answers of a person who registers, or whom staff register at a door. A guardian stays one: only the
     /// person's own registration ends that.
@@ -94,7 +86,7 @@ impl RegistrationRequest {
         &self,
         sender: &Claims,
         city: &City,
-        known: impl FnOnce(PersonKey) -> Known,
+        people: &dyn People,
         now: UnixSeconds,
     ) -> Result<Registered, IngestError> {
         let Some(form) = city.profile.form_of(self.form) else {
@@ -102,11 +94,11 @@ impl RegistrationRequest {
         };
         let answers = Answers::read(form, &self.answers)?;
         let own = sender.scope.person;
-        let person = city.person_of(&answers, own);
+        let person = person_of(&answers, own, city.keys(people));
         if own.is_some_and(|own| own != person) {
             return Err(IngestError::OutOfScope { field: "answers", limit: Limit::Person });
         }
-        let guardian = known(person).guardian.filter(|_| own.is_none() && self.form == FormKind::Venue);
+        let guardian = people.guardian_of(person).filter(|_| own.is_none() && self.form == FormKind::Venue);
         city.seal(person, self.form, guardian, answers, now)
     }
 }
@@ -122,33 +114,29 @@ impl DependantRequest<'_> {
         &self,
         guardian: PersonKey,
         city: &City,
-        known: impl FnOnce(PersonKey) -> Known,
+        people: &dyn People,
         now: UnixSeconds,
     ) -> Result<Registered, IngestError> {
         let answers = Answers::read(&city.profile.venue_form, &self.answers)?;
         let born = || Some((answers.document.birth_date()?, city.profile.day_of(now)?));
         eligibility::check(&city.profile, schemas::Method::Manual, self.offline_reason.as_deref(), born)?;
-        if city.person_of(&answers, Some(guardian)) == guardian {
+        if city.keys(people).is_of(guardian, &answers.document) {
             return Err(IngestError::invalid("answers", "expected the answers of another person than the guardian"));
         }
-        let person = city.person_of(&answers, None);
-        let known = known(person);
-        if known.is_registered && known.guardian != Some(guardian) {
+        let person = city.keys(people).person(&answers.document);
+        if people.is_registered(person) && people.guardian_of(person) != Some(guardian) {
             return Err(IngestError::AlreadyRegistered);
         }
         city.seal(person, FormKind::Venue, Some(guardian), answers, now)
     }
 }
 
-impl City {
-    /// The key of the person who answered; under the version of the token's own key, if that is the same person.
-    pub fn person_of(&self, answers: &Answers, own: Option<PersonKey>) -> PersonKey {
-        let same = |own: &PersonKey| {
-            PersonKey::derive_version(&self.person_keys, own.key_version(), &answers.document) == Some(*own)
-        };
-        own.filter(same).unwrap_or_else(|| PersonKey::derive(&self.person_keys, &answers.document))
-    }
+/// The key of the person who answered: the token's own, if that is the same person.
+pub fn person_of(answers: &Answers, own: Option<PersonKey>, keys: Keys<'_>) -> PersonKey {
+    own.filter(|own| keys.is_of(*own, &answers.document)).unwrap_or_else(|| keys.person(&answers.document))
+}
 
+impl City {
     fn seal(
         &self,
         person: PersonKey,

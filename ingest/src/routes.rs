@@ -14,11 +14,11 @@ mod trips;
 mod venue_codes;
 mod venues;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{HeaderValue, header},
+    http::{HeaderValue, Method, header},
     response::{IntoResponse, Response},
 };
 pub use scans_batch::ScanReceipt;
@@ -28,7 +28,7 @@ use schemas::access::{
     Rule, Table,
 };
 use service::access::GuardedRouter;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 use utoipa_axum::routes;
 
 use crate::{error::IngestError, openapi, state::Gateway};
@@ -104,8 +104,23 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(alerts::dispose))
         .split_for_parts();
     let (readiness, prometheus) = (gateway.readiness.clone(), gateway.prometheus.clone());
-    service::health::with_routes(router.with_state(gateway), document, readiness, prometheus)
-        .layer(CatchPanicLayer::custom(|_| IngestError::Internal.into_response()))
+    let page_origin = gateway.page_origin.clone();
+    let router = service::health::with_routes(router.with_state(gateway), document, readiness, prometheus)
+        .layer(CatchPanicLayer::custom(|_| IngestError::Internal.into_response()));
+    match page_origin {
+        Some(origin) => router.layer(for_page(origin)),
+        None => router,
+    }
+}
+
+/// Lets a page of this origin send requests and read the answers. Tokens are in a header that the page sets: no cookie is
+/// let through, so no other page can act for whoever is signed in.
+fn for_page(origin: HeaderValue) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .max_age(Duration::from_secs(3600))
 }
 
 /// An answer that is JSON already.

@@ -1,7 +1,8 @@
 //! One scan: what a client sends, what is checked and what is decided. Pure; time is an argument.
 
 use schemas::{
-    Colour, Direction, Method, PersonKey, PlateKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId, Verdict,
+    Colour, Direction, Method, PersonKey, Place, PlateKey, Reasons, ScanEvent, UnixSeconds, VenueCode, VenueId,
+    Verdict,
     access::Claims,
     admission::{Arrival, Claim, Health, decide},
     city::VenueKind,
@@ -17,11 +18,12 @@ use crate::{
     config::{City, LimitConfig},
     error::IngestError,
     fields::{Field, Hidden, Object, Text, one_of, optional_inner},
-    person::{DOCUMENT, DocumentRequest, PERSON},
+    person::{DOCUMENT, DocumentRequest, PERSON, People},
     recognition::Proof,
     scope,
     tables::Venue,
-    time, trip,
+    time,
+    venue_fields::{LATITUDE, LONGITUDE, check_place},
 };
 
 /// A scan as clients send it. Exactly one of `code` and `venue`, exactly one of `person` and `document`.
@@ -53,7 +55,7 @@ pub struct ScanRequest<'a> {
     #[schema(value_type = Option<String>, example = "2022-06-01T12:00:00+08:00")]
     scanned_at: Option<Text<'a>>,
     /// Identity of the scan: sent again with the same one, it is still one scan. When left out, it is made of
-    /// person, venue, time, method and direction.
+    /// person, venue, time, method, direction and lorry.
     #[serde(default)]
     event_id: Option<Uuid>,
     /// Whether the person declares fever, cough or contact with a case.
@@ -78,6 +80,15 @@ pub struct ScanRequest<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, example = "豫B12345")]
     plate: Option<Hidden<'a>>,
+    /// Latitude of the phone in degrees, WGS 84, with the longitude or not at all. It is held against the venue's place and
+    /// goes no further: what is kept is whether it was far away.
+    #[serde(default)]
+    #[schema(minimum = -90, maximum = 90, example = 31.2304)]
+    latitude: Option<f64>,
+    /// Longitude of the phone in degrees, WGS 84.
+    #[serde(default)]
+    #[schema(minimum = -180, maximum = 180, example = 121.4737)]
+    longitude: Option<f64>,
 }
 
 const fn venue_code() -> Method {
@@ -103,6 +114,8 @@ impl<'a> Object<'a> for ScanRequest<'a> {
         Field::optional::<Option<String>>("offline_reason", || "expected an id of the city profile".to_owned()),
         Field::optional::<Option<String>>("last_four", || "expected four characters as a text".to_owned()),
         Field::optional::<Option<String>>("plate", || PlateError.to_string()),
+        Field::optional::<Option<f64>>("latitude", || LATITUDE.to_owned()),
+        Field::optional::<Option<f64>>("longitude", || LONGITUDE.to_owned()),
     ];
 }
 
@@ -123,6 +136,8 @@ pub struct Scan {
     claim: Option<Claim>,
     /// The lorry, if a plate was given.
     vehicle: Option<PlateKey>,
+    /// Where the phone says it is.
+    phone_at: Option<Place>,
     /// What it shows of the person.
     pub proof: Proof,
 }
@@ -139,8 +154,8 @@ pub struct Accepted {
 }
 
 impl ScanRequest<'_> {
-    /// Checks everything that needs no table but that of guardians, which is asked when the scan names somebody else
-    /// than the sender.
+    /// Checks everything that needs no table but those of people: who is whose guardian when the scan names somebody else than
+    /// the sender, and who is known under which key while keys rotate.
     ///
     /// # Errors
     /// When fields contradict each other, the code is forged, the document's number wrong, the time out of
@@ -150,7 +165,7 @@ impl ScanRequest<'_> {
         sender: &Claims,
         city: &City,
         limits: &LimitConfig,
-        guardian_of: impl FnOnce(PersonKey) -> Option<PersonKey>,
+        people: &dyn People,
         now_ms: i64,
     ) -> Result<Scan, IngestError> {
         let (venue, serial) = match (&self.code, self.venue) {
@@ -163,14 +178,15 @@ impl ScanRequest<'_> {
             (Some(_), Some(_)) => return Err(IngestError::invalid("venue", "expected `code` or `venue`, not both")),
         };
         scope::check_method(sender, self.method, serial.is_none())?;
-        let (named, keys) = ((self.person, self.document.as_ref()), &city.person_keys);
+        let (named, keys) = ((self.person, self.document.as_ref()), city.keys(people));
         let (person, document) = if self.method == Method::Manual {
-            scope::person_or_dependant(sender, named.0, named.1, keys, guardian_of)?
+            scope::person_or_dependant(sender, named.0, named.1, keys)?
         } else {
             scope::person(sender, named.0, named.1, keys)?
         };
         let at = self.scanned_at(limits, now_ms / 1000)?;
         let born = || Some((document.as_ref()?.birth_date()?, city.profile.day_of(at)?));
+        check_place(self.latitude, self.longitude)?;
         eligibility::check(&city.profile, self.method, self.offline_reason.as_deref(), born)?;
         Ok(Scan {
             venue,
@@ -182,7 +198,8 @@ impl ScanRequest<'_> {
             event_id: self.event_id,
             symptoms: self.symptoms,
             claim: self.claim(city)?,
-            vehicle: self.plate.as_ref().map(|plate| trip::vehicle("plate", plate, keys)).transpose()?,
+            vehicle: self.plate.as_ref().map(|plate| keys.vehicle("plate", plate)).transpose()?,
+            phone_at: self.latitude.zip(self.longitude).map(|(latitude, longitude)| Place { latitude, longitude }),
             proof: Proof::read(sender, city, self.method, person, document.as_ref(), self.last_four.as_deref())?,
         })
     }
@@ -215,8 +232,7 @@ impl Scan {
     /// Decides, given what the tables say.
     ///
     /// # Errors
-    /// When there is no such venue, or its code was issued anew since, or it is closed; when a lorry's plate is missing, or
-    /// given where none belongs.
+    /// When there is no such venue, or its code was issued anew since, or it is closed.
     pub fn accept(
         &self,
         venue: Option<&Venue>,
@@ -233,7 +249,6 @@ impl Scan {
         if !venue.is_valid_at(self.at) {
             return Err(IngestError::CodeNotInForce { field });
         }
-        let freight = self.freight_at(venue, city)?;
         let late = now_ms / 1000 - self.at > i64::from(limits.late_after_s);
         let (verdict, reasons, colour, health, test_within_hours) = if late {
             (Verdict::Recorded, Reasons::NONE, Colour::Unknown, Health::UNKNOWN, None)
@@ -243,9 +258,10 @@ impl Scan {
             let decision = decide(&city.policy, &arrival, &health);
             (decision.verdict, decision.reasons, decision.colour, health, decision.test_within_hours)
         };
-        let event_id = self
-            .event_id
-            .unwrap_or_else(|| ScanEvent::derive_id(self.person, self.venue, self.at, self.method, self.direction));
+        let event_id = self.event_id.unwrap_or_else(|| {
+            let id = ScanEvent::derive_id(self.person, self.venue, self.at, self.method, self.direction);
+            self.vehicle.map_or(id, |vehicle| ScanEvent::derive_id_with(id, vehicle))
+        });
         let event = ScanEvent {
             v: ScanEvent::version(),
             event_id,
@@ -259,16 +275,25 @@ impl Scan {
             reasons,
             colour,
             exemption: city.policy.stored(self.claim),
-            freight,
+            far_from_venue: self.is_far_from(venue, city),
+            freight: None,
         };
         Ok(Accepted { event, health, test_within_hours })
+    }
+
+    /// Whether the phone is too far from the venue to be at it. A vehicle is nowhere for long.
+    fn is_far_from(&self, venue: &Venue, city: &City) -> bool {
+        let Some(phone_at) = self.phone_at else { return false };
+        let stands = venue.kind(&city.profile) != VenueKind::Vehicle;
+        let far_m = f64::from(city.profile.plausibility.far_m);
+        stands && venue.place().is_some_and(|place| place.distance_m(phone_at) > far_m)
     }
 
     /// The lorry, where the venue is one of the freight loop (S4 一.2).
     ///
     /// # Errors
     /// When a plate is missing there, or given anywhere else.
-    fn freight_at(&self, venue: &Venue, city: &City) -> Result<Option<FreightScan>, IngestError> {
+    pub fn freight_at(&self, venue: &Venue, city: &City) -> Result<Option<FreightScan>, IngestError> {
         let stop = match venue.kind(&city.profile) {
             VenueKind::FreightCheckpoint => FreightStop::Checkpoint,
             VenueKind::FreightDestination => FreightStop::Destination,

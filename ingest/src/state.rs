@@ -5,8 +5,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use axum::http::HeaderValue;
 use metrics_exporter_prometheus::PrometheusHandle;
-use schemas::{Topics, TripEvent, Verdict};
+use schemas::{PersonKey, PlateKey, Topics, TripEvent, Verdict};
 use service::{
     Readiness,
     access::{Subject, Verifier},
@@ -23,6 +24,7 @@ use crate::{
     guesses::Guesses,
     limit::Limiter,
     metrics::Metrics,
+    person::People,
     producer::Producer,
     recognition::Proof,
     route::{self, Route},
@@ -65,6 +67,8 @@ pub struct Gateway {
     pub(crate) topics: Topics,
     /// Counters.
     pub(crate) metrics: Metrics,
+    /// Whose page may send scans besides one's own.
+    pub(crate) page_origin: Option<HeaderValue>,
     /// Whether requests may be sent here.
     pub(crate) readiness: Readiness,
     /// Renders all metrics of the process.
@@ -109,6 +113,7 @@ impl Gateway {
             route,
             topics: config.kafka.topics(),
             metrics: Metrics::new(),
+            page_origin: config.page.page_origin.clone(),
             readiness,
             prometheus,
             failed_for_good,
@@ -127,7 +132,7 @@ impl Gateway {
     /// Decides a scan with what the tables say of its venue and person.
     ///
     /// # Errors
-    /// As [`Scan::accept`] and [`Proof::check`].
+    /// As [`Scan::accept`], [`Proof::check`] and [`Scan::freight_at`].
     pub(crate) fn accept<'v>(
         &self,
         scan: &Scan,
@@ -135,9 +140,10 @@ impl Gateway {
         now_ms: i64,
     ) -> Result<(Accepted, &'v Venue), IngestError> {
         let health = self.tables.health(scan.person).to_health();
-        let accepted = scan.accept(venue, health, &self.city, &self.limits, now_ms)?;
+        let mut accepted = scan.accept(venue, health, &self.city, &self.limits, now_ms)?;
         let venue = venue.ok_or(IngestError::Internal)?;
         self.recognise(scan, &accepted, venue, now_ms)?;
+        accepted.event.freight = scan.freight_at(venue, &self.city)?;
         Ok((accepted, venue))
     }
 
@@ -166,6 +172,24 @@ impl Gateway {
         let registration = self.tables.registration(scan.person);
         let guesses = self.guesses.as_ref();
         scan.proof.check(&self.city, guesses, scan.person, registration, venue, now_ms / 1000)
+    }
+}
+
+impl People for Gateway {
+    fn knows(&self, person: PersonKey) -> bool {
+        self.tables.knows(person)
+    }
+
+    fn is_registered(&self, person: PersonKey) -> bool {
+        self.tables.registration(person).is_any()
+    }
+
+    fn guardian_of(&self, person: PersonKey) -> Option<PersonKey> {
+        self.tables.guardian(person)
+    }
+
+    fn knows_lorry(&self, vehicle: PlateKey) -> Option<bool> {
+        self.trips.as_ref().map_or(Some(false), |trips| trips.knows(vehicle))
     }
 }
 

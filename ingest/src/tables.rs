@@ -7,7 +7,9 @@ mod loader;
 mod ordered;
 mod seen;
 mod sharded;
+mod slots;
 mod snapshot;
+mod spot;
 mod trips;
 mod turned;
 mod venues;
@@ -95,6 +97,11 @@ impl Tables {
     /// What is known of a person's health.
     pub fn health(&self, person: PersonKey) -> HealthRecord {
         self.health.with(person.to_u64(), |row| row.map(PersonRow::record).unwrap_or_default())
+    }
+
+    /// Whether anything is kept of a person.
+    pub fn knows(&self, person: PersonKey) -> bool {
+        self.health.with(person.to_u64(), |row| row.is_some()) || self.registration(person).is_any()
     }
 
     /// Which forms a person has filled in.

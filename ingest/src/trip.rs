@@ -1,7 +1,7 @@
 //! A lorry's trip: what a driver declares in advance (S4 二.2), and what of it is checked. Pure; time is an argument.
 
 use schemas::{
-    KeyRing, PersonKey, Plate, PlateKey, TripEvent, UnixSeconds, VenueId,
+    PersonKey, TripEvent, UnixSeconds, VenueId,
     access::{Claims, Limit, Role},
     city::{Declares, FieldType, VenueKind},
     events::{Declaration, TripAction, VERSION},
@@ -18,7 +18,8 @@ use crate::{
     config::City,
     error::IngestError,
     fields::{Field, Hidden, Object, Text},
-    registration::ANSWERS,
+    person::{Keys, People},
+    registration::{ANSWERS, person_of},
     routes::commands::REQUEST_ID,
     time,
 };
@@ -84,15 +85,6 @@ pub struct Stop {
     pub district: u32,
 }
 
-/// The lorry with a plate.
-///
-/// # Errors
-/// When it is no plate; the error names the field.
-pub fn vehicle(field: &'static str, plate: &str, keys: &KeyRing) -> Result<PlateKey, IngestError> {
-    let plate = Plate::try_new(plate).map_err(|error| IngestError::invalid(field, error.to_string()))?;
-    Ok(PlateKey::derive(keys, &plate))
-}
-
 impl TripRequest<'_> {
     /// The checkpoint that is named.
     pub const fn checkpoint(&self) -> Option<VenueId> {
@@ -108,6 +100,7 @@ impl TripRequest<'_> {
         &self,
         sender: &Claims,
         city: &City,
+        people: &dyn People,
         mut look_up: impl FnMut(&'static str, VenueId) -> Result<Stop, IngestError>,
         now_ms: i64,
     ) -> Result<TripEvent, IngestError> {
@@ -115,7 +108,7 @@ impl TripRequest<'_> {
             return Err(IngestError::NoFreight);
         };
         let answers = Answers::read(form, &self.answers)?;
-        let driver = city.person_of(&answers, sender.scope.person);
+        let driver = person_of(&answers, sender.scope.person, city.keys(people));
         if sender.scope.person.is_some_and(|own| own != driver) {
             return Err(IngestError::OutOfScope { field: "answers", limit: Limit::Person });
         }
@@ -133,7 +126,7 @@ impl TripRequest<'_> {
 
         let plate = form.fields.iter().find(|field| field.kind == FieldType::Plate);
         let plate = plate.and_then(|field| answers.fields.get(&field.id)?.as_str()).unwrap_or_default();
-        let vehicle = vehicle("answers", plate, &city.person_keys)?;
+        let vehicle = city.keys(people).vehicle("answers", plate)?;
         let at = |id: &str| answers.fields.get(id).and_then(|value| time::parse(value.as_str()?));
         let (expected_return, expected_leave) = (at("expected_return"), at("expected_leave"));
         let expected_arrival =
@@ -175,10 +168,10 @@ impl CancellationRequest<'_> {
         &self,
         trip: Uuid,
         sender: &Claims,
-        city: &City,
+        keys: Keys<'_>,
         now_ms: i64,
     ) -> Result<(TripEvent, Uuid), IngestError> {
-        let vehicle = vehicle("plate", &self.plate, &city.person_keys)?;
+        let vehicle = keys.vehicle("plate", &self.plate)?;
         let command = self.request_id.unwrap_or_else(Uuid::now_v7);
         let by: Option<PersonKey> = sender.scope.person.filter(|_| sender.role == Role::Citizen);
         let action = TripAction::Cancel { trip, command, by };

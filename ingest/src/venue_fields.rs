@@ -17,6 +17,11 @@ pub const DISTRICT: &str = "expected a number of six digits, a district of GB/T 
 pub const ORGANISATION: &str =
     "expected a unified social credit code: 18 characters whose last one checks the others (GB 32100)";
 
+/// What a latitude looks like.
+pub const LATITUDE: &str = "expected degrees from -90 to 90";
+/// What a longitude looks like.
+pub const LONGITUDE: &str = "expected degrees from -180 to 180";
+
 /// The category of a city, if it has it.
 ///
 /// # Errors
@@ -41,10 +46,10 @@ pub fn check_place(latitude: Option<f64>, longitude: Option<f64>) -> Result<(), 
         _ => {}
     }
     if latitude.is_some_and(|degrees| !(-90.0..=90.0).contains(&degrees)) {
-        return Err(IngestError::invalid("latitude", "expected degrees from -90 to 90"));
+        return Err(IngestError::invalid("latitude", LATITUDE));
     }
     if longitude.is_some_and(|degrees| !(-180.0..=180.0).contains(&degrees)) {
-        return Err(IngestError::invalid("longitude", "expected degrees from -180 to 180"));
+        return Err(IngestError::invalid("longitude", LONGITUDE));
     }
     Ok(())
 }

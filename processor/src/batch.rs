@@ -150,6 +150,7 @@ fn enrich(event: ScanEvent, venue: VenueFacts, stream: u32, offset: u64, history
         test_sampled_at: health.test_sampled_at,
         district: venue.district,
         category: venue.category,
+        far_from_venue: event.far_from_venue,
         event_id: event.event_id,
         stream,
         kafka_offset: offset,
@@ -179,6 +180,7 @@ mod tests {
             reasons: Reasons::NONE,
             colour: Colour::Green,
             exemption: Exemption::None,
+            far_from_venue: false,
             freight: None,
         }
     }

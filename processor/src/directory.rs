@@ -91,6 +91,11 @@ impl Directory {
         self.venues.read().get(&venue).map(|held| held.facts.clone())
     }
 
+    /// Whether a venue is known.
+    pub fn has(&self, venue: VenueId) -> bool {
+        self.venues.read().contains_key(&venue)
+    }
+
     /// Whether the last message about a venue is the one of this revision.
     pub fn last_is(&self, venue: VenueId, revision: Option<u64>) -> bool {
         self.venues.read().get(&venue).is_some_and(|held| held.revision == revision)

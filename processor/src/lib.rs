@@ -7,7 +7,7 @@
 //!
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
-//! bulk changes of health codes wait for their release ([`proposals`]).
+//! bulk changes of health codes wait for their release ([`proposals`]). Changes of health codes become rows in the same way.
 
 pub mod alerts;
 pub mod backoff;
@@ -19,6 +19,7 @@ pub mod directory;
 pub mod fault;
 pub mod freight;
 pub mod group;
+mod health_changes;
 pub mod history;
 pub mod ledger;
 pub mod machine;
@@ -137,10 +138,14 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let alert_partitions = open(&stop, || log::partitions(&config.kafka, &topics.alerts));
         let trip_partitions = open(&stop, || log::partitions(&config.kafka, &topics.trips));
         let proposal_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health_proposals));
+        let change_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health));
         let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
-        let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions), Some(proposal_partitions)) =
-            (registry_partitions, alert_partitions, trip_partitions, proposal_partitions)
+        let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions)) =
+            (registry_partitions, alert_partitions, trip_partitions)
         else {
+            return Ok(());
+        };
+        let (Some(proposal_partitions), Some(change_partitions)) = (proposal_partitions, change_partitions) else {
             return Ok(());
         };
         ensure!(
@@ -172,6 +177,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let alerts = alerts::job(machine("alerts", &topics.alerts), config.escalate_after());
         let freight = freight::job(machine("freight", &topics.trips));
         let proposals = proposals::job(machine("proposals", &topics.health_proposals));
+        let changes = health_changes::job(machine("health-changes", &topics.health));
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
             progress,
@@ -189,6 +195,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let alerts = Workers::new("alerts", alerts, machine_count("alerts"), stop.clone());
         let freight = Workers::new("freight", freight, machine_count("freight"), stop.clone());
         let proposals = Workers::new("proposals", proposals, machine_count("proposals"), stop.clone());
+        let changes = Workers::new("health-changes", changes, machine_count("health-changes"), stop.clone());
         let result = match hold {
             Hold::Group => {
                 let take_part = |group: &str, topic: &str, workers| {
@@ -204,6 +211,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                         scope.spawn(|| take_part("alerts", &topics.alerts, alerts)),
                         scope.spawn(|| take_part("freight", &topics.trips, freight)),
                         scope.spawn(|| take_part("proposals", &topics.health_proposals, proposals)),
+                        scope.spawn(|| take_part("health-changes", &topics.health, changes)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
                     let ended =
@@ -218,6 +226,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                     (alerts, *alert_partitions),
                     (freight, *trip_partitions),
                     (proposals, *proposal_partitions),
+                    (changes, *change_partitions),
                 ];
                 workers::hold_all(workers, &runtime, &stop);
                 Ok(())

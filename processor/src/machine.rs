@@ -17,6 +17,10 @@ pub trait Machine {
     /// beginning is not folded.
     const LOG_EXPIRES: bool = false;
 
+    /// Whether what a record does depends on those before it. Else the log is read on from where the outputs are out, and
+    /// nothing is folded.
+    const REMEMBERS: bool = true;
+
     /// Applies the next record of the log and says what is to go out because of it.
     ///
     /// # Errors

@@ -40,6 +40,10 @@ pub const MACHINE_PARTITIONS: &str = "processor_machine_partitions";
 pub const ALERTS_RAISED: &str = "processor_alerts_raised_total";
 /// Alerts that are not disposed of, by state (raised, escalated, acknowledged) and age, per partition.
 pub const ALERTS_OPEN: &str = "processor_alerts_open";
+/// Bulk changes of health codes that wait for a second account, per partition.
+pub const PROPOSALS_OPEN: &str = "processor_health_proposals_open";
+/// Since when the oldest of them waits, in seconds since 1970, per partition; 0 while none does.
+pub const PROPOSALS_WAITING_SINCE: &str = "processor_health_proposals_waiting_since_seconds";
 
 /// Every counter with its help text.
 const COUNTERS: &[(&str, &str)] = &[
@@ -62,6 +66,11 @@ const GAUGES: &[(&str, &str)] = &[
     (PARTITIONS, "Partitions of scans held by this instance"),
     (HELD_UP, "1 while what follows from records cannot leave, per machine and partition"),
     (ALERTS_OPEN, "Alerts that are not disposed of, by state (raised, escalated, acknowledged) and age, per partition"),
+    (PROPOSALS_OPEN, "Bulk changes of health codes that wait for a second account, per partition"),
+    (
+        PROPOSALS_WAITING_SINCE,
+        "Since when the oldest of them waits, in seconds since 1970, per partition; 0 while none does",
+    ),
     (MACHINE_PARTITIONS, "Partitions of a state machine held by this instance, per machine"),
 ];
 

@@ -5,6 +5,7 @@
 //! message. [`case`] decides about one; here what is released leaves for the topic `health`, and each step becomes a row.
 
 pub mod case;
+pub mod gauges;
 mod row;
 
 use std::{
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use self::{
     case::{Asked, Case, Deed},
+    gauges::Gauges,
     row::CaseRow,
 };
 use crate::{
@@ -39,6 +41,7 @@ const REMEMBERED_MS: i64 = 31 * 24 * 3600 * 1000;
 pub struct Proposals {
     health_topic: String,
     max_waiting: usize,
+    gauges: Option<Gauges>,
     cases: HashMap<Uuid, Case>,
     /// Until when the changes of a case are held at most.
     held_until: BTreeSet<(i64, Uuid)>,
@@ -49,11 +52,13 @@ pub struct Proposals {
 }
 
 impl Proposals {
-    /// None yet; what is released goes to `health_topic`, and at most `max_waiting` changes wait.
-    pub fn new(health_topic: &str, max_waiting: usize) -> Self {
+    /// None yet; what is released goes to `health_topic`, and at most `max_waiting` changes wait. With gauges it shows how
+    /// many bulk changes do, and since when.
+    pub fn new(health_topic: &str, max_waiting: usize, gauges: Option<Gauges>) -> Self {
         Self {
             health_topic: health_topic.to_owned(),
             max_waiting,
+            gauges,
             cases: HashMap::new(),
             held_until: BTreeSet::new(),
             begun: VecDeque::new(),
@@ -126,13 +131,24 @@ impl Machine for Proposals {
         self.forget(event.at_ms);
         self.apply_to_case(event, record.offset)
     }
+
+    fn due(&self, now_ms: i64) -> Vec<Message> {
+        if let Some(gauges) = &self.gauges {
+            let held = self.held_until.iter().filter_map(|(_, proposal)| self.cases.get(proposal));
+            gauges.show(held, now_ms);
+        }
+        Vec::new()
+    }
 }
 
 /// What runs a partition of bulk changes.
 pub fn job(shared: runner::Shared) -> Job {
     let topic = shared.kafka.topics().health;
     Arc::new(move |partition, commit, stop| {
-        runner::run(&shared, partition, || Proposals::new(&topic, MAX_WAITING), commit, stop);
+        let proposals = || Proposals::new(&topic, MAX_WAITING, Some(Gauges::of(partition)));
+        runner::run(&shared, partition, proposals, commit, stop);
+        // Whoever holds the partition now speaks for it.
+        Gauges::of(partition).clear();
     })
 }
 

@@ -19,11 +19,11 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// The columns of `scans_in` with their types, for repairing one table from the same bytes.
 const STRUCTURE: &str = "person_id UInt64, venue_id UInt32, scanned_at DateTime, method Int8, direction Int8, \
      verdict Int8, reasons UInt16, exemption Int8, colour_shown Int8, colour Int8, test_result Int8, \
-     test_sampled_at DateTime, district UInt32, category String, event_id UUID, stream UInt32, kafka_offset UInt64";
+     test_sampled_at DateTime, district UInt32, category String, far_from_venue Bool, event_id UUID, stream UInt32, kafka_offset UInt64";
 
 /// Columns of the two scan tables; `scans_in` without the identity.
 const SCAN_COLUMNS: &str = "person_id, venue_id, scanned_at, method, direction, verdict, reasons, exemption, \
-     colour_shown, colour, test_result, test_sampled_at, district, category, stream, kafka_offset";
+     colour_shown, colour, test_result, test_sampled_at, district, category, far_from_venue, stream, kafka_offset";
 
 /// Columns of `scan_ids` that an insert gives.
 const ID_COLUMNS: &str = "stream, kafka_offset, event_id";

@@ -280,7 +280,7 @@ impl<'a> Worker<'a> {
             })
             .collect();
         let directory = &self.shared.directory;
-        let unknown = |i: &Incoming| i.event.as_ref().is_ok_and(|event| directory.venue(event.venue).is_none());
+        let unknown = |i: &Incoming| i.event.as_ref().is_ok_and(|event| !directory.has(event.venue));
         if incoming.iter().any(unknown) {
             directory.catch_up()?;
         }

@@ -57,8 +57,8 @@ pub fn masked(key: u64) -> String {
 pub fn visits(visits: &Visits, names: &VenueNames, beliefs: &Beliefs) -> Vec<Visit> {
     let mut appearances = Vec::with_capacity(visits.scans.len());
     for (row, _) in &visits.scans {
-        let (venue, place) = (row.venue_id, names.place_of(row.venue_id));
-        appearances.push(Appearance { venue, at: row.scanned_at, category: &row.category, place });
+        let (venue, place, far_from_venue) = (row.venue_id, names.place_of(row.venue_id), row.far_from_venue);
+        appearances.push(Appearance { venue, at: row.scanned_at, category: &row.category, place, far_from_venue });
     }
     let visit = |row: &VisitRow, flags| Visit {
         venue: row.venue_id,

@@ -2,7 +2,7 @@
 
 use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
-use crate::poster::PosterConfig;
+use crate::{page::PageConfig, poster::PosterConfig};
 
 /// Windows in one query. A parameter may have 128 KiB, and a time takes 11 bytes.
 pub const MAX_QUERY_WINDOWS: u32 = 10_000;
@@ -30,6 +30,9 @@ pub struct Config {
     /// How posters are printed.
     #[command(flatten)]
     pub posters: PosterConfig,
+    /// What the page behind a code knows.
+    #[command(flatten)]
+    pub page: PageConfig,
 }
 
 /// What a query may cost, and whose clock days are counted by.

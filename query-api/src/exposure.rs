@@ -17,7 +17,7 @@ pub use meetings::{
     CaseNumber, Encounter, Exposures, Hop, Presence, Reached, Source, SourceStay, TooManyPairs, VenueExposure,
     by_overlap, by_score,
 };
-pub use plausibility::{Appearance, Beliefs, Flag, Place};
+pub use plausibility::{Appearance, Beliefs, Flag};
 pub use stays::{Dwell, Dwells, Scan, Stay, StayRule, dwelt};
 pub use weights::Weights;
 pub use windows::{Window, merged};

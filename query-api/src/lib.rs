@@ -1,8 +1,9 @@
 //! Everything that reads: tracing, visits, visitors, footfall, statistics and posters over HTTP, out of ClickHouse.
 //!
 //! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (who stayed where and
-//! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door. Nothing here writes, to
-//! Kafka or to ClickHouse; nothing is cached, so that an answer is as fresh as the store.
+//! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door, and [`page`] is what
+//! its code opens. Nothing here writes, to Kafka or to ClickHouse; nothing is cached, so that an answer is as fresh as the
+//! store.
 
 mod answer;
 pub mod buckets;
@@ -13,6 +14,7 @@ mod input;
 mod inquiry;
 mod limits;
 pub mod metrics;
+pub mod page;
 pub mod poster;
 pub mod routes;
 mod state;

@@ -5,8 +5,10 @@ mod applications;
 mod checkpoints;
 mod district;
 mod footfall;
+mod health_changes;
 mod health_proposals;
 mod openapi;
+mod page;
 mod posters;
 mod stats;
 mod traces;
@@ -72,7 +74,12 @@ pub const TABLE: Table = Table(&[
     // Published by the city (S4): it is the same for all, whatever a token is limited to.
     Rule::of("GET", "/v1/checkpoints", Role::ALL).honouring(&[Organisation, District, Venues, Person]),
     // Whom it is about is not in it.
+    Rule::of("GET", "/v1/health-proposals", &[Role::Feed, Role::Supervisor, Role::Auditor]),
     Rule::of("GET", "/v1/health-proposals/{id}", &[Role::Feed, Role::Supervisor, Role::Auditor]),
+    // One's own only: it is health data, and nobody else has asked for it with a case and a purpose.
+    Rule::of("GET", "/v1/persons/{person}/health-changes", &[Role::Citizen]).honouring(&[Person]),
+    // A phone's scanner has no token; the page knows nothing of a person.
+    Rule::open("GET", "/V/{page}"),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -96,6 +103,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(trips::trips))
         .routes(routes!(checkpoints::checkpoints))
         .routes(routes!(health_proposals::health_proposal))
+        .routes(routes!(health_proposals::health_proposals))
+        .routes(routes!(health_changes::health_changes))
+        .routes(routes!(page::page))
         .split_for_parts();
     let gate = from_fn_with_state(state.clone(), gate);
     let api = api.route_layer(gate).with_state(state.clone());
@@ -104,8 +114,11 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(|_| QueryError::Aborted.into_response()))
 }
 
-/// Lets a request through when the tables are there and a slot is free.
+/// Lets a request through when the tables are there and a slot is free. The page asks ClickHouse for nothing.
 async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, QueryError> {
+    if request.uri().path().starts_with(page::PATH) {
+        return Ok(next.run(request).await);
+    }
     if !state.readiness().is_ready() {
         return Err(QueryError::NotReady);
     }

@@ -12,6 +12,7 @@ use crate::{
     Config, QueryConfig,
     exposure::{Beliefs, Dwells},
     metrics,
+    page::Page,
     poster::PrintShop,
     store::Store,
     tables,
@@ -28,6 +29,7 @@ struct Inner {
     dwells: Dwells,
     signer: CodeSigner,
     posters: PrintShop,
+    page: Page,
     limits: QueryConfig,
     readiness: Readiness,
     verifier: Arc<Verifier>,
@@ -52,6 +54,7 @@ impl AppState {
             city,
             signer: config.codes.load()?,
             posters: PrintShop::new(&config.posters),
+            page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
@@ -89,6 +92,10 @@ impl AppState {
 
     pub(crate) fn posters(&self) -> &PrintShop {
         &self.0.posters
+    }
+
+    pub(crate) fn page(&self) -> &Page {
+        &self.0.page
     }
 
     pub(crate) fn limits(&self) -> &QueryConfig {

@@ -10,6 +10,7 @@ mod contacts;
 mod coverage;
 mod failure;
 mod footfall;
+mod health_changes;
 mod health_proposals;
 mod people;
 mod stats;
@@ -28,7 +29,8 @@ pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use coverage::VenueDaysRow;
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, Scope};
-pub use health_proposals::HealthProposalRow;
+pub use health_changes::HealthChangeRow;
+pub use health_proposals::{HealthProposalRow, ProposalFilter};
 pub use people::{VisitRow, VisitorRow, Visits};
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
@@ -80,6 +82,8 @@ enum Kind {
     Trips,
     Checkpoints,
     HealthProposal,
+    HealthProposals,
+    HealthChanges,
 }
 
 impl Kind {
@@ -106,6 +110,8 @@ impl Kind {
             Self::Trips => "trips",
             Self::Checkpoints => "checkpoints",
             Self::HealthProposal => "health_proposal",
+            Self::HealthProposals => "health_proposals",
+            Self::HealthChanges => "health_changes",
         }
     }
 }

@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS scans_in
     test_sampled_at DateTime('UTC'),
     district        UInt32,
     category        LowCardinality(String),
+    far_from_venue  Bool,
     event_id        UUID,
     stream          UInt32,
     kafka_offset    UInt64

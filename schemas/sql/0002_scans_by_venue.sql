@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS scans_by_venue
     test_sampled_at DateTime('UTC') CODEC(ZSTD(1)),
     district        UInt32 CODEC(ZSTD(1)),
     category        LowCardinality(String) CODEC(ZSTD(1)),
+    far_from_venue  Bool CODEC(ZSTD(1)),
     stream          UInt32 CODEC(ZSTD(1)),
     kafka_offset    UInt64 CODEC(T64, ZSTD(1)),
     INDEX by_offset kafka_offset TYPE minmax GRANULARITY 1

@@ -109,13 +109,29 @@ fn read_half(text: &[u8]) -> Option<u64> {
 
 /// The value of a character as people type it: lower case, and I, L, O for the digits they look like.
 fn value_of(byte: u8) -> Option<u8> {
-    let byte = match byte.to_ascii_uppercase() {
-        b'I' | b'L' => b'1',
-        b'O' => b'0',
-        other => other,
-    };
-    ALPHABET.iter().position(|a| *a == byte).and_then(|p| u8::try_from(p).ok())
+    Some(VALUES[usize::from(byte)]).filter(|value| *value < NO_VALUE)
 }
+
+const NO_VALUE: u8 = 32;
+
+/// The value of each byte; a code has seventeen, and each scan a code.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_VALUE; 256];
+    let mut value = 0;
+    while value < NO_VALUE {
+        let character = ALPHABET[value as usize];
+        values[character as usize] = value;
+        values[character.to_ascii_lowercase() as usize] = value;
+        value += 1;
+    }
+    let alike = [(b'I', 1), (b'i', 1), (b'L', 1), (b'l', 1), (b'O', 0), (b'o', 0)];
+    let mut at = 0;
+    while at < alike.len() {
+        values[alike[at].0 as usize] = alike[at].1;
+        at += 1;
+    }
+    values
+};
 
 #[cfg(test)]
 mod tests {
@@ -136,7 +152,10 @@ mod tests {
             let text = code.sign(&ring).to_string();
             prop_assert_eq!(text.len(), 17);
             prop_assert_eq!(VenueCode::verify(&text, &ring), Ok(code));
-            prop_assert_eq!(VenueCode::verify(&text.to_lowercase().replace('0', "o"), &ring), Ok(code));
+            for [zero, one] in [["o", "l"], ["O", "L"], ["0", "i"], ["0", "I"]] {
+                let typed = text.to_lowercase().replace('0', zero).replace('1', one);
+                prop_assert_eq!(VenueCode::verify(&typed, &ring), Ok(code));
+            }
             prop_assert_eq!(VenueCode::verify(&format!("HTTPS://CODE.EXAMPLE/V/{text}"), &ring), Ok(code));
         }
 

@@ -39,10 +39,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     14 "0014_trips",
     15 "0015_vehicles_of_alerts",
     16 "0016_health_proposals",
+    17 "0017_health_changes",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 16;
+pub const VERSION: u32 = 17;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];
@@ -81,5 +82,7 @@ mod tests {
                 assert!(squeezed.contains(&format!(" {column} Enum8({words})")), "{column} in {}", migration.name);
             }
         }
+        let (colour, changes) = (&enums[5].1, MIGRATIONS.iter().find(|m| m.name.ends_with("health_changes")));
+        assert!(changes.is_some_and(|changes| changes.sql.contains(&format!("Enum8({colour})"))));
     }
 }

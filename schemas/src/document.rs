@@ -138,15 +138,16 @@ fn check_other(number: &str) -> Result<(), DocumentError> {
 
 /// Upper case, no spaces, and full-width characters (as Chinese keyboards type them) made half width.
 pub(crate) fn normalise(number: &str) -> String {
-    number
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .map(|c| match c {
+    // It gets no longer, and is told so: a text that is collected grows in steps.
+    let mut normal = String::with_capacity(number.len());
+    for c in number.chars().filter(|c| !c.is_whitespace()) {
+        let narrow = match c {
             '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
             _ => c,
-        })
-        .map(|c| c.to_ascii_uppercase())
-        .collect()
+        };
+        normal.push(narrow.to_ascii_uppercase());
+    }
+    normal
 }
 
 #[cfg(test)]

@@ -194,6 +194,11 @@ impl Vehicle {
         keep_newest(&mut self.overdue, from, |at| *at);
     }
 
+    /// Who drives a trip that is known, whatever became of it.
+    pub fn driver_of(&self, trip: Uuid) -> Option<PersonKey> {
+        self.declarations.get(&trip).map(|declared| declared.declaration.driver)
+    }
+
     /// The latest time that any fact has.
     pub const fn latest(&self) -> UnixSeconds {
         self.latest

@@ -65,6 +65,16 @@ impl KeyRing {
         &self.active.1
     }
 
+    /// Whether there is a key besides the active one.
+    pub fn has_others(&self) -> bool {
+        self.keys.iter().flatten().nth(1).is_some()
+    }
+
+    /// The versions besides the active one, the highest first.
+    pub fn other_versions(&self) -> impl Iterator<Item = u8> + '_ {
+        (1..=15).rev().filter(|version| *version != self.active_version() && self.key(*version).is_some())
+    }
+
     /// The key of a version, if the ring has it.
     pub fn key(&self, version: u8) -> Option<&[u8; 32]> {
         self.keys.get(usize::from(version))?.as_ref()
@@ -109,6 +119,8 @@ mod tests {
         assert_eq!(ring.key(1).map(|k| k[31]), Some(0x1f));
         assert_eq!(ring.key(3), None);
         assert_eq!(ring.key(200), None);
+        assert!(ring.has_others());
+        assert_eq!(ring.other_versions().collect::<Vec<_>>(), [1]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod freight;
 pub mod keys;
 pub mod organisation;
 pub mod person;
+mod place;
 pub mod plate;
 pub mod row;
 pub mod tail;
@@ -32,6 +33,7 @@ pub use events::{
 };
 pub use keys::KeyRing;
 pub use person::PersonKey;
+pub use place::Place;
 pub use plate::{Plate, PlateKey};
 pub use row::ScanRow;
 pub use tail::Tail;

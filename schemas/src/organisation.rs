@@ -12,9 +12,24 @@ pub fn is_credit_code(code: &str) -> bool {
     (31 - sum % 31) % 31 == values[17]
 }
 
+/// The province of the authority that registered an organisation, two digits of GB/T 2260; `None` of those that national
+/// authorities register. GB 32100: characters 3 to 8 of its code are the division of the authority.
+pub fn registered_in(code: &str) -> Option<u32> {
+    let province = code.get(2..4)?.parse().ok()?;
+    // 100000 is the whole country.
+    (province != 10).then_some(province)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_says_where_it_was_given() {
+        assert_eq!(registered_in("91310000MA1FL0000N"), Some(31));
+        assert_eq!(registered_in("11100000000000000A"), None);
+        assert_eq!(registered_in("9A"), None);
+    }
 
     #[test]
     fn a_wrong_character_anywhere_is_found() {

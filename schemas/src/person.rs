@@ -35,14 +35,33 @@ impl PersonKey {
         Some(Self::derive_with(version, ring.key(version)?, document))
     }
 
+    /// Derives the key under which a document's holder is known. While a ring rotates, whoever is known under an older key
+    /// keeps it; everybody else gets the active one. `known` is asked only when the ring has more than one key.
+    pub fn derive_known(ring: &KeyRing, document: &Document, known: impl Fn(Self) -> bool) -> Self {
+        Self::hash_known(ring, &Self::parts(document), known)
+    }
+
+    fn parts(document: &Document) -> [&[u8]; 4] {
+        [b"person\0", document.kind().as_str().as_bytes(), b"\0", document.number().as_bytes()]
+    }
+
     fn derive_with(version: u8, key: &[u8; 32], document: &Document) -> Self {
-        let parts: [&[u8]; 4] = [b"person\0", document.kind().as_str().as_bytes(), b"\0", document.number().as_bytes()];
-        Self::hash_with(version, key, &parts)
+        Self::hash_with(version, key, &Self::parts(document))
     }
 
     /// A key of this form of anything else, with the ring's active key. The first part says what it is of.
     pub(crate) fn hash(ring: &KeyRing, parts: &[&[u8]]) -> Self {
         Self::hash_with(ring.active_version(), ring.active_key(), parts)
+    }
+
+    /// The same under the key version under which it is known: the active one, else the highest, else again the active one.
+    pub(crate) fn hash_known(ring: &KeyRing, parts: &[&[u8]], known: impl Fn(Self) -> bool) -> Self {
+        let active = Self::hash(ring, parts);
+        if !ring.has_others() || known(active) {
+            return active;
+        }
+        let of = |version| Some(Self::hash_with(version, ring.key(version)?, parts));
+        ring.other_versions().filter_map(of).find(|key| known(*key)).unwrap_or(active)
     }
 
     fn hash_with(version: u8, key: &[u8; 32], parts: &[&[u8]]) -> Self {
@@ -158,6 +177,27 @@ mod tests {
         let old = PersonKey::derive_version(&ring, 1, &passport).expect("in the ring");
         assert_ne!(old.to_u64() << 4, key.to_u64() << 4);
         assert_eq!(PersonKey::derive_version(&ring, 3, &passport), None);
+    }
+
+    #[test]
+    fn who_is_known_under_an_older_key_keeps_it_and_nobody_else_gets_it() {
+        let keys = ["0a", "0b", "0c"].map(|byte| byte.repeat(32));
+        let line = |version: usize| format!("{version}:{}\n", keys[version - 1]);
+        let ring = |versions: &[usize]| {
+            KeyRing::try_parse(&versions.iter().map(|version| line(*version)).collect::<String>()).expect("valid")
+        };
+        let passport = Document::try_new(DocumentType::Passport, "E12345678").expect("valid");
+        let before = PersonKey::derive(&ring(&[1]), &passport);
+        let all = ring(&[1, 3, 2]);
+        let known_as = |known: &[u8]| {
+            PersonKey::derive_known(&all, &passport, |key| known.contains(&key.key_version())).key_version()
+        };
+        assert_eq!(PersonKey::derive_known(&all, &passport, |key| key == before), before);
+        assert_eq!((known_as(&[]), known_as(&[1]), known_as(&[1, 3]), known_as(&[1, 2, 3])), (2, 1, 3, 2));
+        let alone = PersonKey::derive_known(&ring(&[1]), &passport, |_| panic!("asked with one key"));
+        assert_eq!(alone, before);
+        // Once the older key is gone, nobody is found under it.
+        assert_eq!(PersonKey::derive_known(&ring(&[2]), &passport, |key| key == before).key_version(), 2);
     }
 
     #[test]

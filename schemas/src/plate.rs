@@ -15,6 +15,8 @@ const PROVINCES: &str = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘�
 const ENDINGS: &str = "挂学警领";
 /// The same on plates of Guangdong for lorries from Hong Kong and Macao, which begin with 粤Z.
 const BORDER_ENDINGS: &str = "港澳";
+/// Bytes of the longest text that is looked at.
+const MAX_BYTES: usize = 64;
 /// Characters of an ordinary plate after province and letter.
 const ORDINARY: usize = 5;
 /// The same of a new-energy plate.
@@ -45,8 +47,10 @@ impl Plate {
     /// [`PlateError`].
     pub fn try_new(text: &str) -> Result<Self, PlateError> {
         // Nothing that is much longer can be one, and it is not worth being gone through.
-        let text = normalise(text.get(..text.len().min(64)).ok_or(PlateError)?);
-        let plate: String = text.chars().filter(|c| !matches!(c, '-' | '·' | '•' | '.')).collect();
+        if text.len() > MAX_BYTES {
+            return Err(PlateError);
+        }
+        let plate: String = normalise(text).chars().filter(|c| !matches!(c, '-' | '·' | '•' | '.')).collect();
         let mut characters = plate.chars();
         let province = characters.next().is_some_and(|c| PROVINCES.contains(c));
         let letter = characters.next().filter(|c| c.is_ascii_uppercase() && *c != 'I').ok_or(PlateError)?;
@@ -99,6 +103,11 @@ impl PlateKey {
     /// Derives the key of a vehicle with the ring's active key.
     pub fn derive(ring: &KeyRing, plate: &Plate) -> Self {
         Self(PersonKey::hash(ring, &[b"plate\0", plate.as_str().as_bytes()]))
+    }
+
+    /// Derives the key under which a vehicle is known, as [`PersonKey::derive_known`] does of a person.
+    pub fn derive_known(ring: &KeyRing, plate: &Plate, known: impl Fn(Self) -> bool) -> Self {
+        Self(PersonKey::hash_known(ring, &[b"plate\0", plate.as_str().as_bytes()], |key| known(Self(key))))
     }
 
     /// The key as stored in ClickHouse (`vehicle_id UInt64`).
@@ -213,6 +222,10 @@ mod tests {
         assert_eq!(key, PlateKey::derive(&ring, &plate("豫b 12345")));
         assert_ne!(key, PlateKey::derive(&ring, &plate("豫B12346")));
         assert_eq!(key.to_string().parse(), Ok(key));
+        let rotated = KeyRing::try_parse(&format!("1:{}\n2:{}", "cd".repeat(32), "ab".repeat(32))).expect("valid");
+        let known = PlateKey::derive_known(&rotated, &plate("豫B12345"), |known| known == key);
+        assert_eq!(known, key, "a lorry keeps its key while the ring rotates");
+        assert_ne!(PlateKey::derive_known(&rotated, &plate("豫B12345"), |_| false), key);
         assert_eq!(PlateKey::from_u64(key.to_u64()), Some(key));
         assert_eq!((format!("{key:?}"), format!("{:?}", plate("豫B12345"))), ("PlateKey(v1)".into(), "Plate".into()));
         // A person with the same text as a number is another key.

@@ -42,6 +42,8 @@ pub struct ScanRow {
     pub district: u32,
     /// Category of the venue.
     pub category: String,
+    /// Whether the phone was far from the venue, by what it said.
+    pub far_from_venue: bool,
     /// Identity and receipt.
     pub event_id: Uuid,
     /// Which incarnation of which partition it came from: a random number written in the ledger.
@@ -53,7 +55,8 @@ pub struct ScanRow {
 impl ScanRow {
     /// The columns of `scans_in` in the order in which [`ScanRow::encode`] writes them.
     pub const COLUMNS: &'static str = "person_id, venue_id, scanned_at, method, direction, verdict, reasons, exemption, \
-         colour_shown, colour, test_result, test_sampled_at, district, category, event_id, stream, kafka_offset";
+         colour_shown, colour, test_result, test_sampled_at, district, category, far_from_venue, event_id, stream, \
+         kafka_offset";
 
     /// Appends the row in RowBinary.
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -67,6 +70,7 @@ impl ScanRow {
         out.extend_from_slice(&date_time(self.test_sampled_at).to_le_bytes());
         out.extend_from_slice(&self.district.to_le_bytes());
         encode_string(&self.category, out);
+        out.push(u8::from(self.far_from_venue));
         // ClickHouse keeps a UUID as two little-endian halves, the high one first.
         let (high, low) = self.event_id.as_u64_pair();
         out.extend_from_slice(&high.to_le_bytes());

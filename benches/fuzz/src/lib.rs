@@ -6,6 +6,7 @@
 pub mod batches;
 pub mod documents;
 pub mod events;
+pub mod plates;
 pub mod profiles;
 pub mod scans;
 pub mod venue_codes;
@@ -16,13 +17,14 @@ use schemas::KeyRing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("venue_codes", venue_codes::check),
     ("documents", documents::check),
     ("profiles", profiles::check),
     ("events", events::check),
     ("scans", scans::check),
     ("batches", batches::check),
+    ("plates", plates::check),
 ];
 
 /// A ring of these versions; each key repeats its version.

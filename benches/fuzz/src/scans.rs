@@ -24,14 +24,19 @@ pub static GATEWAY: LazyLock<DryRun> = LazyLock::new(|| {
         address: "福州路1号".to_owned(),
         door: None,
         organisation: None,
-        latitude: None,
-        longitude: None,
+        latitude: Some(VENUE_AT.0),
+        longitude: Some(VENUE_AT.1),
         valid_from: None,
         valid_until: None,
         revision: None,
     };
     DryRun::try_new("shanghai", &super::ring(&[1, 9]), &venue).unwrap_or_else(|error| panic!("{error}"))
 });
+
+/// Where venue 7 is, in degrees.
+const VENUE_AT: (f64, f64) = (31.2304, 121.4737);
+/// How far from it a phone may say that it is, in metres, and by how much rounding may err.
+const FAR_M: (f64, f64) = (3_000.0, 10.0);
 
 /// What no message may show.
 const MARK: &str = "SECRET5417";
@@ -77,10 +82,29 @@ fn means(object: &Value, event: &ScanEvent) {
         Some(at) => assert_eq!(at.ok().map(|at| at.timestamp()), Some(event.scanned_at)),
     }
     let known = ["code", "venue", "person", "document", "method", "direction", "scanned_at", "event_id", "symptoms"];
-    let known = [known.as_slice(), &["exemption", "offline_reason", "last_four", "plate"]].concat();
+    let known =
+        [known.as_slice(), &["exemption", "offline_reason", "last_four", "plate", "latitude", "longitude"]].concat();
     let unknown = object.as_object().and_then(|fields| fields.keys().find(|field| !known.contains(&field.as_str())));
     assert_eq!(unknown, None, "a field that nobody reads");
+    far_means_far((object["latitude"].as_f64(), object["longitude"].as_f64()), event.far_from_venue);
     assert!(object["document"].is_null() || object["document"].is_object(), "a document is an object");
+}
+
+/// The flag is what the coordinates say, by the angle between two vectors.
+fn far_means_far(phone: (Option<f64>, Option<f64>), is_far: bool) {
+    let (Some(latitude), Some(longitude)) = phone else {
+        assert_eq!((phone, is_far), ((None, None), false), "one coordinate is none");
+        return;
+    };
+    assert!(latitude.abs() <= 90.0 && longitude.abs() <= 180.0, "{phone:?}");
+    let vector = |(latitude, longitude): (f64, f64)| {
+        let ((y, x), (b, a)) = (latitude.to_radians().sin_cos(), longitude.to_radians().sin_cos());
+        [x * a, x * b, y]
+    };
+    let (one, other) = (vector((latitude, longitude)), vector(VENUE_AT));
+    let apart = one.iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+    let metres = 2.0 * (apart / 2.0).min(1.0).asin() * 6_371_009.0;
+    assert!((metres - FAR_M.0).abs() < FAR_M.1 || is_far == (metres > FAR_M.0), "{metres} m, far: {is_far}");
 }
 
 /// With a mark in the place of any of its texts, no answer shows the mark.

@@ -155,7 +155,8 @@ impl Book {
         let mut pages = self.open();
         loop {
             let (sighting, lorry) = next(rng);
-            let sends_id = rng.random();
+            // With a lorry it takes the plate's key, which only the gateway has.
+            let sends_id = lorry.is_some() || rng.random();
             let id = if sends_id { Uuid::from_u128(rng.random()) } else { derived_id(sighting) };
             if pages.sightings.insert(sighting) {
                 pages.entries.insert(id, Entry { sighting, lorry, accepted: false });

@@ -146,6 +146,14 @@ impl Api {
         self.send(&self.query, Method::GET, who, path, None).await
     }
 
+    /// Opens what anybody may open on the query API, as text.
+    pub(super) async fn open(&self, path: &str, media_type: &str) -> anyhow::Result<String> {
+        let answer = self.http.get(self.query.join(path)?).send().await?.error_for_status()?;
+        let sent_as = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        ensure!(sent_as.is_some_and(|sent_as| sent_as.starts_with(media_type)), "{path} is {sent_as:?}");
+        Ok(answer.text().await?)
+    }
+
     /// Asks the query API with a body.
     pub(super) async fn ask_with(&self, who: &Caller, path: &str, body: &Value) -> anyhow::Result<Answer> {
         let body = ("application/json", body.to_string());

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::api::{Api, Caller, list, with};
 use super::door::{GREEN_ONLY, text};
 use super::office::{Office, Venue, state};
+use super::page::page;
 use super::people::{ago, time};
 use super::sheet::Sheet;
 
@@ -172,6 +173,14 @@ async fn posters(office: &Office<'_>, shop: &Venue, sheet: &mut Sheet) {
         Ok(["/name", "/address", "/door"].map(|part| text(&known, part).unwrap_or("nothing")).join(" "))
     };
     sheet.rule("identifies", "S2 定义", "a code says name and place", "颍州超市 颍州路1号 东门", found).await;
+    let found = async {
+        let at = json!({"latitude": 32.89, "longitude": 115.814});
+        let venue = office.issue(&with(&office.form("restaurant", "颍河饭店", "颍河路1号"), &at)).await?;
+        let known = office.until_looked_up(&venue.code, "taken").await?;
+        Ok(list(["latitude", "longitude"].map(|part| format!("{:.3}", known[part].as_f64().unwrap_or_default()))))
+    };
+    sheet.rule("position", "S2 定义", "a code gives the place's position", "32.890, 115.814", found).await;
+    page(api, shop, "S2 规范4", "Alipay, WeChat and UnionPay open a page", sheet).await;
 }
 
 async fn scanning(office: &Office<'_>, shop: &Venue, sheet: &mut Sheet) {
@@ -289,11 +298,5 @@ async fn records(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
 }
 
 fn gaps(sheet: &mut Sheet) {
-    sheet.gap(
-        "S2 定义",
-        "a code gives the place's position",
-        "name, address and door; coordinates are with the application",
-    );
     sheet.gap("S2 定义", "the travel code is checked as well", "there is no feed of journeys");
-    sheet.gap("S2 规范4", "Alipay, WeChat and UnionPay open a page", "the QR code is a URL, without a page behind it");
 }

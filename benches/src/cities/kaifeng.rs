@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::api::{Api, list};
 use super::door::{GREEN_ONLY, text};
 use super::office::{Office, Venue};
+use super::page::page;
 use super::people::{ago, time};
 use super::sheet::Sheet;
 
@@ -40,6 +41,7 @@ async fn poster(office: &Office<'_>, shop: &Venue, sheet: &mut Sheet) {
     let apps = ["汴捷办", "微信", "支付宝"];
     let promise = "the poster names the apps that scan its code";
     sheet.rule("apps", "S4 2.1", promise, &apps.join(", "), api.words_on(&operator, shop, &apps)).await;
+    page(api, shop, "S4 2.1", "WeChat and Alipay open a page from the code", sheet).await;
 }
 
 async fn admission(api: &Api, shop: &Venue, sheet: &mut Sheet) {
@@ -113,9 +115,4 @@ async fn records(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
 
 fn gaps(sheet: &mut Sheet) {
     sheet.gap("S4 3.1", "places without a code are reminded, and worse", "nothing yet");
-    sheet.gap(
-        "S4 2.1",
-        "WeChat and Alipay open a page from the code",
-        "the QR code is a URL, without a page behind it",
-    );
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::api::{Api, list, with};
 use super::door::text;
 use super::office::{Office, Venue, state};
+use super::page::page;
 use super::people::{ago, time};
 use super::sheet::Sheet;
 
@@ -46,11 +47,7 @@ pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
     code(&office, &shop, sheet).await;
     scanning(api, &shop, sheet).await;
     records(&office, sheet).await?;
-    sheet.gap(
-        "S1 3",
-        "mini programs in WeChat and Alipay open a page",
-        "the QR code is a URL, without a page behind it",
-    );
+    page(api, &shop, "S1 3", "whatever scans the code opens a page", sheet).await;
     Ok(())
 }
 

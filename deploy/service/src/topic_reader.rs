@@ -15,10 +15,11 @@ use crate::{KafkaConfig, kafka::METADATA_TIMEOUT};
 /// Most messages handled in one [`TopicReader::poll`].
 const MAX_MESSAGES_PER_POLL: usize = 10_000;
 
-/// Most that librdkafka fetches ahead; 64 MiB unless set.
-const READ_AHEAD_KIB: &str = "8192";
-/// Most that Kafka is asked for at once, of all partitions; 50 MiB unless set.
-const FETCH_BYTES: &str = "4194304";
+/// So much lies here before no more is fetched; 64 MiB unless set.
+const READ_AHEAD_KIB: &str = "4096";
+/// Most that Kafka is asked for at once, of all partitions; 50 MiB unless set. As it comes: unpacked, with what
+/// librdkafka holds of each message, it is twenty times as much.
+const FETCH_BYTES: &str = "1048576";
 
 /// A consumer of whole partitions, which knows when it has read all that was there at a given moment.
 pub struct TopicReader {

@@ -191,8 +191,12 @@ async fn start_services(
                 environment.push(("VENUECODE_SPOOL", data.join("spool").into()));
                 environment.push(("VENUECODE_TABLES", data.join("tables").into()));
                 environment.push(("VENUECODE_AUTOMATIC_FEEDS", args.automatic_feeds.join(",").into()));
+                environment.push(("VENUECODE_PAGE_ORIGIN", origin(args.listen_query).into()));
             }
-            "query-api" => environment.push((fonts::FONTS_VARIABLE, fonts::folder()?.into())),
+            "query-api" => {
+                environment.push((fonts::FONTS_VARIABLE, fonts::folder()?.into()));
+                environment.push(("VENUECODE_GATEWAY_ORIGIN", origin(args.listen_ingest).into()));
+            }
             _ => {}
         }
         children.push(services::start(name, listen, environment, data)?);
@@ -201,6 +205,11 @@ async fn start_services(
         services::until_ready(child, *listen).await?;
     }
     Ok(())
+}
+
+/// The origin under which a browser on this machine reaches a service.
+fn origin(listen: SocketAddr) -> String {
+    format!("http://{}", services::reachable(listen))
 }
 
 fn service_environment(

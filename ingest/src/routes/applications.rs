@@ -138,7 +138,7 @@ pub async fn submit(
     request: Request,
 ) -> Result<Response, IngestError> {
     take(&gateway, &caller, request, |body| {
-        let event = read::<ApplicationRequest<'_>>(body)?.check(caller.claims(), &gateway.city, now_ms())?;
+        let event = read::<ApplicationRequest<'_>>(body)?.check(caller.claims(), &gateway.city, &*gateway, now_ms())?;
         let follow = follow_application(event.command);
         Ok((event, follow))
     })

@@ -32,6 +32,10 @@ pub struct CodeAnswer<'a> {
     address: &'a str,
     /// Door or point.
     door: Option<&'a str>,
+    /// Latitude in degrees (WGS 84), to within two metres; null when it is not known.
+    latitude: Option<f64>,
+    /// Longitude in degrees.
+    longitude: Option<f64>,
     /// The code as a URL.
     url: String,
 }
@@ -60,6 +64,7 @@ pub async fn get(State(gateway): State<Arc<Gateway>>, caller: Caller, code: Segm
         if venue.is_over_at(now_ms() / 1000) {
             return Err(IngestError::CodeNotInForce { field: "code" });
         }
+        let place = venue.place();
         let answer = CodeAnswer {
             venue: code.venue,
             name: venue.name(),
@@ -67,6 +72,8 @@ pub async fn get(State(gateway): State<Arc<Gateway>>, caller: Caller, code: Segm
             district: venue.district,
             address: venue.address(),
             door: venue.door(),
+            latitude: place.map(|place| place.latitude),
+            longitude: place.map(|place| place.longitude),
             url: city.codes.url(code),
         };
         serde_json::to_vec(&answer).map_err(|_| IngestError::Internal)

@@ -156,7 +156,7 @@ impl HealthLine<'_> {
         if self.colour == Colour::Unknown {
             return Err(IngestError::invalid("colour", colours()));
         }
-        let person = person::resolve(self.person, self.document.as_ref(), &gateway.city.person_keys)?;
+        let person = person::resolve(self.person, self.document.as_ref(), gateway.city.keys(gateway))?;
         let since = feed::past("since", &self.since, now, gateway.limits.max_ahead_s)?;
         let expires_at = self.expires_at.as_ref().map(|text| time::parse_field("expires_at", text)).transpose()?;
         if expires_at.is_some_and(|at| at <= since || at >= time::YEAR_2100) {

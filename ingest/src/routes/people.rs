@@ -24,7 +24,7 @@ use crate::{
     keep::Keeping,
     metrics::count_feed,
     refusals::ObjectRefusals,
-    registration::{DependantRequest, Known, Registered, RegistrationRequest},
+    registration::{DependantRequest, Registered, RegistrationRequest},
     state::{Gateway, now_ms},
     tables::Table,
 };
@@ -62,7 +62,7 @@ pub async fn register(
 ) -> Result<Response, IngestError> {
     take(&gateway, &caller, request, |body| {
         let request = read::<RegistrationRequest>(body)?;
-        request.check(caller.claims(), &gateway.city, |person| known(&gateway, person), now_ms() / 1000)
+        request.check(caller.claims(), &gateway.city, &*gateway, now_ms() / 1000)
     })
     .await
 }
@@ -93,14 +93,9 @@ pub async fn register_dependant(
             return Err(IngestError::OutOfScope { field: "person", limit: Limit::Person });
         }
         let request = read::<DependantRequest<'_>>(body)?;
-        request.check(guardian, &gateway.city, |person| known(&gateway, person), now_ms() / 1000)
+        request.check(guardian, &gateway.city, &*gateway, now_ms() / 1000)
     })
     .await
-}
-
-fn known(gateway: &Gateway, person: PersonKey) -> Known {
-    let is_registered = gateway.tables.registration(person).is_any();
-    Known { is_registered, guardian: gateway.tables.guardian(person) }
 }
 
 async fn take(

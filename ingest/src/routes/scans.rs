@@ -89,9 +89,8 @@ fn decide_and_send<'g>(
     body: &[u8],
     now_ms: i64,
 ) -> Result<Decided<'g>, IngestError> {
-    let guardian_of = |person| gateway.tables.guardian(person);
     let request = read::<ScanRequest<'_>>(body)?;
-    let scan = request.check(caller.claims(), &gateway.city, &gateway.limits, guardian_of, now_ms)?;
+    let scan = request.check(caller.claims(), &gateway.city, &gateway.limits, gateway, now_ms)?;
     let mut answer = Vec::with_capacity(ANSWER_BYTES);
     let (event, trip) = gateway.tables.with_venue(scan.venue, |venue| {
         check_venue(caller.scope(), scan.venue, venue, "venue")?;
@@ -106,7 +105,7 @@ fn decide_and_send<'g>(
         Ok::<_, IngestError>((accepted.event, trip))
     })?;
     let mut keeping = Keeping::scans(gateway, 1);
-    keeping.blank().push(&event.person.to_hex(), &event)?;
+    keeping.blank().push_scan(&event)?;
     keeping.send()?;
     Ok(Decided { verdict: event.verdict, answer, trip, keeping })
 }

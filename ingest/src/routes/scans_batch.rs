@@ -99,14 +99,13 @@ fn take(
     messages: &mut Messages,
     now_ms: i64,
 ) -> Result<ScanReceipt, IngestError> {
-    let guardian_of = |person| gateway.tables.guardian(person);
     let request = read::<ScanRequest<'_>>(line)?;
-    let scan = request.check(caller.claims(), &gateway.city, &gateway.limits, guardian_of, now_ms)?;
+    let scan = request.check(caller.claims(), &gateway.city, &gateway.limits, gateway, now_ms)?;
     let event = gateway.tables.with_venue(scan.venue, |venue| {
         check_venue(caller.scope(), scan.venue, venue, "venue")?;
         gateway.accept(&scan, venue, now_ms).map(|(accepted, _)| accepted.event)
     })?;
-    messages.push(&event.person.to_hex(), &event)?;
+    messages.push_scan(&event)?;
     Ok(ScanReceipt::of(&event))
 }
 

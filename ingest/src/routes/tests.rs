@@ -95,7 +95,7 @@ impl TestLine<'_> {
             return Err(IngestError::invalid("result", results()));
         }
         let max_ahead_s = gateway.limits.max_ahead_s;
-        let person = person::resolve(self.person, self.document.as_ref(), &gateway.city.person_keys)?;
+        let person = person::resolve(self.person, self.document.as_ref(), gateway.city.keys(gateway))?;
         let sampled_at = feed::past("sampled_at", &self.sampled_at, now, max_ahead_s)?;
         let resulted_at = feed::past("resulted_at", &self.resulted_at, now, max_ahead_s)?;
         if resulted_at < sampled_at {

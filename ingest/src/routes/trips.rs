@@ -53,7 +53,7 @@ pub async fn declare(
                 Ok(Stop { kind, is_active: venue.active, district: venue.district })
             })
         };
-        let event = request.check(caller.claims(), &gateway.city, look_up, now_ms())?;
+        let event = request.check(caller.claims(), &gateway.city, &*gateway, look_up, now_ms())?;
         let trip = event.trip().ok_or(IngestError::Internal)?;
         Ok(command(event, trip, trip))
     })
@@ -62,12 +62,14 @@ pub async fn declare(
 
 /// Takes a trip back on which the lorry has not entered yet
 ///
-/// By the driver, or by staff. Of a lorry that has entered, or by anybody else, it changes nothing and is noted as refused.
+/// By the driver, or by staff. Of a lorry that has entered it changes nothing and is noted as refused. A trip that this lorry
+/// has not is refused at once; one that was declared by another gateway is known here within a second.
 #[utoipa::path(post, path = "/v1/trips/{id}/cancellation", tag = "trips",
     params(IdOfDistrict),
     request_body(content = CancellationRequest<'static>, content_type = "application/json"),
     responses(
         (status = 202, description = "Kept, to be decided", body = CommandAnswer),
+        (status = 404, description = "`unknown-trip`, or `no-freight` in a city without codes for lorries", body = Problem, content_type = "application/problem+json"),
         ObjectRefusals,
     ))]
 pub async fn cancel(
@@ -80,7 +82,13 @@ pub async fn cancel(
         let trip = segment(id, "id")?.parse().ok().filter(|trip| TripEvent::district_of(*trip).is_some());
         let trip = trip.ok_or_else(|| IngestError::invalid("id", "expected a trip's identity"))?;
         let request = read::<CancellationRequest<'_>>(body)?;
-        let (event, identity) = request.check(trip, caller.claims(), &gateway.city, now_ms())?;
+        let (event, identity) = request.check(trip, caller.claims(), gateway.city.keys(&*gateway), now_ms())?;
+        let known = gateway.trips.as_ref().ok_or(IngestError::NoFreight)?;
+        let driver = known.driver_of(event.vehicle, trip).ok_or(IngestError::NotReady)?;
+        // Another driver's trip is none for this one.
+        if driver.is_none() || caller.scope().person.is_some_and(|own| driver != Some(own)) {
+            return Err(IngestError::UnknownTrip);
+        }
         Ok(command(event, identity, trip))
     })
     .await

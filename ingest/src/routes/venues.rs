@@ -24,7 +24,8 @@ use crate::{
     state::Gateway,
     tables::Table,
     venue_fields::{
-        DISTRICT, MAX_ADDRESS_CHARS, MAX_DOOR_CHARS, MAX_NAME_CHARS, ORGANISATION, check_category, check_place,
+        DISTRICT, LATITUDE, LONGITUDE, MAX_ADDRESS_CHARS, MAX_DOOR_CHARS, MAX_NAME_CHARS, ORGANISATION, check_category,
+        check_place,
     },
 };
 
@@ -85,8 +86,8 @@ impl<'a> Object<'a> for VenueLine<'a> {
         Field::required::<String>("address", || "expected the address as a text".to_owned()),
         Field::optional::<Option<String>>("door", || "expected a text".to_owned()),
         Field::optional::<Option<String>>("organisation", || ORGANISATION.to_owned()),
-        Field::optional::<Option<f64>>("latitude", || "expected degrees from -90 to 90".to_owned()),
-        Field::optional::<Option<f64>>("longitude", || "expected degrees from -180 to 180".to_owned()),
+        Field::optional::<Option<f64>>("latitude", || LATITUDE.to_owned()),
+        Field::optional::<Option<f64>>("longitude", || LONGITUDE.to_owned()),
         Field::optional::<VenueStatus>("status", || one_of(["active", "revoked"])),
         Field::optional::<u8>("serial", || "expected an issue number from 0 to 255".to_owned()),
     ];

@@ -9,7 +9,7 @@ use schemas::{
 use service::code::CodeSigner;
 
 use super::*;
-use crate::{fields::read, wording::Sentences};
+use crate::{fields::read, person::Nobody, wording::Sentences};
 
 /// 2022-06-01 12:00:00 in Shanghai.
 const NOW: i64 = 1_654_056_000;
@@ -76,7 +76,7 @@ fn healthy() -> Health {
 fn check(json: &serde_json::Value) -> Result<Scan, IngestError> {
     let text = json.to_string();
     let sender = scope::tests::claims(Role::Device, Scope::default());
-    read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), |_| None, NOW * 1000)
+    read::<ScanRequest<'_>>(text.as_bytes())?.check(&sender, &city(), &limits(), &Nobody, NOW * 1000)
 }
 
 fn accept(json: &serde_json::Value, venue: Option<&Venue>) -> Result<Accepted, IngestError> {
@@ -105,6 +105,16 @@ fn a_scan_without_an_identity_gets_the_same_one_each_time() {
     let again = check(&json).and_then(|s| s.accept(Some(&venue), Health::UNKNOWN, &city(), &limits(), NOW * 1000 + 5));
     assert_eq!(again.expect("accepted").event.event_id, first.event_id);
     assert_eq!((first.verdict, first.colour), (Verdict::Admit, Colour::Green));
+}
+
+#[test]
+fn with_another_lorry_in_the_same_second_it_is_another_scan() {
+    let mut scan = serde_json::json!({"venue": 7, "person": "1123456789abcdef", "scanned_at": "2022-06-01T04:00:00Z"});
+    let ids = [None, Some("豫B12345"), Some("豫BD12345")].map(|plate| {
+        scan["plate"] = plate.into();
+        accept(&scan, Some(&venue(0, VenueStatus::Active))).expect("accepted").event.event_id
+    });
+    assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! The head has a checksum of its own so that a length can be trusted: only then does a record that goes beyond the
 //! end of the file mean that its writing was cut short, rather than that a length has rotted.
 
+use schemas::ScanEvent;
 use serde::Serialize;
 
 use crate::error::IngestError;
@@ -60,12 +61,31 @@ impl Messages {
     /// # Errors
     /// [`IngestError::Internal`] when the event does not serialise, which no event does.
     pub fn push(&mut self, key: &[u8], event: &impl Serialize) -> Result<(), IngestError> {
+        self.put(key, |out| serde_json::to_writer(out, event).map_err(|_| IngestError::Internal))
+    }
+
+    /// Adds a scan, with its person as the key.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_scan(&mut self, scan: &ScanEvent) -> Result<(), IngestError> {
+        self.put(&scan.person.to_hex(), |out| {
+            scan.write_json(out);
+            Ok(())
+        })
+    }
+
+    fn put(
+        &mut self,
+        key: &[u8],
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), IngestError>,
+    ) -> Result<(), IngestError> {
         let start = self.bytes.len();
         let key_length = u16::try_from(key.len()).map_err(|_| IngestError::Internal)?;
         self.bytes.extend_from_slice(&[0; HEAD_BYTES]);
         self.bytes.extend_from_slice(&key_length.to_le_bytes());
         self.bytes.extend_from_slice(key);
-        let written = serde_json::to_writer(&mut self.bytes, event);
+        let written = write(&mut self.bytes);
         let length = u32::try_from(self.bytes.len() - start - HEAD_BYTES);
         let (Ok(()), Ok(length)) = (written, length) else {
             self.bytes.truncate(start);

@@ -5,40 +5,51 @@
 //! lines whether it finds something or not, the number of homes need not be a power of two, and growth is one pass from
 //! left to right. `hashbrown` doubles, and with all shards of a table doubling together a row of 24 bytes then costs 57.
 
+use super::slots::{CHUNK, Slots};
+
 /// What stands in a table: knows its own place in the order.
 pub trait Row {
     /// The hash of its key; no two keys of one table share it.
     fn order(&self) -> u64;
 }
 
-/// Fewest homes.
-const FEWEST_HOMES: usize = 8;
 /// Free slots behind the last home or the last row, for rows that are pushed past the end.
 const SLACK: usize = 16;
 
-/// Rows by hash. At least two thirds of its homes are in use, and at most seven eighths, once it has more than a few.
+/// Rows by hash. At least two thirds of its homes are in use, and at most seven eighths, but for part of a chunk.
 #[derive(Debug)]
 pub struct Ordered<R> {
-    slots: Vec<Option<R>>,
+    slots: Slots<R>,
     homes: usize,
     len: usize,
 }
 
 impl<R> Default for Ordered<R> {
     fn default() -> Self {
-        Self { slots: Vec::new(), homes: 0, len: 0 }
+        Self { slots: Slots::default(), homes: 0, len: 0 }
     }
 }
 
 impl<R: Row> Ordered<R> {
-    /// A table of rows that come in their order; `None` when they do not.
-    pub fn try_from_sorted(rows: impl ExactSizeIterator<Item = R>) -> Option<Self> {
-        let (mut last, mut sorted) = (None, true);
-        let table = Self::place(rows.inspect(|row| {
-            sorted &= last.is_none_or(|last| last < row.order());
-            last = Some(row.order());
-        }));
-        sorted.then_some(table)
+    /// A table of so many rows that come in their order.
+    ///
+    /// # Errors
+    /// The error of a row, or `None` when they do not come in their order or are not as many.
+    pub fn try_from_sorted<E>(len: usize, rows: impl Iterator<Item = Result<R, E>>) -> Result<Self, Option<E>> {
+        let (mut last, mut failed) = (None, None);
+        let sorted = rows.map_while(|row| match row {
+            Ok(row) if last.is_none_or(|last| last < row.order()) => {
+                last = Some(row.order());
+                Some(row)
+            }
+            Ok(_) => None,
+            Err(error) => {
+                failed = Some(error);
+                None
+            }
+        });
+        let table = Self::place(len, sorted);
+        if table.len == len { Ok(table) } else { Err(failed) }
     }
 
     /// How many rows there are.
@@ -48,8 +59,7 @@ impl<R: Row> Ordered<R> {
 
     /// The row with this hash.
     pub fn get(&self, order: u64) -> Option<&R> {
-        let at = self.find(order).ok()?;
-        self.slots.get(at)?.as_ref()
+        self.find(order).ok().and_then(|at| self.slots[at].as_ref())
     }
 
     /// Puts a row in, or in the place of the one with its hash.
@@ -63,13 +73,13 @@ impl<R: Row> Ordered<R> {
         match place {
             Ok(at) => self.slots[at] = Some(row),
             Err(at) => {
-                let free = self.slots[at..].iter().position(Option::is_none);
-                let Some(free) = free else {
-                    self.rebuild();
-                    return self.insert(row);
-                };
-                self.slots[at + free] = Some(row);
-                self.slots[at..=at + free].rotate_right(1);
+                // It takes the place of the next one, which takes that of the next, up to the first free slot.
+                let (mut pushed, mut at) = (Some(row), at);
+                while pushed.is_some() {
+                    self.slots.grow_to(at + 1);
+                    std::mem::swap(&mut pushed, &mut self.slots[at]);
+                    at += 1;
+                }
                 self.len += 1;
             }
         }
@@ -77,39 +87,37 @@ impl<R: Row> Ordered<R> {
 
     /// Takes the row with this hash out.
     pub fn remove(&mut self, order: u64) {
-        let Ok(at) = self.find(order) else { return };
+        let Ok(mut at) = self.find(order) else { return };
+        self.slots[at] = None;
         // The rows right of it that are not at home move one to the left.
-        let follow = self.slots[at + 1..].iter().zip(at + 1..);
-        let pushed =
-            follow.take_while(|(slot, at)| slot.as_ref().is_some_and(|row| self.home(row.order()) < *at)).count();
-        self.slots[at..=at + pushed].rotate_left(1);
-        self.slots[at + pushed] = None;
+        while at + 1 < self.slots.len() && self.slots[at + 1].as_ref().is_some_and(|row| self.home(row.order()) <= at) {
+            self.slots[at] = self.slots[at + 1].take();
+            at += 1;
+        }
         self.len -= 1;
-        if self.homes > FEWEST_HOMES && self.len * 3 < self.homes * 2 {
+        if self.len * 3 < self.homes * 2 && homes_for(self.len) < self.homes {
             self.rebuild();
         }
     }
 
     /// All rows, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &R> {
-        self.slots.iter().flatten()
+        self.slots.rows()
     }
 
     /// Where the row with this hash is, or where it belongs.
     fn find(&self, order: u64) -> Result<usize, usize> {
-        let home = self.home(order);
-        let run = self.slots.get(home..).unwrap_or_default();
-        // The slots are fewer than memory has bytes: what is passed does not overflow, and need not be checked.
-        let mut passed = home;
-        for slot in run {
-            let Some(row) = slot else { break };
+        let mut at = self.home(order);
+        while at < self.slots.len()
+            && let Some(row) = &self.slots[at]
+        {
             let found = row.order();
             if found >= order {
-                return if found == order { Ok(passed) } else { Err(passed) };
+                return if found == order { Ok(at) } else { Err(at) };
             }
-            passed = passed.wrapping_add(1);
+            at += 1;
         }
-        Err(passed)
+        Err(at)
     }
 
     const fn home(&self, order: u64) -> usize {
@@ -118,47 +126,30 @@ impl<R: Row> Ordered<R> {
 
     /// Places all rows anew, with room for a seventh more.
     fn rebuild(&mut self) {
-        let len = self.len;
-        let rows = std::mem::take(&mut self.slots).into_iter().flatten();
-        *self = Self::place(Counted { rows, len });
+        *self = Self::place(self.len, std::mem::take(&mut self.slots).into_rows());
     }
 
-    fn place(rows: impl ExactSizeIterator<Item = R>) -> Self {
-        let len = rows.len();
-        let homes = (len * 9 / 7 + 1).max(FEWEST_HOMES);
-        let mut table = Self { slots: Vec::with_capacity(homes + SLACK), homes, len };
+    /// Places rows that come in their order, with homes for so many.
+    fn place(len: usize, rows: impl Iterator<Item = R>) -> Self {
+        let mut table = Self { slots: Slots::default(), homes: homes_for(len), len: 0 };
+        let mut next = 0;
         for row in rows {
-            let home = table.home(row.order());
-            while table.slots.len() < home {
-                table.slots.push(None);
-            }
-            table.slots.push(Some(row));
+            let at = table.home(row.order()).max(next);
+            next = at + 1;
+            table.slots.grow_to(next);
+            table.slots[at] = Some(row);
+            table.len += 1;
         }
-        let end = table.slots.len().max(homes) + SLACK;
-        table.slots.resize_with(end, || None);
+        table.slots.grow_to(table.homes.max(next) + SLACK);
         table
     }
 }
 
-/// An iterator whose length is known otherwise.
-struct Counted<I> {
-    rows: I,
-    len: usize,
+/// How many homes so many rows get: all that fit into the chunks that they need.
+const fn homes_for(len: usize) -> usize {
+    let fewest = len * 9 / 7 + 1;
+    (fewest + SLACK).next_multiple_of(CHUNK) - SLACK
 }
-
-impl<I: Iterator> Iterator for Counted<I> {
-    type Item = I::Item;
-
-    fn next(&mut self) -> Option<I::Item> {
-        self.rows.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.len, Some(self.len))
-    }
-}
-
-impl<I: Iterator> ExactSizeIterator for Counted<I> {}
 
 #[cfg(test)]
 mod tests {
@@ -203,7 +194,8 @@ mod tests {
         for at in model.keys().flat_map(|o| [*o, o.wrapping_add(1), o.wrapping_sub(1)]) {
             prop_assert_eq!(table.get(at).map(|pair| pair.1), model.get(&at).copied(), "{}", at);
         }
-        prop_assert!(table.slots.iter().enumerate().all(|(at, s)| s.is_none_or(|row| table.home(row.0) <= at)));
+        let is_right_of_home = |at: usize| table.slots[at].is_none_or(|row| table.home(row.0) <= at);
+        prop_assert!((0..table.slots.len()).all(is_right_of_home));
         Ok(())
     }
 
@@ -227,14 +219,20 @@ mod tests {
             }
             check(&table, &model)?;
             let rows: Vec<_> = table.iter().copied().collect();
-            check(&Ordered::try_from_sorted(rows.iter().copied()).expect("sorted"), &model)?;
+            let again = Ordered::try_from_sorted(rows.len(), rows.iter().copied().map(Ok::<_, ()>));
+            check(&again.expect("sorted"), &model)?;
             for order in model.clone().into_keys() {
                 table.remove(order);
                 model.remove(&order);
-                prop_assert!(table.homes <= FEWEST_HOMES || table.len() * 3 >= table.homes * 2 );
+                prop_assert!(is_two_thirds_full(&table));
             }
             check(&table, &model)?;
         }
+    }
+
+    /// But for part of a chunk.
+    fn is_two_thirds_full(table: &Ordered<Pair>) -> bool {
+        table.len() * 3 + CHUNK * 2 >= table.homes * 2
     }
 
     #[test]
@@ -243,20 +241,26 @@ mod tests {
         let order = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         for n in 0..30_000 {
             table.insert(Pair(order(n), 0));
-            assert!(table.homes <= FEWEST_HOMES || table.len() * 9 >= table.homes * 6, "{n}");
+            assert!(is_two_thirds_full(&table), "{n}");
         }
-        assert!(table.slots.capacity() <= table.homes + 40 * SLACK, "{} for {}", table.slots.capacity(), table.homes);
+        assert!(table.slots.len() <= table.homes + SLACK + CHUNK, "{} for {}", table.slots.len(), table.homes);
         for n in 0..29_000 {
             table.remove(order(n));
         }
         assert_eq!(table.len(), 1_000);
-        assert!(table.slots.capacity() < 1_600, "it shrinks: {}", table.slots.capacity());
+        assert!(table.slots.len() < 1_600, "it shrinks: {}", table.slots.len());
     }
 
     #[test]
-    fn rows_that_are_not_sorted_are_refused() {
-        assert!(Ordered::try_from_sorted([Pair(1, 0), Pair(2, 0)].into_iter()).is_some());
-        assert!(Ordered::try_from_sorted([Pair(2, 0), Pair(1, 0)].into_iter()).is_none());
-        assert!(Ordered::try_from_sorted([Pair(1, 0), Pair(1, 0)].into_iter()).is_none());
+    fn rows_that_are_not_as_they_should_be_are_refused() {
+        let from = |orders: &[u64], len| {
+            let rows = orders.iter().map(|order| if *order > 9 { Err(*order) } else { Ok(Pair(*order, 0)) });
+            Ordered::try_from_sorted(len, rows).map(|table| table.len())
+        };
+        assert_eq!(from(&[1, 2], 2), Ok(2));
+        assert_eq!(
+            [from(&[2, 1], 2), from(&[1, 1], 2), from(&[1, 2], 3), from(&[1, 2, 10], 3)],
+            [Err(None), Err(None), Err(None), Err(Some(10))]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The trips of lorries, folded here as the processor folds them, so that a crew at a checkpoint can be told at once how far
-//! theirs is. No decision rests on it: it is read beside the other tables, from the first event on, and until it has read
-//! the topic whole it says nothing.
+//! theirs is, whoever takes a trip back whether there is one, and under which key a lorry is known while keys rotate. It is
+//! read beside the other tables, from the first event on, and until it has read the topic whole it says nothing.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use rdkafka::{Message, consumer::BaseConsumer};
 use schemas::{
-    PlateKey, TripEvent,
+    PersonKey, PlateKey, TripEvent,
     freight::{KEPT_S, ScanOutcome, TripState, Vehicle},
 };
 use service::{KafkaConfig, TopicReader, kafka::partition_count};
@@ -58,6 +58,17 @@ impl Trips {
         let seen = trips.scans.get(&scan)?;
         let trip = seen.trip.and_then(|id| Some((id, trips.trips.get(&id)?.state)));
         Some(TripSeen { outcome: seen.outcome, trip })
+    }
+
+    /// Whether anything is known of a lorry under this key; `None` while not everything has been read.
+    pub fn knows(&self, vehicle: PlateKey) -> Option<bool> {
+        self.caught_up.load(Ordering::Acquire).then(|| self.vehicles.lock().contains_key(&vehicle))
+    }
+
+    /// Who drives a lorry's trip, if there is such a trip; `None` while not everything has been read.
+    pub fn driver_of(&self, vehicle: PlateKey, trip: Uuid) -> Option<Option<PersonKey>> {
+        let known = || self.vehicles.lock().get(&vehicle).and_then(|known| known.driver_of(trip));
+        self.caught_up.load(Ordering::Acquire).then(known)
     }
 
     /// Notes an event. One that this gateway kept itself is noted at once, so that its lorry's next scan finds it even while

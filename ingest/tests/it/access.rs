@@ -188,3 +188,38 @@ async fn a_holder_has_one_quota_with_all_of_its_tokens() {
     assert_eq!(status("b").await, 200);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn the_page_behind_codes_may_ask_and_no_other_page_may() {
+    const PAGE: &str = "https://code.example";
+    let gateway = Gateway::start_with(|config| config.page.page_origin = PAGE.parse().ok()).await;
+    let asked = async |method: Method, origin: &str, headers: &str| {
+        let request = gateway.bare_request(method, "/v1/scans").header("origin", origin);
+        let request = request.header("access-control-request-method", "POST");
+        let answer = Answer::to(request.header("access-control-request-headers", headers)).await;
+        let allowed = |name: &str| answer.headers.get(name).map(|v| v.to_str().expect("text").to_owned());
+        (
+            allowed("access-control-allow-origin"),
+            allowed("access-control-allow-headers"),
+            allowed("access-control-allow-credentials"),
+        )
+    };
+    let (origin, headers, credentials) = asked(Method::OPTIONS, PAGE, "authorization,content-type").await;
+    assert_eq!(origin.as_deref(), Some(PAGE));
+    assert_eq!(headers.as_deref(), Some("authorization,content-type"));
+    assert_eq!(credentials, None, "no cookie counts");
+    // A browser compares the origin that is allowed with its own.
+    assert_ne!(
+        asked(Method::OPTIONS, "https://evil.example", "authorization").await.0.as_deref(),
+        Some("https://evil.example")
+    );
+    // A refusal can be read as well, so that the page can say why.
+    assert_eq!(asked(Method::POST, PAGE, "").await.0.as_deref(), Some(PAGE));
+    gateway.stop().await;
+
+    let gateway = Gateway::start().await;
+    let request = gateway.bare_request(Method::OPTIONS, "/v1/scans").header("origin", PAGE);
+    let answer = Answer::to(request.header("access-control-request-method", "POST")).await;
+    assert!(!answer.headers.contains_key("access-control-allow-origin"), "without the setting there is no other page");
+    gateway.stop().await;
+}

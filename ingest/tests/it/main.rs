@@ -21,6 +21,7 @@ mod privacy;
 mod process;
 mod receipts;
 mod restart;
+mod rotation;
 mod scans;
 mod scans_batch;
 mod shutdown;

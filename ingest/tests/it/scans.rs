@@ -3,7 +3,7 @@
 use schemas::{Colour, Direction, Exemption, Method, Verdict};
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, ID_CARD, PERSON, ago};
+use crate::gateway::{Gateway, ID_CARD, PERSON, ago, venue_line};
 
 #[tokio::test]
 async fn a_healthy_person_is_let_in_and_the_scan_is_stored_as_it_was_answered() {
@@ -209,5 +209,57 @@ async fn a_document_and_its_person_key_are_the_same_person() {
     let person = gateway.stored_scans().await[0].person.to_string();
     gateway.load_healthy(&person).await;
     assert_eq!(gateway.scan(&scan).await.ok()["verdict"], "admit");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_phone_far_from_the_venue_is_flagged_and_where_it_was_is_kept_nowhere() {
+    let gateway = Gateway::start().await;
+    let mut lines = [7, 9].map(venue_line);
+    (lines[0]["latitude"], lines[0]["longitude"]) = (31.2304.into(), 121.4737.into());
+    assert_eq!(gateway.batch("/v1/venues:batch", &lines).await.ok()["accepted"], 2);
+    gateway.load_healthy(PERSON).await;
+    let mut expected = Vec::new();
+    for (nth, (venue, at, is_far)) in [
+        (7, None, false),
+        (7, Some((31.2404, 121.4737)), false),
+        (7, Some((31.3304, 121.4737)), true),
+        (7, Some((-31.2304, -121.4737)), true),
+        (9, Some((31.3304, 121.4737)), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut scan = json!({"venue": venue, "person": PERSON, "scanned_at": ago(10 * nth as i64)});
+        if let Some((latitude, longitude)) = at {
+            (scan["latitude"], scan["longitude"]) = (latitude.into(), longitude.into());
+        }
+        let answer = gateway.scan(&scan).await.ok();
+        assert_eq!((&answer["verdict"], &answer["colour"]), (&json!("admit"), &json!("green")), "it changes nothing");
+        assert!(!answer.to_string().contains("far"), "and is told to nobody at the door");
+        expected.push((scan["scanned_at"].clone(), is_far));
+    }
+    let mut stored: Vec<_> =
+        gateway.stored_scans().await.iter().map(|scan| (scan.scanned_at, scan.far_from_venue)).collect();
+    stored.sort_unstable();
+    let mut expected: Vec<_> =
+        expected.iter().map(|(at, is_far)| (schema_time(at.as_str().expect("a time")), *is_far)).collect();
+    expected.sort_unstable();
+    assert_eq!(stored, expected);
+    for (_, message) in gateway.messages("scans").await {
+        assert!(!["31.", "121.", "latitude"].iter().any(|part| message.contains(part)), "{message}");
+    }
+    for (field, value, named) in [
+        ("latitude", json!(90.001), "latitude"),
+        ("latitude", json!("31"), "latitude"),
+        ("longitude", json!(-180.5), "longitude"),
+        ("longitude", Value::Null, "longitude"),
+        ("latitude", Value::Null, "latitude"),
+    ] {
+        let mut scan = json!({"venue": 7, "person": PERSON, "latitude": 31.2, "longitude": 121.4});
+        scan[field] = value;
+        let (status, _, field) = gateway.scan(&scan).await.refusal();
+        assert_eq!((status, field.as_deref()), (422, Some(named)), "{scan}");
+    }
     gateway.stop().await;
 }

@@ -113,17 +113,13 @@ async fn a_declared_trip_goes_to_kafka_with_driver_and_plate_sealed() {
     assert_eq!((declared.district, declared.symptoms, declared.risk), (410_202, false, true));
     let leave = declared.expected_leave.expect("it was answered");
     assert_eq!(declared.due_at, leave + 3600, "what Kaifeng allows beyond it");
-    for (_, message) in gateway.messages("trips").await {
-        for secret in ["张三丰", ID_CARD, "B12345", "13800000000", "菏泽", "兰考"] {
-            assert!(!message.contains(secret), "{secret} in {message}");
-        }
-    }
     let identity_keys = KeyRing::try_parse(IDENTITY_KEY).expect("valid");
     let place = Place { record: declared.trip, field: "trip" };
     let opened = sealing::open(&identity_keys, place, &declared.sealed).expect("opens");
     let opened: Value = serde_json::from_slice(&opened).expect("JSON");
     assert_eq!((&opened["plate"], &opened["origin"]), (&json!(PLATE), &json!("山东菏泽")));
 
+    trips_are_read(&gateway).await;
     let path = format!("/v1/trips/{}/cancellation", declared.trip);
     let cancelled = as_citizen(&gateway, driver(), &path, &json!({"plate": PLATE})).await;
     assert_eq!(cancelled.status, 202, "{}", cancelled.text);
@@ -131,7 +127,48 @@ async fn a_declared_trip_goes_to_kafka_with_driver_and_plate_sealed() {
     assert!(
         matches!(last.action, TripAction::Cancel { trip, by, .. } if trip == declared.trip && by == Some(driver()))
     );
+    for (_, message) in gateway.messages("trips").await {
+        for secret in ["张三丰", ID_CARD, "B12345", "13800000000", "菏泽", "兰考"] {
+            assert!(!message.contains(secret), "{secret} in {message}");
+        }
+    }
     gateway.stop().await;
+}
+
+/// Waits until the table of trips is read, which it is beside the others.
+async fn trips_are_read(gateway: &Gateway) {
+    gateway
+        .eventually("read", async |gateway: &Gateway| {
+            let answer = scan(gateway, CHECKPOINT, Some(OTHER_PLATE)).await.ok();
+            !answer["unavailable"].as_array().expect("a list").contains(&json!("trip"))
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn who_takes_back_what_is_not_there_is_told_so() {
+    let gateway = kaifeng().await;
+    trips_are_read(&gateway).await;
+    let answer = as_citizen(&gateway, driver(), "/v1/trips", &trip()).await;
+    let declared: Value = serde_json::from_str(&answer.text).expect("JSON");
+    let trip = declared["command"].as_str().expect("an identity").to_owned();
+    let other_trip = TripEvent::trip_id(410_202, vehicle(PLATE), driver(), uuid::Uuid::from_u128(7)).to_string();
+    let unknown = (404, "unknown-trip".to_owned(), Some("id".to_owned()));
+    for (trip, plate) in [(&other_trip, PLATE), (&trip, OTHER_PLATE)] {
+        let path = format!("/v1/trips/{trip}/cancellation");
+        assert_eq!(post(&gateway, &path, &json!({"plate": plate})).await.refusal(), unknown, "{plate}");
+    }
+    // Another driver is shown nothing of it, here as on the query API.
+    let (other, path) = ("1123456789abcdee".parse().expect("valid"), format!("/v1/trips/{trip}/cancellation"));
+    assert_eq!(as_citizen(&gateway, other, &path, &json!({"plate": PLATE})).await.refusal(), unknown);
+    assert_eq!(events(&gateway).await.len(), 1, "nothing of it is kept");
+    assert_eq!(as_citizen(&gateway, driver(), &path, &json!({"plate": PLATE})).await.status, 202);
+    gateway.stop().await;
+
+    let elsewhere = Gateway::start().await;
+    let refused = post(&elsewhere, &path, &json!({"plate": PLATE})).await.refusal();
+    assert_eq!(refused, (404, "no-freight".to_owned(), None));
+    elsewhere.stop().await;
 }
 
 #[tokio::test]
@@ -214,13 +251,7 @@ async fn a_crew_is_told_how_far_its_trip_is() {
         assert!(!answer["unavailable"].as_array().expect("a list").contains(&json!("trip")), "{answer}");
         (answer["trip"]["outcome"].clone(), answer["trip"]["state"].clone(), answer["trip"]["vehicle"].clone())
     };
-    // The table of trips is read beside the others.
-    gateway
-        .eventually("read", async |gateway: &Gateway| {
-            let answer = scan(gateway, CHECKPOINT, Some(OTHER_PLATE)).await.ok();
-            !answer["unavailable"].as_array().expect("a list").contains(&json!("trip"))
-        })
-        .await;
+    trips_are_read(&gateway).await;
     assert_eq!(told(CHECKPOINT, PLATE).await, (json!("undeclared"), Value::Null, json!("admit")));
     // A trip counts from the second after that scan on.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;

@@ -17,6 +17,8 @@ use service::{
     kafka::{METADATA_TIMEOUT, partition_count, reader_at},
 };
 
+use super::Machine;
+
 /// Most records that are gathered at once.
 const MAX_RECORDS: usize = 2_000;
 
@@ -39,18 +41,19 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens a partition at its first record; also says up to which offset outputs are out.
+    /// Opens a partition for a machine, at its first record or, for one that remembers nothing, behind the last one whose
+    /// outputs are out; also says up to which offset they are.
     ///
     /// # Errors
     /// When Kafka does not answer, or the log has lost its beginning although its records do not expire: what it would
     /// be folded into is not known then.
-    pub fn open(kafka: &KafkaConfig, topic: &str, partition: i32, expires: bool) -> anyhow::Result<(Self, i64)> {
+    pub fn open<M: Machine>(kafka: &KafkaConfig, topic: &str, partition: i32) -> anyhow::Result<(Self, i64)> {
         let mut config = kafka.reader();
         config.set("group.id", format!("{topic}-done"));
         let asking: BaseConsumer = config.create().context("cannot set up a Kafka consumer")?;
         let (low, high) =
             asking.fetch_watermarks(topic, partition, METADATA_TIMEOUT).context("cannot read the end of the log")?;
-        if low > 0 && !expires {
+        if low > 0 && !M::LOG_EXPIRES {
             bail!("{topic}[{partition}] begins at offset {low}: its first records are gone, restore them");
         }
         let mut list = TopicPartitionList::new();
@@ -65,8 +68,9 @@ impl Log {
                 "{topic}[{partition}] ends at offset {high}, and outputs are out up to {done}: its last records are gone"
             );
         }
-        let consumer = reader_at(&config, topic, partition, low)?;
-        Ok((Self { consumer, topic: topic.to_owned(), partition, next: low }, done))
+        let next = if M::REMEMBERS { low } else { low.max(done) };
+        let consumer = reader_at(&config, topic, partition, next)?;
+        Ok((Self { consumer, topic: topic.to_owned(), partition, next }, done))
     }
 
     /// Offset of the next record.

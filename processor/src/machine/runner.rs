@@ -76,7 +76,7 @@ impl<'a, M: Machine> Runner<'a, M> {
         stop: &'a CancellationToken,
     ) -> anyhow::Result<Option<Self>> {
         let started = Instant::now();
-        let (log, done) = Log::open(&shared.kafka, &shared.topic, partition, M::LOG_EXPIRES)?;
+        let (log, done) = Log::open::<M>(&shared.kafka, &shared.topic, partition)?;
         let mut runner = Self { shared, partition, machine, log, stop };
         while runner.log.next() < done {
             if stop.is_cancelled() {

@@ -95,6 +95,12 @@ impl Case {
         })
     }
 
+    /// When it was made, in milliseconds since 1970, if it can still be released.
+    pub fn open_since_ms(&self, now_ms: i64) -> Option<i64> {
+        let made = self.made.as_ref().filter(|made| now_ms < made.expires_at_ms)?;
+        (self.state() == Some(ProposalState::Proposed) && !self.expired).then_some(made.deed.at_ms)
+    }
+
     /// Takes a part, unless it is there already, all was said, or there is no room for so many changes.
     pub fn gather(&mut self, part: u32, changes: Vec<HealthEvent>, room: usize) {
         if self.made.is_some() || self.expired || self.parts.contains_key(&part) {

@@ -60,7 +60,7 @@ struct Fold {
 
 impl Fold {
     fn new(max_waiting: usize) -> Self {
-        Self { machine: Proposals::new("health", max_waiting), offset: 0 }
+        Self { machine: Proposals::new("health", max_waiting, None), offset: 0 }
     }
 
     fn apply(&mut self, event: &ProposalEvent) -> Result<Outputs, String> {
@@ -214,4 +214,23 @@ proptest! {
             prop_assert!(held <= 7);
         }
     }
+}
+
+#[test]
+fn what_can_still_be_released_waits_since_it_was_made() {
+    let mut fold = Fold::new(1000);
+    let all = changes(3);
+    let waiting = |fold: &Fold, now_ms| gauges::waiting(fold.machine.cases.values(), now_ms);
+    fold.apply(&part(id(1), 0, all.clone())).expect("applies");
+    assert_eq!(waiting(&fold, START_MS), (0, None), "nobody has proposed it yet");
+    fold.apply(&propose(id(1), 1, &all)).expect("applies");
+    fold.apply(&part(id(2), 0, all.clone())).expect("applies");
+    let later = ProposalEvent { at_ms: START_MS + 1000, ..propose(id(2), 1, &all) };
+    fold.apply(&later).expect("applies");
+    assert_eq!(waiting(&fold, START_MS + 2000), (2, Some(START_MS)));
+    assert_eq!(waiting(&fold, START_MS + HOUR_MS), (0, None), "both have expired by the clock");
+    fold.apply(&release(id(1), 1, "maker", &all, START_MS + 2000)).expect("applies");
+    assert_eq!(waiting(&fold, START_MS + 2000).0, 2, "a refusal changes nothing");
+    fold.apply(&release(id(1), 2, "checker", &all, START_MS + 3000)).expect("applies");
+    assert_eq!(waiting(&fold, START_MS + 3000), (1, Some(START_MS + 1000)));
 }

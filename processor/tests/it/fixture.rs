@@ -212,6 +212,7 @@ pub fn scan_event(who: u64, venue: u32, at: i64) -> ScanEvent {
         reasons: Reasons::NONE,
         colour: Colour::Green,
         exemption: Exemption::None,
+        far_from_venue: false,
         freight: None,
     }
 }

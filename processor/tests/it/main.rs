@@ -7,6 +7,7 @@ mod enriched_as_of_the_scan;
 mod faults;
 mod fixture;
 mod freight;
+mod health_changes;
 mod order_of_feeds;
 mod outages;
 mod process;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use chrono::{DateTime, FixedOffset};
 use schemas::{
-    CityProfile, VenueId,
+    CityProfile, Place, VenueId,
     city::{OpeningHours, Plausibility},
 };
 use serde::Serialize;
@@ -15,8 +15,6 @@ use super::StoredSeconds;
 
 /// How far back scans matter, in seconds. At any speed that a profile may have everybody can be anywhere after that.
 pub const LOOK_BACK_S: u32 = 24 * 3600;
-/// Mean radius of the earth.
-const EARTH_M: f64 = 6_371_009.0;
 
 /// Why a scan is hard to believe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -28,15 +26,8 @@ pub enum Flag {
     ImpossibleTravel,
     /// More different venues than anybody visits in so short a time.
     Burst,
-}
-
-/// Where a venue is, in degrees (WGS 84).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Place {
-    /// Latitude.
-    pub latitude: f64,
-    /// Longitude.
-    pub longitude: f64,
+    /// The phone said that it was far from the venue.
+    FarFromVenue,
 }
 
 /// What of a scan its plausibility hangs on.
@@ -50,6 +41,8 @@ pub struct Appearance<'a> {
     pub category: &'a str,
     /// Where the venue is; not every one tells.
     pub place: Option<Place>,
+    /// Whether the gateway found the phone far from it.
+    pub far_from_venue: bool,
 }
 
 /// What a city believes.
@@ -59,16 +52,6 @@ pub struct Beliefs {
     clock: Option<FixedOffset>,
     /// By category; those that are always open are not in it.
     hours: HashMap<String, OpeningHours>,
-}
-
-impl Place {
-    /// Metres to another place as the crow flies.
-    pub fn distance_m(self, other: Self) -> f64 {
-        let (a, b) = (self.latitude.to_radians(), other.latitude.to_radians());
-        let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
-        let chord = half(other.latitude - self.latitude) + a.cos() * b.cos() * half(other.longitude - self.longitude);
-        2.0 * EARTH_M * chord.sqrt().min(1.0).asin()
-    }
 }
 
 impl Beliefs {
@@ -100,6 +83,9 @@ impl Beliefs {
             }
             if lately.add(scan, self.bounds.burst_minutes * 60) > self.bounds.burst_venues as usize {
                 flags.push(Flag::Burst);
+            }
+            if scan.far_from_venue {
+                flags.push(Flag::FarFromVenue);
             }
             flags
         };
@@ -157,6 +143,8 @@ mod tests {
 
     /// 2022-06-01 00:00:00 in Shanghai.
     const MIDNIGHT: u32 = 1_654_012_800;
+    /// Of latitude.
+    const METRES_PER_DEGREE: f64 = 111_195.0;
 
     fn beliefs() -> Beliefs {
         let mut city = CityProfile::try_built_in("shanghai").expect("valid");
@@ -170,22 +158,12 @@ mod tests {
 
     fn scan(venue: VenueId, at: u32, place: Option<(f64, f64)>) -> Appearance<'static> {
         let place = place.map(|(latitude, longitude)| Place { latitude, longitude });
-        Appearance { venue, at, category: "factory", place }
+        Appearance { venue, at, category: "factory", place, far_from_venue: false }
     }
 
     /// The Bund, and the station of Hangzhou, 160 km away.
     const BUND: Option<(f64, f64)> = Some((31.2397, 121.4900));
     const HANGZHOU: Option<(f64, f64)> = Some((30.2464, 120.1819));
-
-    #[test]
-    fn distances_are_those_of_the_map() {
-        let place = |(latitude, longitude)| Place { latitude, longitude };
-        let metres = place(BUND.expect("a place")).distance_m(place(HANGZHOU.expect("a place")));
-        assert!((166_000.0..168_500.0).contains(&metres), "{metres}");
-        let quarter = place((0.0, 0.0)).distance_m(place((90.0, 0.0)));
-        assert!((quarter - EARTH_M * std::f64::consts::FRAC_PI_2).abs() < 1.0, "{quarter}");
-        assert!(place((12.0, 34.0)).distance_m(place((12.0, 34.0))) < 1e-6);
-    }
 
     #[test]
     fn a_class_is_open_by_the_citys_clock() {
@@ -240,7 +218,7 @@ mod tests {
             let scans: Vec<_> = pauses.into_iter().map(|(pause, of_the_most)| {
                 at += pause;
                 let metres = 399.0 / 3.6 * f64::from(pause) * of_the_most;
-                latitude = (latitude + (metres / EARTH_M).to_degrees()).min(80.0);
+                latitude = (latitude + metres / METRES_PER_DEGREE).min(80.0);
                 scan(1, at, Some((latitude, 121.0)))
             }).collect();
             prop_assert!(beliefs().flags(&scans).iter().all(|flags| !flags.contains(&Flag::ImpossibleTravel)));

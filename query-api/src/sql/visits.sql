@@ -3,10 +3,11 @@
 -- Parameters: person; lead (inclusive), since (inclusive) and until (exclusive), seconds since 1970; limit, of the scans from
 --   since on.
 -- Sorting key: scans_by_person (person_id, scanned_at), both columns.
-SELECT venue_id, scanned_at, method, direction, verdict, colour, toString(category) AS category
+SELECT venue_id, scanned_at, method, direction, verdict, colour, toString(category) AS category,
+       far_from_venue
 FROM
 (
-    SELECT venue_id, scanned_at, method, direction, verdict, colour, category, stream, kafka_offset
+    SELECT venue_id, scanned_at, method, direction, verdict, colour, category, far_from_venue, stream, kafka_offset
     FROM scans_by_person
     WHERE person_id = {person:UInt64}
       AND scanned_at >= toDateTime({lead:UInt32}, 'UTC')
@@ -15,7 +16,7 @@ FROM
     SELECT *
     FROM
     (
-        SELECT venue_id, scanned_at, method, direction, verdict, colour, category, stream, kafka_offset
+        SELECT venue_id, scanned_at, method, direction, verdict, colour, category, far_from_venue, stream, kafka_offset
         FROM scans_by_person
         WHERE person_id = {person:UInt64}
           AND scanned_at >= toDateTime({since:UInt32}, 'UTC')

@@ -4,7 +4,7 @@ use clickhouse::Row;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Kind, Store};
+use super::{Kind, Store, people::cut};
 use crate::QueryError;
 
 /// The state of a bulk change after a record.
@@ -46,7 +46,36 @@ pub struct HealthProposalRow {
     pub released_by: String,
 }
 
+/// Which bulk changes are meant; all parts hold together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProposalFilter {
+    /// Those in a state, or `open`.
+    pub state: Option<&'static str>,
+    /// Those made from this time on, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// The time by which one is still open, in milliseconds since 1970.
+    pub now_ms: i64,
+}
+
 impl Store {
+    /// The bulk changes that are meant, as they are now, the last made first, up to `limit`, and whether there are more.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn health_proposals(
+        &self,
+        filter: &ProposalFilter,
+        limit: usize,
+    ) -> Result<(Vec<HealthProposalRow>, bool), QueryError> {
+        let query = self
+            .query(include_str!("../sql/health_proposals.sql"))
+            .param("state", filter.state.unwrap_or_default())
+            .param("since_ms", filter.since_ms)
+            .param("now_ms", filter.now_ms)
+            .param("limit", limit + 1);
+        Ok(cut(self.rows(Kind::HealthProposals, query).await?, limit))
+    }
+
     /// Every state of a bulk change, oldest first; none when there is no such.
     ///
     /// # Errors

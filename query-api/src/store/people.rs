@@ -31,6 +31,8 @@ pub struct VisitRow {
     pub colour: Colour,
     /// Category of the venue.
     pub category: String,
+    /// Whether the phone said that it was far from it.
+    pub far_from_venue: bool,
 }
 
 #[derive(Row, Deserialize)]

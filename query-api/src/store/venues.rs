@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use clickhouse::Row;
-use schemas::VenueId;
+use schemas::{Place, VenueId};
 use serde::Deserialize;
 
 use super::{Kind, Store, applications::districts};
-use crate::{QueryError, exposure::Place};
+use crate::QueryError;
 
 /// Venues in one query. A parameter may have 128 KiB, and a number takes up to 11 bytes.
 pub(super) const MAX_VENUES: usize = 10_000;

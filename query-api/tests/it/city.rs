@@ -281,6 +281,7 @@ pub fn scan(number: u64, venue: u32, after_s: i64) -> ScanRow {
         test_sampled_at: 0,
         district: 310_101,
         category: "retail".to_owned(),
+        far_from_venue: false,
         event_id: ScanEvent::derive_id(person, venue, scanned_at, method, direction),
         stream: 1,
         kafka_offset: 0,

@@ -12,6 +12,7 @@ async fn the_document_has_every_route_and_every_route_is_there() {
     assert_eq!(
         listed,
         [
+            "/V/{page}",
             "/healthz",
             "/metrics",
             "/openapi.json",
@@ -22,7 +23,9 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/v1/applications/{id}",
             "/v1/checkpoints",
             "/v1/footfall",
+            "/v1/health-proposals",
             "/v1/health-proposals/{id}",
+            "/v1/persons/{person}/health-changes",
             "/v1/persons/{person}/visits",
             "/v1/stats",
             "/v1/traces",

@@ -49,6 +49,7 @@ async fn what_is_hard_to_believe_is_flagged_and_nothing_is_dropped_or_recoloured
         red(at_catering(2, MORNING)), // another city, a second later
         at_catering(1, MORNING + 7_200), // and two hours later back
         at_catering(1, 23 * 3600),   // closed
+        ScanRow { far_from_venue: true, ..at_catering(1, MORNING + 10_800) }, // the gateway found the phone elsewhere
     ];
     // Five venues within a minute, where four are believed.
     rows.extend((11..=15).map(|venue| at_catering(venue, MORNING + 9_000 + i64::from(venue))));
@@ -65,9 +66,10 @@ async fn what_is_hard_to_believe_is_flagged_and_nothing_is_dropped_or_recoloured
         answer["visits"].as_array().expect("a list").iter().map(|visit| (&visit["venue"], &visit["flags"])).collect();
     let (none, burst) = (json!([]), json!(["burst"]));
     let (travel, closed) = (json!(["impossible_travel"]), json!(["outside_opening_hours"]));
-    let expected =
-        [(2, &travel), (1, &none), (11, &none), (12, &none), (13, &none), (14, &none), (15, &burst), (1, &closed)];
-    let expected: Vec<(Value, &Value)> = expected.into_iter().map(|(venue, flags)| (json!(venue), flags)).collect();
+    let far = json!(["far_from_venue"]);
+    let burst_and_after = [(11, &none), (12, &none), (13, &none), (14, &none), (15, &burst), (1, &far), (1, &closed)];
+    let expected = [(2, &travel), (1, &none)].into_iter().chain(burst_and_after);
+    let expected: Vec<(Value, &Value)> = expected.map(|(venue, flags)| (json!(venue), flags)).collect();
     assert_eq!(flags, expected.iter().map(|(venue, flags)| (venue, *flags)).collect::<Vec<_>>());
     let colours: Vec<_> =
         answer["visits"].as_array().expect("a list").iter().map(|v| (&v["verdict"], &v["colour"])).collect();

@@ -26,6 +26,7 @@ fn every_value() -> Vec<ScanRow> {
         test_sampled_at: [0, 1_653_000_000, u32::MAX.into()][index % 3],
         district: [0, 310_101, u32::MAX][index % 3],
         category: ["", "餐饮服务场所", &"x".repeat(300)][index % 3].to_owned(),
+        far_from_venue: false,
         event_id: Uuid::from_u128(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff + index as u128),
         stream: [0, 7, u32::MAX][index % 3],
         kafka_offset: u64::MAX - index as u64,

@@ -19,9 +19,10 @@ pub struct Application {
     /// Organisations that may apply; all kinds, when empty.
     #[serde(default)]
     pub organisations: Vec<OrganisationKind>,
-    /// Whether the organisation must be registered in the city (S0).
+    /// Provinces in one of which an organisation must be registered, as its credit code says (S0: 注册地为上海市); anywhere,
+    /// when empty. Those that national authorities register may be anywhere, which is for the review to see.
     #[serde(default)]
-    pub registered_in_city: bool,
+    pub registered_in: Vec<u32>,
     /// Who may apply for the organisation.
     pub applicants: Vec<Applicant>,
     /// Ways to apply.

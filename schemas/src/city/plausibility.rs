@@ -14,11 +14,14 @@ pub struct Plausibility {
     pub burst_venues: u32,
     /// ... within so many minutes.
     pub burst_minutes: u32,
+    /// A phone that says that it is so many metres from the venue is not at it.
+    pub far_m: u32,
 }
 
 impl Default for Plausibility {
-    /// Faster than the fastest train, and a new venue every half minute.
+    /// Faster than the fastest train, a new venue every half minute, and farther than a phone indoors errs that knows its cell
+    /// alone.
     fn default() -> Self {
-        Self { max_km_per_hour: 400, travel_slack_m: 1_000, burst_venues: 20, burst_minutes: 10 }
+        Self { max_km_per_hour: 400, travel_slack_m: 1_000, burst_venues: 20, burst_minutes: 10, far_m: 3_000 }
     }
 }

@@ -38,6 +38,9 @@ pub struct ScanEvent {
     /// The exemption that was claimed.
     #[serde(default = "no_exemption")]
     pub exemption: Exemption,
+    /// Whether the phone was far from the venue, by what it said. Where it was travels no further than the gateway.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub far_from_venue: bool,
     /// The lorry, at a venue of the freight loop (S4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freight: Option<FreightScan>,
@@ -94,6 +97,57 @@ impl ScanEvent {
         Uuid::new_v8(head)
     }
 
+    /// The identity of such a scan with a lorry: whoever comes with another one in the same second is scanned anew.
+    pub fn derive_id_with(scan: Uuid, vehicle: PlateKey) -> Uuid {
+        let mut hash = blake3::Hasher::new();
+        hash.update(scan.as_bytes()).update(&vehicle.to_u64().to_le_bytes());
+        let mut head = [0u8; 16];
+        head.copy_from_slice(&hash.finalize().as_bytes()[..16]);
+        Uuid::new_v8(head)
+    }
+
+    /// Adds the message to a buffer, as serde would write it. Every scan is written once, and by hand that takes a third of
+    /// the time: no word of it needs to be looked through for characters to escape.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let mut id = Uuid::encode_buffer();
+        out.extend_from_slice(b"{\"v\":");
+        write_number(out, i64::from(self.v));
+        write_text(out, "event_id", self.event_id.hyphenated().encode_lower(&mut id).as_bytes());
+        write_text(out, "person", &self.person.to_hex());
+        write_name(out, "venue");
+        write_number(out, i64::from(self.venue));
+        write_text(out, "method", self.method.as_str().as_bytes());
+        write_text(out, "direction", self.direction.as_str().as_bytes());
+        write_name(out, "scanned_at");
+        write_number(out, self.scanned_at);
+        write_name(out, "accepted_at_ms");
+        write_number(out, self.accepted_at_ms);
+        write_text(out, "verdict", self.verdict.as_str().as_bytes());
+        write_name(out, "reasons");
+        out.push(b'[');
+        for (nth, reason) in self.reasons.iter().enumerate() {
+            out.extend_from_slice(if nth == 0 { b"\"" } else { b",\"" });
+            out.extend_from_slice(reason.as_str().as_bytes());
+            out.push(b'"');
+        }
+        out.push(b']');
+        write_text(out, "colour", self.colour.as_str().as_bytes());
+        write_text(out, "exemption", self.exemption.as_str().as_bytes());
+        if self.far_from_venue {
+            write_name(out, "far_from_venue");
+            out.extend_from_slice(b"true");
+        }
+        if let Some(FreightScan { vehicle, stop }) = &self.freight {
+            write_name(out, "freight");
+            out.extend_from_slice(b"{\"vehicle\":\"");
+            out.extend_from_slice(vehicle.to_string().as_bytes());
+            out.push(b'"');
+            write_text(out, "stop", stop.as_str().as_bytes());
+            out.push(b'}');
+        }
+        out.push(b'}');
+    }
+
     /// The version written by this build.
     pub const fn version() -> u8 {
         VERSION
@@ -102,6 +156,25 @@ impl ScanEvent {
 
 const fn no_exemption() -> Exemption {
     Exemption::None
+}
+
+fn write_name(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// A text of characters that need no escape.
+fn write_text(out: &mut Vec<u8>, name: &str, text: &[u8]) {
+    write_name(out, name);
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
+}
+
+fn write_number(out: &mut Vec<u8>, number: i64) {
+    // Writing to a vector does not fail.
+    let _ = serde_json::to_writer(out, &number);
 }
 
 #[cfg(test)]
@@ -123,6 +196,7 @@ mod tests {
             reasons: Reasons::NONE,
             colour: Colour::Green,
             exemption: Exemption::None,
+            far_from_venue: false,
             freight: None,
         }
     }
@@ -147,6 +221,33 @@ mod tests {
     }
 
     #[test]
+    fn the_message_written_by_hand_is_the_one_that_serde_writes() {
+        let plain = example();
+        let mut scans = vec![plain.clone()];
+        scans.extend(Method::ALL.iter().map(|method| ScanEvent { method: *method, ..plain.clone() }));
+        scans.extend(Direction::ALL.iter().map(|direction| ScanEvent { direction: *direction, ..plain.clone() }));
+        scans.extend(Verdict::ALL.iter().map(|verdict| ScanEvent { verdict: *verdict, ..plain.clone() }));
+        scans.extend(Colour::ALL.iter().map(|colour| ScanEvent { colour: *colour, ..plain.clone() }));
+        scans.extend(Exemption::ALL.iter().map(|exemption| ScanEvent { exemption: *exemption, ..plain.clone() }));
+        scans.extend(
+            (0..=u16::MAX).step_by(97).map(|bits| ScanEvent { reasons: Reasons::from_bits(bits), ..plain.clone() }),
+        );
+        scans.push(ScanEvent { far_from_venue: true, ..plain.clone() });
+        let vehicle = "1fedcba987654321".parse().expect("a key");
+        scans.extend(FreightStop::ALL.iter().map(|stop| ScanEvent {
+            venue: VenueId::MAX,
+            far_from_venue: true,
+            freight: Some(FreightScan { vehicle, stop: *stop }),
+            ..plain.clone()
+        }));
+        for scan in scans {
+            let mut written = Vec::new();
+            scan.write_json(&mut written);
+            assert_eq!(String::from_utf8(written), serde_json::to_string(&scan).map(Ok).expect("serialises"));
+        }
+    }
+
+    #[test]
     fn the_derived_identity_differs_in_each_part() {
         let base = example();
         let id = |p: u64, v, t, m, d| ScanEvent::derive_id(PersonKey::from_u64(p).expect("valid"), v, t, m, d);
@@ -159,6 +260,8 @@ mod tests {
             id(p, v, t, Method::Manual, Direction::Entry),
             id(p, v, t, Method::VenueCode, Direction::Exit),
         ];
+        let lorry = |key| ScanEvent::derive_id_with(ids[0], PlateKey::from_u64(key).expect("valid"));
+        let ids = [ids.as_slice(), &[lorry(p), lorry(p + 1)]].concat();
         let distinct: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!((distinct.len(), ids[0]), (ids.len(), base.event_id));
     }

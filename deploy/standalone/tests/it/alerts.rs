@@ -12,7 +12,8 @@ use crate::stack::Stack;
 use crate::support::http_send;
 
 /// How soon anything shows; how soon it does is printed.
-const SOON: Duration = Duration::from_secs(10);
+/// When something must have gone wrong; how soon things come, a test on a busy machine cannot say.
+const PATIENCE: Duration = Duration::from_secs(60);
 const DISTRICT: u32 = 310_101;
 
 struct Desk<'a> {
@@ -44,7 +45,7 @@ impl Desk<'_> {
             if so(&answer) {
                 return Ok((answer, started.elapsed()));
             }
-            ensure!(started.elapsed() < SOON, "not within {SOON:?}: {path}: {status} {answer}");
+            ensure!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {path}: {status} {answer}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -77,7 +78,7 @@ fn an_abnormal_scan_is_before_the_office_at_once_and_handled_once() -> anyhow::R
     // The gateway learns of venues and colours from Kafka.
     let started = Instant::now();
     while scan(0, 2).ok().is_none_or(|answer| answer["colour"] != "red") {
-        ensure!(started.elapsed() < SOON, "the gateway does not know of a red code");
+        ensure!(started.elapsed() < PATIENCE, "the gateway does not know of a red code");
         std::thread::sleep(Duration::from_millis(100));
     }
 

@@ -11,7 +11,8 @@ use service::access::{Issuer, SigningKey};
 use crate::stack::Stack;
 use crate::support::http_send;
 
-const SOON: Duration = Duration::from_secs(10);
+/// When something must have gone wrong; how soon things come, a test on a busy machine cannot say.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Accounts<'a> {
     stack: &'a Stack,
@@ -35,7 +36,7 @@ impl Accounts<'_> {
     fn until(&self, what: &str, so: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
         let started = Instant::now();
         while !so()? {
-            ensure!(started.elapsed() < SOON, "not {what} within {SOON:?}");
+            ensure!(started.elapsed() < PATIENCE, "not {what} within {PATIENCE:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::tables::{
 };
 
 /// Names the format, the hash that orders the rows and the number of shards; a change of any of them is another one.
-const MAGIC: &[u8; 8] = b"VCTABLE3";
+const MAGIC: &[u8; 8] = b"VCTABLE4";
 const CRC_BYTES: u64 = 4;
 
 /// What a snapshot says of itself.
@@ -121,9 +121,10 @@ fn write_table<R: Stored>(out: &mut impl Write, table: &Sharded<R>) -> io::Resul
 fn read_table<R: Stored>(from: &mut impl Read, table: &Sharded<R>) -> io::Result<()> {
     for number in 0..SHARDS {
         let count = four(from)?;
-        let rows = (0..count).map(|_| R::read(from)).collect::<io::Result<Vec<_>>>()?;
-        let shard = Ordered::try_from_sorted(rows.into_iter());
-        table.replace(number, shard.ok_or_else(|| io::Error::other("its rows are not in order"))?);
+        // Row by row: what is gathered first would be memory that is kept after.
+        let shard = Ordered::try_from_sorted(count as usize, (0..count).map(|_| R::read(from)));
+        let disorder = || io::Error::other("its rows are not in order");
+        table.replace(number, shard.map_err(|error| error.unwrap_or_else(disorder))?);
     }
     Ok(())
 }

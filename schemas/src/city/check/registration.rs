@@ -92,6 +92,9 @@ fn application(city: &CityProfile, findings: &mut Findings) {
     if application.channels.is_empty() {
         findings.add("application.channels", "is empty: expected at least one");
     }
+    for (nth, province) in application.registered_in.iter().enumerate() {
+        findings.within(format!("application.registered_in.{nth}"), *province, 11, 82);
+    }
     for (nth, channel) in application.channels.iter().enumerate() {
         let path = format!("application.channels.{nth}");
         if application.channels[..nth].iter().any(|earlier| earlier.id == channel.id) {

@@ -21,6 +21,18 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
         "tracing.halving_minutes: is 1441: expected 1 to 1440",
     ),
     ("shanghai", "hop_percent = 50", "hop_percent = 0", "tracing.hop_percent: is 0: expected 1 to 100"),
+    (
+        "shanghai",
+        "retention_days = 30",
+        "plausibility = { far_m = 99 }\nretention_days = 30",
+        "plausibility.far_m: is 99: expected 100 to 100000",
+    ),
+    (
+        "shanghai",
+        "registered_in = [31]",
+        "registered_in = [3101]",
+        "application.registered_in.0: is 3101: expected 11 to 82",
+    ),
     // Classes.
     (
         "shanghai",

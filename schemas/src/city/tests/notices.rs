@@ -67,7 +67,7 @@ fn shanghai_gives_an_organisation_twenty_codes_by_phone_and_more_on_the_portal()
     assert_eq!(mobile.quota, 20);
     assert!(portal.quota > 20);
     assert_eq!(mobile.applicants, ["legal_person", "agent"]);
-    assert_eq!((application.review, application.registered_in_city), (Review::Reviewed, true));
+    assert_eq!((application.review, application.registered_in.as_slice()), (Review::Reviewed, &[31][..]));
     assert_eq!(application.organisations.len(), 4);
 }
 

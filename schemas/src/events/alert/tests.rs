@@ -20,6 +20,7 @@ fn row() -> ScanRow {
         test_sampled_at: 1_652_900_000,
         district: 310_101,
         category: "catering".to_owned(),
+        far_from_venue: false,
         event_id: Uuid::from_u128(7),
         stream: 1,
         kafka_offset: 1,

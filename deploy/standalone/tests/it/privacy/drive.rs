@@ -109,7 +109,7 @@ pub fn bodies() -> Vec<Body> {
             )
         },
         body("/v1/trips", 202, Role::Device, json!({"answers": freight, "destination": FACTORY})),
-        body("/v1/trips/{id}/cancellation", 202, Role::Device, json!({"plate": PLATE})),
+        body("/v1/trips/{id}/cancellation", 404, Role::Device, json!({"plate": PLATE})),
         body("/v1/scans", 200, Role::Device, lorry),
         body("/v1/people", 200, Role::Device, json!({"form": "freight", "answers": freight})),
         body("/v1/people", 200, Role::Device, json!({"form": "venue", "answers": answers})),

@@ -1,0 +1,92 @@
+//! Changes of health codes as rows: each once, whatever is repeated, killed or written again.
+
+use std::time::{Duration, Instant};
+
+use schemas::{Colour, HealthEvent, events::Release};
+use uuid::Uuid;
+
+use crate::{
+    fixture::{Fixture, NOON, health_event},
+    process::Process,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is stored, with the rows that are there twice as two lines: nothing is left to merges.
+async fn changes(fixture: &Fixture) -> Vec<String> {
+    let sql = "SELECT concat(toString(person_id - 1152921504606846976), ' ', toString(colour), ' ', \
+         toString(since - 1654056000), ' ', issuer, ' ', evidence, ' ', reason, ' ', sent_by, ' ', released_by, ' ', \
+         toString(proposal_id)) AS line FROM health_changes FINAL ORDER BY person_id, since, line";
+    fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql)
+}
+
+async fn until(fixture: &Fixture, expected: &[String]) {
+    let started = Instant::now();
+    loop {
+        let stored = changes(fixture).await;
+        if stored == expected {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{stored:?} instead of {expected:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn line(event: &HealthEvent) -> String {
+    let (by, proposal) =
+        event.release.as_ref().map_or(("", Uuid::nil()), |release| (release.by.as_str(), release.proposal));
+    let HealthEvent { colour, since, issuer, evidence, reason, sent_by, .. } = event;
+    let (who, since) = (event.person.to_u64() - (1 << 60), since - NOON);
+    let sent_by = sent_by.as_deref().unwrap_or_default();
+    format!("{who} {colour} {since} {issuer} {evidence} {reason} {sent_by} {by} {proposal}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_is_a_row_once_whenever_it_is_killed_and_whatever_is_repeated() {
+    const ROUNDS: u64 = 5;
+    let fixture = Fixture::new(2).await;
+    let mut expected = Vec::new();
+    for round in 1..=ROUNDS {
+        let process = Process::start(&fixture, &[]);
+        for who in [round * 10, round * 10 + 1] {
+            let red = HealthEvent {
+                sent_by: Some("maker".to_owned()),
+                release: Some(Release { proposal: Uuid::from_u128(round.into()), by: "checker".to_owned() }),
+                ..health_event(who, Colour::Red, NOON + 60)
+            };
+            let green = health_event(who, Colour::Green, NOON);
+            // The older one comes last: it is written again with the change that counts in it.
+            for event in [&red, &green, &red, &green] {
+                fixture.health(event).await;
+            }
+            fixture.produce_bytes(&fixture.topics.health, "7", b"{}").await;
+            expected.extend([line(&green), line(&red)]);
+        }
+        tokio::time::sleep(Duration::from_millis(150 * round)).await;
+        process.kill();
+    }
+    let process = Process::start(&fixture, &[]);
+    until(&fixture, &expected).await;
+    fixture.settle().await;
+    assert_eq!(changes(&fixture).await, expected);
+    process.terminate();
+    let letters = fixture.dead_letters();
+    assert_eq!(letters.len() as u64, ROUNDS * 2, "one for each message that is no change: {letters:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_out_does_not_go_out_again() {
+    let fixture = Fixture::new(1).await;
+    let running = fixture.start().await;
+    let first = health_event(1, Colour::Green, NOON);
+    fixture.health(&first).await;
+    until(&fixture, &[line(&first)]).await;
+    running.stop().await;
+    // Rows that are taken away would come back if the first message were taken for a new one.
+    fixture.run("TRUNCATE TABLE health_changes").await;
+    let running = fixture.start().await;
+    let second = health_event(2, Colour::Red, NOON);
+    fixture.health(&second).await;
+    until(&fixture, &[line(&second)]).await;
+    running.stop().await;
+}
