@@ -1,6 +1,7 @@
 //! Traces over several hops, by both dwell rules, from several cases: on random cities, in every way of asking ClickHouse.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use benches::oracle::chains::{Case, Chains, Passage, Reached, StayRule, Weights};
 use benches::query::Trace;
@@ -108,20 +109,31 @@ fn check(question: &Question, answer: &Value, passages: &[Passage]) -> BTreeMap<
     assert_eq!(shared, chains.shared_venues(&question.cases, &range), "{}", question.body);
     let reached_by_several = expected.values().filter(|reached| reached.exposed.len() > 1).count();
     assert_eq!(trace.shared.contacts.len(), reached_by_several, "{}", question.body);
-    let mut minutes: BTreeMap<u32, (i64, usize)> = BTreeMap::new();
-    for meeting in expected.values().flat_map(|reached| &reached.meetings) {
-        let here = minutes.entry(meeting.venue).or_default();
-        *here = (here.0 + meeting.overlap_s, here.1 + 1);
-    }
-    for venue in answer["venues"].as_array().expect("a list") {
-        let number = venue["venue"].as_u64().and_then(|number| u32::try_from(number).ok()).expect("a number");
-        let (overlap_s, encounters) = minutes.remove(&number).unwrap_or_default();
-        assert_eq!(venue["encounters"], encounters, "{}", question.body);
-        let ranked = venue["overlap_minutes"].as_f64().expect("minutes") * 60.0;
-        assert!((ranked - overlap_s as f64).abs() < 0.01, "{venue} {overlap_s}");
-    }
-    assert_eq!(minutes, BTreeMap::new(), "no venue is missing");
+    check_venues(answer["venues"].as_array().expect("a list"), &expected);
     expected
+}
+
+fn check_venues(venues: &[Value], expected: &BTreeMap<u64, Reached>) {
+    let mut there: BTreeMap<u64, (i64, BTreeSet<u64>, u64)> = BTreeMap::new();
+    for (person, reached) in expected {
+        for meeting in &reached.meetings {
+            let (overlap_s, people, encounters) = there.entry(meeting.venue.into()).or_default();
+            *overlap_s += meeting.overlap_s;
+            people.insert(*person);
+            *encounters += 1;
+        }
+    }
+    let mut ranked = Vec::new();
+    for venue in venues {
+        let number = venue["venue"].as_u64().expect("a number");
+        let (overlap_s, people, encounters) = there.remove(&number).unwrap_or_default();
+        assert_eq!((&venue["contacts"], &venue["encounters"]), (&json!(people.len()), &json!(encounters)), "{venue}");
+        let minutes = venue["overlap_minutes"].as_f64().expect("minutes");
+        assert!((minutes * 60.0 - overlap_s as f64).abs() < 0.01, "{venue} {overlap_s}");
+        ranked.push((Reverse((overlap_s, people.len())), number));
+    }
+    assert_eq!(there, BTreeMap::new(), "no venue is missing");
+    assert!(ranked.is_sorted(), "{ranked:?}");
 }
 
 /// Scans of three classes of venues, some of them by a second method shortly after (S3).

@@ -154,6 +154,66 @@ async fn each_limit_says_what_it_left_out() {
 }
 
 #[tokio::test]
+async fn whoever_scores_highest_is_followed() {
+    let city = City::new().await;
+    let mut rows = chain();
+    // Longer with 1 than 2 was, and with a later key; leads to 8.
+    rows.extend([scan(7, 7, 101 * MINUTE), scan(7, 11, 400 * MINUTE), scan(8, 11, 401 * MINUTE)]);
+    city.store(&rows).await;
+    let trace = city.api_with(&["--max-followed", "1"]).await.trace(ask(json!({"person": person(1), "hops": 3}))).await;
+    assert_eq!(contacts(&trace), people(&[(7, 1), (2, 1), (3, 1), (8, 2)]));
+    let cut = |hop: u8, at_least: u64| json!({"what": "followed_people", "case": null, "hop": hop, "limit": 1, "at_least": at_least});
+    assert_eq!(trace["cuts"], json!([cut(1, 3)]));
+}
+
+/// 1 met 2 for long and 3 for a moment; 2 met 4 and 5, 3 met 6 for longer; 5 met 7, 6 met 8.
+#[tokio::test]
+async fn a_long_time_with_somebody_who_hardly_counts_is_not_followed_before_a_short_one_with_somebody_who_does() {
+    let city = City::new().await;
+    city.store(&[
+        scan(1, 7, 0),
+        scan(2, 7, MINUTE),
+        scan(3, 7, 29 * MINUTE),
+        scan(2, 8, 100 * MINUTE),
+        scan(4, 8, 115 * MINUTE),
+        scan(5, 8, 120 * MINUTE),
+        scan(3, 9, 100 * MINUTE),
+        scan(6, 9, 101 * MINUTE),
+        scan(5, 10, 200 * MINUTE),
+        scan(7, 10, 200 * MINUTE),
+        scan(6, 11, 200 * MINUTE),
+        scan(8, 11, 200 * MINUTE),
+    ])
+    .await;
+    let trace = city.api_with(&["--max-followed", "2"]).await.trace(ask(json!({"person": person(1), "hops": 3}))).await;
+    assert_eq!(contacts(&trace), people(&[(2, 1), (3, 1), (6, 2), (4, 2), (5, 2), (7, 3)]));
+}
+
+#[tokio::test]
+async fn venues_come_by_time_together_then_by_contacts_then_by_number() {
+    let city = City::new().await;
+    city.store(&[
+        scan(1, 4, 0),
+        scan(1, 5, 100 * MINUTE),
+        scan(2, 5, 120 * MINUTE), // ten minutes together
+        scan(1, 6, 200 * MINUTE),
+        scan(3, 6, 225 * MINUTE), // ten minutes, with two people
+        scan(4, 6, 225 * MINUTE),
+        scan(1, 7, 300 * MINUTE),
+        scan(2, 7, 301 * MINUTE), // 29 minutes
+        scan(1, 3, 400 * MINUTE),
+    ])
+    .await;
+    let trace = city.api().await.trace(ask(json!({"person": person(1)}))).await;
+    let venues = trace["venues"].as_array().expect("a list").iter();
+    let venues: Vec<_> = venues.map(|v| json!([v["venue"], v["contacts"], v["overlap_minutes"]])).collect();
+    assert_eq!(
+        venues,
+        [json!([7, 1, 29.0]), json!([6, 2, 10.0]), json!([5, 1, 10.0]), json!([3, 0, 0.0]), json!([4, 0, 0.0])]
+    );
+}
+
+#[tokio::test]
 async fn several_cases_share_contacts_and_venues() {
     let city = City::new().await;
     city.store(&[

@@ -173,3 +173,20 @@ fn who_was_reached_after_a_meeting_brings_nothing_of_that_case() {
     assert_eq!(people[0].exposed, [(0, 100)]);
     assert_eq!(people[1].exposed, [(0, 450), (1, 500)]);
 }
+
+#[test]
+fn people_come_by_time_together_or_by_score_and_then_by_key() {
+    let reached = |number: u64, overlap_s: u64, score: f64| Reached {
+        person: person(number),
+        encounters: 1,
+        overlap_s,
+        score,
+        exposed: Vec::new(),
+    };
+    let mut people = vec![reached(4, 10, 0.1), reached(3, 10, 0.9), reached(2, 30, 0.2), reached(1, 5, 0.2)];
+    let order = |people: &[Reached]| people.iter().map(|reached| reached.person.to_u64() & 0xF).collect::<Vec<_>>();
+    by_overlap(&mut people);
+    assert_eq!(order(&people), [2, 3, 4, 1]);
+    by_score(&mut people);
+    assert_eq!(order(&people), [3, 1, 2, 4]);
+}
