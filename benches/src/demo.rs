@@ -64,7 +64,7 @@ pub struct DemoArgs {
 /// independent count.
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let gateway = Gateway::try_new(&args.gateway)?;
-    let query = QueryApi::try_new(&args.query, gateway.tokens())?;
+    let query = QueryApi::try_new(&args.query, &args.gateway.gateway, gateway.tokens())?;
     gateway.wait_ready().await?;
     query.wait_ready(Duration::from_secs(args.gateway.patience)).await?;
     let before = query.stats().await?;
@@ -95,8 +95,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let oracle = Oracle::new(sightings);
     let range = city.start() - DAY..city.plan().until + DAY;
     let (from, to) = (range.start, range.end);
+    let release = query.release(&[infected.0], (from, to), 1).await?;
     let started = Instant::now();
-    let trace = query.trace(infected.0, from, to, WINDOW_MINUTES).await?;
+    let trace = query.trace(release, infected.0, (from, to), WINDOW_MINUTES).await?;
     let took = started.elapsed();
     verify::trace(&trace, &oracle, infected.0, range.clone(), WINDOW_MINUTES)
         .map_err(|difference| difference_found("the trace", difference))?;

@@ -17,6 +17,7 @@ pub mod load;
 pub mod oracle;
 pub mod printed;
 pub mod query;
+pub mod releases;
 pub mod simulate;
 pub mod stack;
 pub mod tables;

@@ -130,7 +130,7 @@ async fn measure(
 ) -> anyhow::Result<()> {
     let config = GatewayConfig { gateway: gateway.clone(), connections: 4, patience: 60, tokens: tokens.clone() };
     let gateway = Gateway::try_new(&config)?;
-    let query = QueryApi::try_new(&QueryConfig { query: query.clone() }, gateway.tokens())?;
+    let query = QueryApi::try_new(&QueryConfig { query: query.clone() }, &config.gateway, gateway.tokens())?;
     gateway.wait_ready().await?;
     query.wait_ready(Duration::from_secs(60)).await?;
 
@@ -147,6 +147,7 @@ async fn measure(
         processes,
     };
 
+    let empty_request_us = load.empty_requests(args.connections).await?;
     let single = Shape { connections: args.connections, per_request: 1 };
     let batch = Shape { connections: args.batch_connections, per_request: args.per_request };
     let mut sent = 0;
@@ -159,6 +160,7 @@ async fn measure(
         freshness::measure(&load, &feeder, &mut sent, args.people..args.people + u32::from(args.probes)).await?;
 
     let report = Report {
+        gateway_cpu_us_per_empty_request: empty_request_us,
         singles,
         batches,
         overload,
@@ -207,6 +209,18 @@ impl Load<'_> {
             failures(&outcome),
         );
         Ok((PhaseReport::new(shape, &outcome, gateway_us), processor_us))
+    }
+
+    /// The gateway's CPU per request that asks nothing of it: with it, runs on machines of different speed can be compared.
+    async fn empty_requests(&self, connections: u16) -> anyhow::Result<Option<f64>> {
+        eprintln!("empty requests: {connections} connections");
+        let shape = Shape { connections, per_request: 0 };
+        drive::drive(&self.target, shape, &self.bodies, WARM_UP).await?;
+        let gateway = self.processes.gateway.as_ref();
+        let before = cpu_of(gateway)?;
+        let outcome = drive::drive(&self.target, shape, &self.bodies, self.seconds).await?;
+        ensure!(outcome.failed == 0, "an empty request failed: {}", outcome.first_failure);
+        used(gateway, before, outcome.scans)
     }
 
     async fn drain(&self, sent: u64) -> anyhow::Result<()> {

@@ -1,6 +1,5 @@
 //! The client of the query API: what is stored, who met whom, how many came.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -11,8 +10,10 @@ use schemas::{Colour, Method, PersonKey, UnixSeconds, VenueId, Verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use service::Problem;
+use uuid::Uuid;
 
 use crate::gateway::{describe, http_time};
+use crate::releases::{Releases, Wanted};
 use crate::tokens::Tokens;
 
 /// Most contacts that are asked for in one trace.
@@ -174,19 +175,26 @@ pub struct TraceRequest {
     pub hops: u8,
     /// Most contacts.
     pub limit: u32,
+    /// The release by which it is asked.
+    pub release: Uuid,
 }
 
 impl TraceRequest {
     /// One hop from one person, by a window.
-    pub fn window(person: PersonKey, range: Range<UnixSeconds>, window_minutes: u32) -> Self {
-        let (from, to) = (http_time(range.start), http_time(range.end));
+    pub fn window(
+        release: Uuid,
+        person: PersonKey,
+        (from, to): (UnixSeconds, UnixSeconds),
+        window_minutes: u32,
+    ) -> Self {
+        let (from, to) = (http_time(from), http_time(to));
         let (persons, window_minutes) = (vec![person], Some(window_minutes));
-        Self { persons, from, to, rule: "window", window_minutes, hops: 1, limit: TRACE_LIMIT }
+        Self { persons, from, to, rule: "window", window_minutes, hops: 1, limit: TRACE_LIMIT, release }
     }
 
     /// The same by the dwell rule.
-    pub fn dwell(person: PersonKey, range: Range<UnixSeconds>) -> Self {
-        Self { rule: "dwell", window_minutes: None, ..Self::window(person, range, 0) }
+    pub fn dwell(release: Uuid, person: PersonKey, time: (UnixSeconds, UnixSeconds)) -> Self {
+        Self { rule: "dwell", window_minutes: None, ..Self::window(release, person, time, 0) }
     }
 }
 
@@ -196,15 +204,32 @@ pub struct QueryApi {
     http: reqwest::Client,
     base: Url,
     tokens: Tokens,
+    releases: Releases,
 }
 
 impl QueryApi {
-    /// A client; nothing is sent yet.
+    /// A client, which asks for releases at a gateway; nothing is sent yet.
     ///
     /// # Errors
-    /// When the address cannot be the start of one.
-    pub fn try_new(config: &QueryConfig, tokens: Tokens) -> anyhow::Result<Self> {
-        Ok(Self { http: crate::gateway::http_client()?, base: crate::gateway::base_url(&config.query)?, tokens })
+    /// When an address cannot be the start of one.
+    pub fn try_new(config: &QueryConfig, gateway: &Url, tokens: Tokens) -> anyhow::Result<Self> {
+        let releases = Releases::try_new(gateway, &config.query, tokens.clone())?;
+        let base = crate::gateway::base_url(&config.query)?;
+        Ok(Self { http: crate::gateway::http_client()?, base, tokens, releases })
+    }
+
+    /// A release for the movements of these persons, up to 500, from a time, included, to another, not included, and so many
+    /// hops of contacts.
+    ///
+    /// # Errors
+    /// When a service refuses or cannot be reached, or the release does not come.
+    pub async fn release(
+        &self,
+        persons: &[PersonKey],
+        time: (UnixSeconds, UnixSeconds),
+        hops: u8,
+    ) -> anyhow::Result<Uuid> {
+        self.releases.obtain(Wanted { persons, venues: &[], time, hops }).await.context("cannot get a release")
     }
 
     /// Waits until the API says that it is ready.
@@ -237,9 +262,15 @@ impl QueryApi {
     ///
     /// # Errors
     /// When the API cannot be reached or refuses.
-    pub async fn visits(&self, person: PersonKey, from: UnixSeconds, to: UnixSeconds) -> anyhow::Result<Visits> {
+    pub async fn visits(
+        &self,
+        release: Uuid,
+        person: PersonKey,
+        (from, to): (UnixSeconds, UnixSeconds),
+    ) -> anyhow::Result<Visits> {
         let request = self.http.get(self.url(&format!("v1/persons/{person}/visits")));
-        self.send(Role::Epidemiologist, request.query(&[("from", http_time(from)), ("to", http_time(to))])).await
+        let request = request.query(&[("from", http_time(from)), ("to", http_time(to))]);
+        self.send(Role::Epidemiologist, request.query(&[("release", release)])).await
     }
 
     /// Who was near a person.
@@ -248,12 +279,12 @@ impl QueryApi {
     /// When the API cannot be reached or refuses.
     pub async fn trace(
         &self,
+        release: Uuid,
         person: PersonKey,
-        from: UnixSeconds,
-        to: UnixSeconds,
+        time: (UnixSeconds, UnixSeconds),
         window_minutes: u32,
     ) -> anyhow::Result<Trace> {
-        self.ask_trace(&TraceRequest::window(person, from..to, window_minutes)).await
+        self.ask_trace(&TraceRequest::window(release, person, time, window_minutes)).await
     }
 
     /// Who was near some people, and whom these met.

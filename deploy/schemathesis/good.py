@@ -106,9 +106,21 @@ def fill(send, until):
     sent("POST /v1/trips/{id}/cancellation", "device", path=path, body={"plate": plate})
 
     time = {"from": at(-600), "to": at(600)}
-    until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=time)["visits"])
-    sent("POST /v1/traces", "epidemiologist", body={"person": person, "venues": [{"venue": VENUE}], "hops": 2, **time})
-    sent("GET /v1/venues/{id}/visitors", "epidemiologist", path={"id": VENUE}, query=time)
+    wanted = {"district": DISTRICT, "case": "C-1", "case_kind": "confirmed", "evidence": "E1", "purpose": "contact_tracing",
+              "persons": [person], "venues": [VENUE], "hops": 2, **time}
+    path = {"id": sent("POST /v1/releases", "epidemiologist", body=wanted)["command"]}
+    sent("POST /v1/releases/{id}/decision", "supervisor", path=path, body={"outcome": "release"})
+    sent("POST /v1/releases/{id}/withdrawal", "epidemiologist", path=path, body={})
+    # Another one is read by: schemathesis goes on with the identities that it has seen, and would take that one back.
+    path = {"id": send("POST /v1/releases", "epidemiologist", body=wanted)["command"]}
+    send("POST /v1/releases/{id}/decision", "supervisor", path=path, body={"outcome": "release"})
+    until(lambda: sent("GET /v1/releases/{id}", "supervisor", path=path)["in_force"])
+    sent("GET /v1/releases", "supervisor", query={"district": DISTRICT, "state": "released"})
+    read = {**time, "release": path["id"]}
+    until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=read)["visits"])
+    sent("POST /v1/traces", "epidemiologist", body={"person": person, "venues": [{"venue": VENUE}], "hops": 2, **read})
+    sent("GET /v1/venues/{id}/visitors", "epidemiologist", path={"id": VENUE}, query=read)
+    sent("GET /v1/persons/{person}/reads", "citizen", path={"person": GUARDIAN})
     sent("GET /v1/venues/{id}/poster", "reviewer", path={"id": VENUE}, query={"format": "svg"})
     sent("GET /V/{page}", "citizen", path={"page": code.rsplit("/", 1)[-1]})
     sent("GET /v1/footfall", "dashboard", query={"scope": "city", "step": "hour", **time})

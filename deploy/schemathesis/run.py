@@ -72,7 +72,7 @@ def stop(stack):
 
 def issue(venuecode, key, role):
     limits = good.LIMITS.get(role, [])
-    command = [venuecode, "token", "issue", "--key", key, "--role", role, "--sub", "api-test", *limits]
+    command = [venuecode, "token", "issue", "--key", key, "--role", role, "--sub", f"api-test-{role}", *limits]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 

@@ -49,6 +49,9 @@ pub struct Config {
     /// When a health feed needs a second account.
     #[command(flatten)]
     pub bulk: BulkConfig,
+    /// How long releases hold.
+    #[command(flatten)]
+    pub releases: ReleaseConfig,
     /// Which page may send scans.
     #[command(flatten)]
     pub page: PageConfig,
@@ -184,6 +187,15 @@ pub struct BulkConfig {
     /// Accounts of automatic feeds (`sub` of their tokens), to which this does not apply; separated by commas
     #[arg(long, env = "VENUECODE_AUTOMATIC_FEEDS", value_name = "ACCOUNT", value_delimiter = ',')]
     pub automatic_feeds: Vec<String>,
+}
+
+/// How long what may be read of anyone's movements may be read.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Releases")]
+pub struct ReleaseConfig {
+    /// Hours within which what somebody asks to read has to be released by another account, and then may be read
+    #[arg(long, env = "VENUECODE_RELEASE_HOURS", default_value_t = 72, value_name = "HOURS", value_parser = clap::value_parser!(u32).range(1..=336))]
+    pub release_hours: u32,
 }
 
 /// What the city's settings stand for, read and checked.

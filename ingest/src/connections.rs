@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,9 +13,9 @@ use std::{
 };
 
 use axum::{
-    Router,
     body::Body,
     extract::{ConnectInfo, Request},
+    response::{IntoResponse, Response},
 };
 use futures::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -24,7 +25,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
-use crate::admission::{Clients, Connection};
+use crate::{
+    admission::{Clients, Connection},
+    error::IngestError,
+};
 
 /// How long the head of a request may take, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,12 +42,23 @@ const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// What answers requests.
+pub trait Answering:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
 /// Serves until `stop`; then takes what has connected already, answers what is under way, and returns.
-pub async fn serve(router: Router, listener: TcpListener, clients: Arc<Clients>, stop: CancellationToken) {
+pub async fn serve(service: impl Answering, listener: TcpListener, clients: Arc<Clients>, stop: CancellationToken) {
     let open = TaskTracker::new();
     let take = |stream: TcpStream, address: SocketAddr| match clients.connect(address) {
         Some(connection) => {
-            open.spawn(talk(stream, connection, router.clone(), stop.clone()));
+            open.spawn(talk(stream, connection, service.clone(), stop.clone()));
         }
         None => turn_away(&stream),
     };
@@ -74,18 +89,20 @@ pub async fn serve(router: Router, listener: TcpListener, clients: Arc<Clients>,
     open.wait().await;
 }
 
-async fn talk(stream: TcpStream, connection: Connection, router: Router, stop: CancellationToken) {
+async fn talk(stream: TcpStream, connection: Connection, service: impl Answering, stop: CancellationToken) {
     // Answers are small: waiting to fill a packet would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let has_asked = AtomicBool::new(false);
-    let answer = service_fn(|request: Request<Incoming>| {
-        has_asked.store(true, Ordering::Relaxed);
+    let (asked, address) = (&has_asked, connection.address);
+    let answer = service_fn(move |request: Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(connection.address));
-        let answer = router.clone().call(request);
-        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        request.extensions_mut().insert(ConnectInfo(address));
+        // Whatever goes wrong in a handler, the client gets an answer, and others on this thread theirs.
+        let answer = AssertUnwindSafe(service.clone().call(request)).catch_unwind();
+        async move { answer.await.unwrap_or_else(|_| Ok(IngestError::Internal.into_response())) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(READ_BUFFER_BYTES);
@@ -122,4 +139,31 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, routing::get};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_answered_and_the_connection_goes_on() {
+        let router = Router::new()
+            .route("/panic", get(async || -> () { panic!("for the test") }))
+            .route("/", get(async || "fine"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(router, listener, Arc::new(Clients::new(1, 1)), stop.clone()));
+        // One connection is all that there is: the second request needs the first one's.
+        let client = reqwest::Client::new();
+        let panicked = client.get(format!("{url}/panic")).send().await.expect("an answer");
+        assert_eq!(panicked.status(), 500);
+        assert_eq!(panicked.headers()[hyper::header::CONTENT_TYPE], "application/problem+json");
+        assert!(!panicked.text().await.expect("a body").contains("for the test"));
+        assert_eq!(client.get(url).send().await.expect("an answer").text().await.expect("a body"), "fine");
+        stop.cancel();
+        serving.await.expect("ends");
+    }
 }

@@ -68,9 +68,9 @@ impl<'g> Keeping<'g> {
     /// # Errors
     /// When the queue to Kafka is full, or the producer cannot take it.
     pub fn send(&mut self) -> Result<(), IngestError> {
-        if let Some(sending) = &self.sending {
+        if let Some(sending) = &mut self.sending {
             let message = self.messages.last().ok_or(IngestError::Internal)?;
-            if let Err(error) = sending.send(self.topic, message.key, message.value, self.sent) {
+            if let Err(error) = sending.send(self.topic, message.key, message.value) {
                 self.messages.drop_last();
                 return Err(error);
             }

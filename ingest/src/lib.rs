@@ -31,6 +31,7 @@ mod reach;
 mod recognition;
 mod refusals;
 mod registration;
+mod release;
 mod route;
 mod routes;
 mod scan;
@@ -45,6 +46,6 @@ mod venue_fields;
 mod wording;
 
 pub use config::Config;
-pub use routes::{TABLE, router};
+pub use routes::TABLE;
 pub use serve::{run, serve};
 pub use state::Gateway;

@@ -1,91 +1,62 @@
 //! Produces to Kafka and waits for the acknowledgements: one wait per request, however many messages it has.
 
+mod in_flight;
+
 use std::{
     future::poll_fn,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
-    task::Poll,
-    time::{Duration, Instant},
+    thread,
+    time::Duration,
 };
 
 use anyhow::Context;
-use futures::task::AtomicWaker;
+use in_flight::{Ages, InFlight, Tag};
+pub use in_flight::{Outcome, Position};
 use metrics::Counter;
 use parking_lot::Mutex;
 use rdkafka::{
     ClientContext, Message,
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
-    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
 };
 use service::KafkaConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::{config::ProducerConfig, error::IngestError, route::Route};
 
+/// How long librdkafka's thread of deliveries sleeps at most when there are none. In the last millisecond of each such
+/// time the `rdkafka` crate asks without a pause: with the 0.1 s of its `ThreadedProducer` that was up to 1 % of a core.
+const POLL: Duration = Duration::from_secs(1);
+
 /// The gateway's one producer.
 pub struct Producer {
-    inner: ThreadedProducer<Deliveries>,
+    inner: Arc<BaseProducer<Deliveries>>,
     ack_timeout: Duration,
-    ages: Arc<Ages>,
+    waiting: Arc<Waiting>,
+    stop: Arc<AtomicBool>,
 }
 
-/// How long a slot of [`Ages`] lasts.
-const SLOT: Duration = Duration::from_millis(50);
-const SLOTS: usize = 256;
-
-/// How many requests wait for Kafka, by when they began: tells the age of the oldest without a list of them.
-#[derive(Debug)]
-struct Ages {
-    start: Instant,
-    waiting: [AtomicUsize; SLOTS],
-}
-
-/// Where a message was stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// Partition.
-    pub partition: i32,
-    /// Offset.
-    pub offset: i64,
+/// The requests that wait for Kafka.
+struct Waiting {
+    requests: Mutex<InFlight>,
+    ages: Ages,
 }
 
 /// The messages of one request.
 pub struct Sending<'p> {
     producer: &'p Producer,
-    waiting: Arc<Waiting>,
-}
-
-/// What became of the messages of one request.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Indices of the messages that Kafka did not acknowledge, in order.
-    pub failed: Vec<u32>,
-    /// The last position acknowledged in each partition.
-    pub last: Vec<Position>,
-}
-
-/// One counter for all messages of a request.
-#[derive(Debug)]
-struct Waiting {
-    /// Messages on their way, and one until the request has sent its last.
-    left: AtomicUsize,
-    outcome: Mutex<Outcome>,
-    waker: AtomicWaker,
-    ages: Arc<Ages>,
-    /// Where it is counted.
-    slot: usize,
-}
-
-/// What librdkafka carries along with a message.
-struct Slot {
-    waiting: Arc<Waiting>,
-    index: u32,
+    request: u32,
+    /// How many messages were handed over.
+    sent: u32,
+    is_closed: bool,
 }
 
 struct Deliveries {
+    waiting: Arc<Waiting>,
     undelivered: Counter,
     route: Arc<Route>,
     failed_for_good: CancellationToken,
@@ -114,25 +85,34 @@ impl Producer {
             // producer is refused with any other threshold.
             settings.set("queue.buffering.backpressure.threshold", "1000");
         }
-        let inner = settings
-            .create_with_context(Deliveries { undelivered: crate::metrics::undelivered(), route, failed_for_good })
-            .context("cannot set up the Kafka producer")?;
+        let waiting = Arc::new(Waiting { requests: Mutex::default(), ages: Ages::new() });
+        let undelivered = crate::metrics::undelivered();
+        let deliveries = Deliveries { waiting: Arc::clone(&waiting), undelivered, route, failed_for_good };
+        let inner: BaseProducer<Deliveries> =
+            settings.create_with_context(deliveries).context("cannot set up the Kafka producer")?;
+        let (inner, stop) = (Arc::new(inner), Arc::new(AtomicBool::new(false)));
+        let (polled, is_over) = (Arc::clone(&inner), Arc::clone(&stop));
+        let poll = move || {
+            while !is_over.load(Ordering::Relaxed) {
+                polled.poll(POLL);
+            }
+        };
+        // It ends by itself, within the time of a poll after the producer is dropped.
+        thread::Builder::new().name("deliveries".to_owned()).spawn(poll).context("cannot start a thread")?;
         let ack_timeout = Duration::from_millis(u64::from(config.ack_timeout_ms));
-        Ok(Self { inner, ack_timeout, ages: Arc::new(Ages::new()) })
+        Ok(Self { inner, ack_timeout, waiting, stop })
     }
 
     /// Begins the messages of a request.
     pub fn begin(&self) -> Sending<'_> {
-        let ages = Arc::clone(&self.ages);
-        let slot = ages.enter();
-        let (left, waker) = (AtomicUsize::new(1), AtomicWaker::new());
-        let waiting = Arc::new(Waiting { left, outcome: Mutex::default(), waker, ages, slot });
-        Sending { producer: self, waiting }
+        let slot = self.waiting.ages.enter();
+        let request = self.waiting.requests.lock().begin(slot);
+        Sending { producer: self, request, sent: 0, is_closed: false }
     }
 
     /// How long the request that has been waiting for Kafka longest has been.
     pub fn oldest_in_flight(&self) -> Duration {
-        self.ages.oldest()
+        self.waiting.ages.oldest()
     }
 
     /// Whether Kafka answers within a time. Blocks.
@@ -154,91 +134,47 @@ impl Producer {
 }
 
 impl Sending<'_> {
-    /// Hands a message to librdkafka; `index` names it in the outcome.
+    /// Hands a message to librdkafka. The first one that is taken has number 0 in the outcome.
     ///
     /// # Errors
     /// When the queue is full, or the producer cannot take it.
-    pub fn send(&self, topic: &str, key: &[u8], payload: &[u8], index: u32) -> Result<(), IngestError> {
-        self.waiting.left.fetch_add(1, Ordering::Relaxed);
-        let slot = Box::new(Slot { waiting: Arc::clone(&self.waiting), index });
-        let record = BaseRecord::with_opaque_to(topic, slot).key(key).payload(payload);
-        self.producer.inner.send(record).map_err(|(error, _record)| {
-            self.waiting.left.fetch_sub(1, Ordering::Relaxed);
-            match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::QueueFull) => IngestError::QueueFull,
-                _ => IngestError::KafkaUnavailable,
-            }
-        })
+    pub fn send(&mut self, topic: &str, key: &[u8], payload: &[u8]) -> Result<(), IngestError> {
+        let tag = Tag { request: self.request, message: self.sent };
+        let record = BaseRecord::with_opaque_to(topic, tag.pack()).key(key).payload(payload);
+        self.producer.inner.send(record).map_err(|(error, _record)| match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::QueueFull) => IngestError::QueueFull,
+            _ => IngestError::KafkaUnavailable,
+        })?;
+        self.sent += 1;
+        Ok(())
     }
 
     /// Waits until each message is acknowledged by all in-sync replicas or has failed.
     ///
     /// It ends by itself: librdkafka gives a message up after the acknowledgement time-out.
-    pub async fn finished(self) -> Outcome {
-        let waiting = Arc::clone(&self.waiting);
-        // Everything is sent: what the request itself held goes, and the last acknowledgement wakes it.
-        drop(self);
-        poll_fn(|context| {
-            waiting.waker.register(context.waker());
-            if waiting.left.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        let mut outcome = std::mem::take(&mut *waiting.outcome.lock());
-        outcome.failed.sort_unstable();
-        outcome
+    pub async fn finished(mut self) -> Outcome {
+        self.close();
+        poll_fn(|context| self.producer.waiting.requests.lock().poll(self.request, context.waker())).await
+    }
+
+    fn close(&mut self) {
+        if !std::mem::replace(&mut self.is_closed, true) {
+            let waiting = &self.producer.waiting;
+            waiting.requests.lock().sent(self.request, self.sent, &waiting.ages);
+        }
     }
 }
 
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
-        self.waiting.settle();
+        self.close();
+        self.producer.waiting.requests.lock().leave(self.request);
     }
 }
 
-impl Waiting {
-    fn settle(&self) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.ages.leave(self.slot);
-            self.waker.wake();
-        }
-    }
-}
-
-impl Ages {
-    fn new() -> Self {
-        Self { start: Instant::now(), waiting: [const { AtomicUsize::new(0) }; SLOTS] }
-    }
-
-    fn now(&self) -> usize {
-        // Wraps after more years than there are.
-        (self.start.elapsed().as_millis() / SLOT.as_millis()) as usize
-    }
-
-    fn enter(&self) -> usize {
-        let slot = self.now() % SLOTS;
-        self.waiting[slot].fetch_add(1, Ordering::Relaxed);
-        slot
-    }
-
-    fn leave(&self, slot: usize) {
-        self.waiting[slot].fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// To one slot exactly, and up to [`SLOTS`] of them.
-    fn oldest(&self) -> Duration {
-        let now = self.now();
-        let waits = |age: &usize| self.waiting[now.wrapping_sub(*age) % SLOTS].load(Ordering::Relaxed) > 0;
-        let oldest = (1..SLOTS.min(now + 1)).rev().find(waits).unwrap_or_default();
-        SLOT * u32::try_from(oldest).unwrap_or_default()
-    }
-}
-
-impl Outcome {
-    fn stored(&mut self, at: Position) {
-        match self.last.iter_mut().find(|last| last.partition == at.partition) {
-            Some(last) => last.offset = last.offset.max(at.offset),
-            None => self.last.push(at),
-        }
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
@@ -259,25 +195,21 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Slot>;
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, slot: Box<Slot>) {
-        match result {
-            Ok(message) => slot
-                .waiting
-                .outcome
-                .lock()
-                .stored(Position { partition: message.partition(), offset: message.offset() }),
+    fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
+        let stored = match result {
+            Ok(message) => Some(Position { partition: message.partition(), offset: message.offset() }),
             Err((error, _message)) => {
                 tracing::debug!(%error, "Kafka did not take a message");
                 self.undelivered.increment(1);
                 if !is_of_the_message(error) {
                     self.route.trouble();
                 }
-                slot.waiting.outcome.lock().failed.push(slot.index);
+                None
             }
-        }
-        slot.waiting.settle();
+        };
+        self.waiting.requests.lock().settle(Tag::unpack(tag), stored, &self.waiting.ages);
     }
 }
 
@@ -285,34 +217,4 @@ impl ProducerContext for Deliveries {
 fn is_of_the_message(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{InvalidMessage, InvalidMessageSize, MessageSizeTooLarge};
     matches!(error.rdkafka_error_code(), Some(InvalidMessage | InvalidMessageSize | MessageSizeTooLarge))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_position_of_each_partition_is_kept_in_whatever_order_they_come() {
-        let mut outcome = Outcome::default();
-        for (partition, offset) in [(1, 5), (0, 7), (1, 9), (1, 8)] {
-            outcome.stored(Position { partition, offset });
-        }
-        let at = |partition, offset| Position { partition, offset };
-        assert_eq!(outcome.last, [at(1, 9), at(0, 7)]);
-    }
-
-    #[test]
-    fn the_age_of_the_oldest_request_is_known_until_it_is_done() {
-        let ages = Ages::new();
-        let slot = ages.enter();
-        assert_eq!(ages.oldest(), Duration::ZERO);
-        std::thread::sleep(3 * SLOT);
-        let younger = ages.enter();
-        assert!((2 * SLOT..40 * SLOT).contains(&ages.oldest()), "{:?}", ages.oldest());
-        ages.leave(slot);
-        std::thread::sleep(2 * SLOT);
-        assert!(ages.oldest() >= SLOT);
-        ages.leave(younger);
-        assert_eq!(ages.oldest(), Duration::ZERO);
-    }
 }

@@ -7,6 +7,7 @@ pub mod commands;
 mod forms;
 mod health_codes;
 mod people;
+mod releases;
 mod scans;
 mod scans_batch;
 mod tests;
@@ -19,19 +20,23 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     http::{HeaderValue, Method, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 pub use scans_batch::ScanReceipt;
 use schemas::access::{
     Limit::{District, Organisation, Person, Venues},
-    Role::{self, Admin, Citizen, Device, Feed, Operator, Reviewer, Supervisor},
+    Role::{self, Admin, Citizen, Device, Epidemiologist, Feed, Operator, Reviewer, Supervisor},
     Rule, Table,
 };
 use service::access::GuardedRouter;
-use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+use tower::{
+    Layer,
+    util::{Either, option_layer},
+};
+use tower_http::cors::{Cors, CorsLayer};
 use utoipa_axum::routes;
 
-use crate::{error::IngestError, openapi, state::Gateway};
+use crate::{openapi, state::Gateway};
 
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
@@ -73,14 +78,25 @@ pub const TABLE: Table = Table(&[
     // Whose district it is the alert's identity says.
     Rule::of("POST", "/v1/alerts/{id}/acknowledgement", &[Role::District, Supervisor]).honouring(&[District]),
     Rule::of("POST", "/v1/alerts/{id}/disposition", &[Role::District, Supervisor]).honouring(&[District]),
+    // Who asks never decides: which account asked the log of releases knows, whose district it is the identity says.
+    Rule::of("POST", "/v1/releases", &[Epidemiologist]).honouring(&[District]),
+    Rule::of("POST", "/v1/releases/{id}/decision", &[Supervisor]).honouring(&[District]),
+    Rule::of("POST", "/v1/releases/{id}/withdrawal", &[Epidemiologist, Supervisor]).honouring(&[District]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
     Rule::open("GET", "/openapi.json"),
 ]);
 
-/// The gateway's routes, and those that every service has.
-pub fn router(gateway: Arc<Gateway>) -> Router {
+/// The gateway's routes, those that every service has, and what a page may do.
+///
+/// What concerns all routes stands around the router: within, each layer would cost every request some allocations.
+pub fn service(gateway: Arc<Gateway>) -> Either<Cors<Router>, Router> {
+    let page = gateway.page_origin.clone().map(for_page);
+    option_layer(page).layer(router(gateway))
+}
+
+fn router(gateway: Arc<Gateway>) -> Router {
     let document = openapi::document(gateway.limiter.quota());
     let (router, document) = GuardedRouter::new(document, TABLE, Arc::clone(&gateway.verifier))
         .routes(routes!(scans::post))
@@ -102,15 +118,12 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(trips::cancel))
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(alerts::dispose))
+        .routes(routes!(releases::ask))
+        .routes(routes!(releases::decide))
+        .routes(routes!(releases::withdraw))
         .split_for_parts();
     let (readiness, prometheus) = (gateway.readiness.clone(), gateway.prometheus.clone());
-    let page_origin = gateway.page_origin.clone();
-    let router = service::health::with_routes(router.with_state(gateway), document, readiness, prometheus)
-        .layer(CatchPanicLayer::custom(|_| IngestError::Internal.into_response()));
-    match page_origin {
-        Some(origin) => router.layer(for_page(origin)),
-        None => router,
-    }
+    service::health::with_routes(router.with_state(gateway), document, readiness, prometheus)
 }
 
 /// Lets a page of this origin send requests and read the answers. Tokens are in a header that the page sets: no cookie is

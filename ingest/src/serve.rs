@@ -8,8 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Config, Gateway, connections, route,
-    routes::router,
+    Config, Gateway, connections, route, routes,
     spool::drain,
     tables::{Keeper, Loader},
 };
@@ -76,7 +75,7 @@ async fn serve_gateway(
 
     let stop = CancellationToken::new();
     let serving =
-        connections::serve(router(Arc::clone(&gateway)), listener, Arc::clone(&gateway.clients), stop.clone());
+        connections::serve(routes::service(Arc::clone(&gateway)), listener, Arc::clone(&gateway.clients), stop.clone());
     let delay = Duration::from_millis(config.shutdown.shutdown_delay_ms.into());
     let asked = asked_to_stop(&gateway, &shutdown, delay, &stop);
     until_answered(serving, asked).await;

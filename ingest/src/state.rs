@@ -43,6 +43,8 @@ pub struct Gateway {
     pub(crate) limits: LimitConfig,
     /// When a health feed needs a second account.
     pub(crate) bulk: BulkConfig,
+    /// For how long what is asked for waits, and then holds, in milliseconds.
+    pub(crate) release_ms: i64,
     /// From whom how much.
     pub(crate) limiter: Limiter,
     /// Who guesses at last four characters; only where the city asks for them.
@@ -100,6 +102,7 @@ impl Gateway {
             city,
             limits: limits.clone(),
             bulk: config.bulk.clone(),
+            release_ms: i64::from(config.releases.release_hours) * 3_600_000,
             limiter: Limiter::new(limits),
             admission: Admission::new(limits.body_memory_bytes()),
             clients: Arc::new(Clients::new(
@@ -127,6 +130,11 @@ impl Gateway {
     pub(crate) fn let_in(&self, client: &Subject, scans: usize) -> Result<(), IngestError> {
         self.tables.ensure_caught_up()?;
         self.limiter.take(client.key, scans)
+    }
+
+    /// Until when what is asked for or released now waits or holds.
+    pub(crate) const fn releases_until(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_add(self.release_ms)
     }
 
     /// Decides a scan with what the tables say of its venue and person.

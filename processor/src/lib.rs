@@ -7,9 +7,12 @@
 //!
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
-//! bulk changes of health codes wait for their release ([`proposals`]). Changes of health codes become rows in the same way.
+//! bulk changes of health codes wait for their release ([`proposals`]), as does the reading of anyone's movements
+//! ([`releases`]). Changes of health codes become rows in the same way. How far the log of such reads is, [`anchors`] say to
+//! Kafka.
 
 pub mod alerts;
+pub mod anchors;
 pub mod backoff;
 pub mod batch;
 mod beginning;
@@ -30,6 +33,7 @@ pub mod proposals;
 pub mod recent;
 pub mod refusal;
 pub mod registry;
+pub mod releases;
 pub mod sink;
 pub mod worker;
 pub mod workers;
@@ -138,6 +142,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let alert_partitions = open(&stop, || log::partitions(&config.kafka, &topics.alerts));
         let trip_partitions = open(&stop, || log::partitions(&config.kafka, &topics.trips));
         let proposal_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health_proposals));
+        let release_partitions = open(&stop, || log::partitions(&config.kafka, &topics.releases));
         let change_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health));
         let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
         let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions)) =
@@ -145,7 +150,9 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         else {
             return Ok(());
         };
-        let (Some(proposal_partitions), Some(change_partitions)) = (proposal_partitions, change_partitions) else {
+        let (Some(proposal_partitions), Some(release_partitions), Some(change_partitions)) =
+            (proposal_partitions, release_partitions, change_partitions)
+        else {
             return Ok(());
         };
         ensure!(
@@ -164,6 +171,10 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let progress = Arc::new(Progress::default());
         let watch = Arc::clone(&progress).watch(&config.kafka, stop.clone())?;
 
+        let clickhouse = config.clickhouse.query_client();
+        let anchors = anchors::run(clickhouse, producer.clone(), topics.audit_anchors.clone(), stop.clone());
+        let anchors = runtime.spawn(anchors);
+
         let (kafka, hold) = (config.kafka.clone(), config.hold);
         let machine = |name, topic: &str| runner::Shared {
             name,
@@ -177,6 +188,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let alerts = alerts::job(machine("alerts", &topics.alerts), config.escalate_after());
         let freight = freight::job(machine("freight", &topics.trips));
         let proposals = proposals::job(machine("proposals", &topics.health_proposals));
+        let releases = releases::job(machine("releases", &topics.releases));
         let changes = health_changes::job(machine("health-changes", &topics.health));
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
@@ -195,6 +207,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let alerts = Workers::new("alerts", alerts, machine_count("alerts"), stop.clone());
         let freight = Workers::new("freight", freight, machine_count("freight"), stop.clone());
         let proposals = Workers::new("proposals", proposals, machine_count("proposals"), stop.clone());
+        let releases = Workers::new("releases", releases, machine_count("releases"), stop.clone());
         let changes = Workers::new("health-changes", changes, machine_count("health-changes"), stop.clone());
         let result = match hold {
             Hold::Group => {
@@ -211,6 +224,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                         scope.spawn(|| take_part("alerts", &topics.alerts, alerts)),
                         scope.spawn(|| take_part("freight", &topics.trips, freight)),
                         scope.spawn(|| take_part("proposals", &topics.health_proposals, proposals)),
+                        scope.spawn(|| take_part("releases", &topics.releases, releases)),
                         scope.spawn(|| take_part("health-changes", &topics.health, changes)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
@@ -226,6 +240,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
                     (alerts, *alert_partitions),
                     (freight, *trip_partitions),
                     (proposals, *proposal_partitions),
+                    (releases, *release_partitions),
                     (changes, *change_partitions),
                 ];
                 workers::hold_all(workers, &runtime, &stop);
@@ -233,7 +248,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
             }
         };
         stop.cancel();
-        if follower.join().is_err() || watch.join().is_err() {
+        if follower.join().is_err() || watch.join().is_err() || runtime.block_on(anchors).is_err() {
             tracing::error!("a thread panicked");
         }
         producer.flush(std::time::Duration::from_secs(5)).context("cannot flush the producer")?;

@@ -18,7 +18,7 @@ pub struct Config {
     /// Whom it lets in.
     #[command(flatten)]
     pub access: AccessConfig,
-    /// Where ClickHouse is; the user needs to read the tables and nothing else.
+    /// Where ClickHouse is; the user needs to read the tables, to insert into `audit_log`, and nothing else.
     #[command(flatten)]
     pub clickhouse: ClickHouseConfig,
     /// What a query may cost.

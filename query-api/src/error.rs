@@ -10,6 +10,7 @@ use service::Problem;
 use crate::{
     metrics,
     poster::{PressError, ShopError, Unprintable},
+    release::Lack,
     store::StoreFailure,
 };
 
@@ -62,6 +63,15 @@ pub enum QueryError {
     /// The registry has decided no such application.
     #[error("no such application is decided; one that was sent is here within a second or two")]
     UnknownApplication,
+    /// Nobody has asked for such a release.
+    #[error("there is no such release; one that was asked for is here within a second or two")]
+    UnknownRelease,
+    /// Reading this takes a release by another account.
+    #[error(transparent)]
+    Unreleased(#[from] Lack),
+    /// What is read cannot be written down, so it is not answered.
+    #[error("the audit log is temporarily not available, and nothing is read without it")]
+    NotAudited(#[source] StoreFailure),
     /// The token is limited in a way that leaves this out.
     #[error("the token is limited by its `{}`, which leaves this out", limit.as_str())]
     OutOfScope {
@@ -150,6 +160,9 @@ impl QueryError {
             Self::UnknownAlert => (StatusCode::NOT_FOUND, "unknown-alert"),
             Self::UnknownTrip => (StatusCode::NOT_FOUND, "unknown-trip"),
             Self::UnknownHealthProposal => (StatusCode::NOT_FOUND, "unknown-health-proposal"),
+            Self::UnknownRelease => (StatusCode::NOT_FOUND, "unknown-release"),
+            Self::Unreleased(lack) => (StatusCode::FORBIDDEN, lack.kind()),
+            Self::NotAudited(_) => (StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable"),
             Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
@@ -177,9 +190,12 @@ impl QueryError {
             Self::MissingField { field, .. } | Self::InvalidField { field, .. } | Self::OutOfScope { field, .. } => {
                 Some(field)
             }
-            Self::UnknownApplication | Self::UnknownAlert | Self::UnknownTrip | Self::UnknownHealthProposal => {
-                Some("id")
-            }
+            Self::UnknownApplication
+            | Self::UnknownAlert
+            | Self::UnknownTrip
+            | Self::UnknownHealthProposal
+            | Self::UnknownRelease => Some("id"),
+            Self::Unreleased(lack) => Some(lack.field()),
             Self::UnknownVenue { field } | Self::RevokedVenue { field } => Some(field),
             Self::Unprintable(unprintable) => Some(unprintable.what),
             Self::TooManyBuckets { .. } => Some("step"),
@@ -191,7 +207,7 @@ impl QueryError {
     const fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::Overloaded => Some(SOON_S),
-            Self::NotReady | Self::IssueUnknown | Self::Unavailable(_) => Some(LATER_S),
+            Self::NotReady | Self::IssueUnknown | Self::Unavailable(_) | Self::NotAudited(_) => Some(LATER_S),
             Self::NoPosters(_) | Self::TooExpensive(_) => Some(MUCH_LATER_S),
             _ => None,
         }
@@ -244,6 +260,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use schemas::events::ReleaseState;
+
     use super::*;
 
     #[test]
@@ -258,6 +276,16 @@ mod tests {
             (QueryError::UnknownAlert, 404, "unknown-alert", Some("id"), None),
             (QueryError::UnknownTrip, 404, "unknown-trip", Some("id"), None),
             (QueryError::UnknownHealthProposal, 404, "unknown-health-proposal", Some("id"), None),
+            (QueryError::UnknownRelease, 404, "unknown-release", Some("id"), None),
+            (Lack::NotNamed.into(), 403, "release-required", Some("release"), None),
+            (Lack::Unknown.into(), 403, "release-unknown", Some("release"), None),
+            (Lack::OfAnother.into(), 403, "release-of-another-account", Some("release"), None),
+            (Lack::NotReleased(ReleaseState::Asked).into(), 403, "release-not-given", Some("release"), None),
+            (Lack::Expired.into(), 403, "release-expired", Some("release"), None),
+            (Lack::OtherSubject { field: "id" }.into(), 403, "release-does-not-cover", Some("id"), None),
+            (Lack::OtherTime { field: "to" }.into(), 403, "release-does-not-cover", Some("to"), None),
+            (Lack::TooFar { field: "person" }.into(), 403, "release-does-not-cover", Some("person"), None),
+            (QueryError::NotAudited(StoreFailure::Silent), 503, "audit-unavailable", None, Some(5)),
             (QueryError::BodyTooLarge { limit_bytes: 1 }, 413, "body-too-large", None, None),
             (QueryError::UnsupportedMediaType, 415, "unsupported-media-type", None, None),
             (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),

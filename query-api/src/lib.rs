@@ -2,10 +2,12 @@
 //!
 //! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (who stayed where and
 //! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door, and [`page`] is what
-//! its code opens. Nothing here writes, to Kafka or to ClickHouse; nothing is cached, so that an answer is as fresh as the
-//! store.
+//! its code opens. Whose movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`])
+//! before it is answered: nothing else here writes, to Kafka or to ClickHouse. Nothing is cached, so that an answer is as
+//! fresh as the store.
 
 mod answer;
+mod audit;
 pub mod buckets;
 pub mod config;
 pub mod error;
@@ -15,7 +17,9 @@ mod inquiry;
 mod limits;
 pub mod metrics;
 pub mod page;
+mod permit;
 pub mod poster;
+pub mod release;
 pub mod routes;
 mod state;
 pub mod store;

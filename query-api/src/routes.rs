@@ -10,6 +10,8 @@ mod health_proposals;
 mod openapi;
 mod page;
 mod posters;
+mod reads;
+mod releases;
 mod stats;
 mod traces;
 mod trips;
@@ -40,6 +42,7 @@ const SLOT_WAIT: Duration = Duration::from_secs(5);
 
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
+    // These three take a release that names whom they are about, besides the role (`permit`).
     Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]),
     Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]),
     Rule::of("GET", "/v1/venues/{id}/visitors", &[Role::Epidemiologist]).honouring(&[Organisation, District, Venues]),
@@ -76,6 +79,12 @@ pub const TABLE: Table = Table(&[
     // Whom it is about is not in it.
     Rule::of("GET", "/v1/health-proposals", &[Role::Feed, Role::Supervisor, Role::Auditor]),
     Rule::of("GET", "/v1/health-proposals/{id}", &[Role::Feed, Role::Supervisor, Role::Auditor]),
+    // Epidemiologists see their own, the others those of their district.
+    Rule::of("GET", "/v1/releases", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor]).honouring(&[District]),
+    Rule::of("GET", "/v1/releases/{id}", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor])
+        .honouring(&[District]),
+    // What was read of a person is that person's to know.
+    Rule::of("GET", "/v1/persons/{person}/reads", &[Role::Citizen]).honouring(&[Person]),
     // One's own only: it is health data, and nobody else has asked for it with a case and a purpose.
     Rule::of("GET", "/v1/persons/{person}/health-changes", &[Role::Citizen]).honouring(&[Person]),
     // A phone's scanner has no token; the page knows nothing of a person.
@@ -103,6 +112,9 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(trips::trips))
         .routes(routes!(checkpoints::checkpoints))
         .routes(routes!(health_proposals::health_proposal))
+        .routes(routes!(releases::release))
+        .routes(routes!(releases::releases))
+        .routes(routes!(reads::reads))
         .routes(routes!(health_proposals::health_proposals))
         .routes(routes!(health_changes::health_changes))
         .routes(routes!(page::page))

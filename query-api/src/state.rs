@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Config, QueryConfig,
+    audit::AuditLog,
     exposure::{Beliefs, Dwells},
     metrics,
     page::Page,
@@ -24,6 +25,7 @@ pub struct AppState(Arc<Inner>);
 
 struct Inner {
     store: Store,
+    audit: AuditLog,
     city: CityProfile,
     beliefs: Beliefs,
     dwells: Dwells,
@@ -49,6 +51,7 @@ impl AppState {
         let verifier = Verifier::try_new(&config.access)?;
         Ok(Self(Arc::new(Inner {
             store: Store::new(&config.clickhouse, &config.query),
+            audit: AuditLog::new(&config.clickhouse),
             beliefs: Beliefs::of(&city),
             dwells: Dwells::of(&city),
             city,
@@ -65,6 +68,10 @@ impl AppState {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn audit(&self) -> &AuditLog {
+        &self.0.audit
     }
 
     pub(crate) fn city(&self) -> &CityProfile {

@@ -13,6 +13,7 @@ mod footfall;
 mod health_changes;
 mod health_proposals;
 mod people;
+mod releases;
 mod stats;
 mod trips;
 mod venues;
@@ -32,6 +33,7 @@ pub use footfall::{BucketRow, FootfallQuestion, Scope};
 pub use health_changes::HealthChangeRow;
 pub use health_proposals::{HealthProposalRow, ProposalFilter};
 pub use people::{VisitRow, VisitorRow, Visits};
+pub use releases::{ReadRow, ReleaseFilter, ReleaseRow};
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
 pub use venues::{CheckpointRow, VenueNames, VenueRow};
@@ -82,6 +84,10 @@ enum Kind {
     Trips,
     Checkpoints,
     HealthProposal,
+    Release,
+    Releases,
+    HopsTo,
+    Reads,
     HealthProposals,
     HealthChanges,
 }
@@ -110,6 +116,10 @@ impl Kind {
             Self::Trips => "trips",
             Self::Checkpoints => "checkpoints",
             Self::HealthProposal => "health_proposal",
+            Self::Release => "release",
+            Self::Releases => "releases",
+            Self::HopsTo => "hops_to",
+            Self::Reads => "reads",
             Self::HealthProposals => "health_proposals",
             Self::HealthChanges => "health_changes",
         }
@@ -121,6 +131,8 @@ impl Store {
     pub fn new(clickhouse: &ClickHouseConfig, limits: &QueryConfig) -> Self {
         let client = clickhouse
             .query_client()
+            // The user may append to the audit log; a question may not even that.
+            .with_setting("readonly", "2")
             .with_setting("max_execution_time", limits.max_execution_time_s.to_string())
             // A query ends when its connection does, which is when nobody waits for the answer any more.
             .with_setting("cancel_http_readonly_queries_on_client_close", "1");

@@ -40,10 +40,12 @@ pub const MIGRATIONS: &[Migration] = migrations![
     15 "0015_vehicles_of_alerts",
     16 "0016_health_proposals",
     17 "0017_health_changes",
+    18 "0018_releases",
+    19 "0019_audit_log",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 17;
+pub const VERSION: u32 = 19;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];

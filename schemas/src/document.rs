@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use arrayvec::ArrayString;
 use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ pub enum DocumentError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document {
     kind: DocumentType,
-    number: String,
+    number: ArrayString<MAX_NUMBER_CHARS>,
 }
 
 impl Document {
@@ -68,12 +69,16 @@ impl Document {
     /// # Errors
     /// When the number does not have the form of its type, or its check character is wrong.
     pub fn try_new(kind: DocumentType, number: &str) -> Result<Self, DocumentError> {
-        let number = normalise(number);
-        match kind {
-            DocumentType::IdCard => check_id_card(&number)?,
-            DocumentType::Passport | DocumentType::Permit | DocumentType::Other => check_other(&number)?,
-        }
-        Ok(Self { kind, number })
+        let (form, check): (_, fn(&str) -> _) = match kind {
+            DocumentType::IdCard => (DocumentError::IdCardForm, check_id_card),
+            DocumentType::Passport | DocumentType::Permit | DocumentType::Other => {
+                (DocumentError::NumberForm, check_other)
+            }
+        };
+        let mut normal = ArrayString::new();
+        normal_chars(number).try_for_each(|c| normal.try_push(c)).map_err(|_| form)?;
+        check(&normal)?;
+        Ok(Self { kind, number: normal })
     }
 
     /// The type of the document.
@@ -83,8 +88,7 @@ impl Document {
 
     /// The birth date that an identity card's number holds (GB 11643); other documents hold none.
     pub fn birth_date(&self) -> Option<NaiveDate> {
-        let digits = self.number.get(6..14).filter(|_| self.kind == DocumentType::IdCard)?;
-        NaiveDate::parse_from_str(digits, "%Y%m%d").ok()
+        if self.kind == DocumentType::IdCard { birth_date(&self.number) } else { None }
     }
 
     /// The last four letters or digits of the number, which later scans are confirmed with (S4); fewer, if it has no more.
@@ -125,14 +129,18 @@ fn check_id_card(number: &str) -> Result<(), DocumentError> {
     if !check.bytes().all(|b| b.is_ascii_digit() || b == b'X') {
         return Err(DocumentError::IdCardForm);
     }
-    NaiveDate::parse_from_str(&digits[6..14], "%Y%m%d").map_err(|_| DocumentError::IdCardBirthDate)?;
+    birth_date(digits).ok_or(DocumentError::IdCardBirthDate)?;
     if check.chars().eq([expected]) { Ok(()) } else { Err(DocumentError::IdCardCheck) }
 }
 
+/// Year, month and day in an identity card's number.
+fn birth_date(number: &str) -> Option<NaiveDate> {
+    let (year, month, day) = (number.get(6..10)?, number.get(10..12)?, number.get(12..14)?);
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+}
+
 fn check_other(number: &str) -> Result<(), DocumentError> {
-    let fits = number.len() <= MAX_NUMBER_CHARS
-        && number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        && number.bytes().any(|b| b != b'-');
+    let fits = number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && number.bytes().any(|b| b != b'-');
     if fits { Ok(()) } else { Err(DocumentError::NumberForm) }
 }
 
@@ -140,14 +148,18 @@ fn check_other(number: &str) -> Result<(), DocumentError> {
 pub(crate) fn normalise(number: &str) -> String {
     // It gets no longer, and is told so: a text that is collected grows in steps.
     let mut normal = String::with_capacity(number.len());
-    for c in number.chars().filter(|c| !c.is_whitespace()) {
+    normal.extend(normal_chars(number));
+    normal
+}
+
+fn normal_chars(number: &str) -> impl Iterator<Item = char> {
+    number.chars().filter(|c| !c.is_whitespace()).map(|c| {
         let narrow = match c {
             '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
             _ => c,
         };
-        normal.push(narrow.to_ascii_uppercase());
-    }
-    normal
+        narrow.to_ascii_uppercase()
+    })
 }
 
 #[cfg(test)]

@@ -7,22 +7,29 @@
 mod words;
 
 mod alert;
+mod anchor;
 mod application;
 mod dead_letter;
 mod district_id;
 mod health;
 mod identity;
 mod proposal;
+mod release;
 mod scan;
 mod trip;
 mod venue;
 
 pub use alert::{AlertAction, AlertEvent, AlertKind, AlertRefusal, AlertState, Disposition, Raised};
+pub use anchor::AuditAnchor;
 pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
 pub use health::{ColourChange, Colouring, HealthEvent, Release, Sampling, TestEvent, TestOutcome};
 pub use identity::IdentityEvent;
 pub use proposal::{ProposalAction, ProposalEvent, ProposalRefusal, ProposalState};
+pub use release::{
+    Asking, CaseKind, DeclineReason, MAX_HOPS, MAX_SUBJECTS, Purpose, ReleaseAction, ReleaseEvent, ReleaseRefusal,
+    ReleaseState,
+};
 pub use scan::{FreightScan, FreightStop, ScanEvent};
 pub use trip::{Declaration, Scanned, TripAction, TripEvent};
 pub use venue::{VenueEvent, VenueStatus, is_district};
@@ -62,6 +69,8 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::APPLICATIONS, schemars::schema_for!(ApplicationEvent)),
         (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
         (crate::topics::TRIPS, schemars::schema_for!(TripEvent)),
+        (crate::topics::RELEASES, schemars::schema_for!(ReleaseEvent)),
+        (crate::topics::AUDIT_ANCHORS, schemars::schema_for!(AuditAnchor)),
         (crate::topics::IDENTITIES, schemars::schema_for!(IdentityEvent)),
         (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
     ]
@@ -110,7 +119,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 9] {
+    fn oldest() -> [(&'static str, Value); 11] {
         [
             (
                 "scans",
@@ -159,6 +168,18 @@ mod tests {
                     "action": {"type": "overdue", "trip": "00410202-0000-8000-8000-000000000001"}}),
             ),
             (
+                "releases",
+                json!({"v": 1, "release": "00310101-0000-8000-8000-000000000001", "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "ask", "by": "li", "case": "C-1", "case_kind": "confirmed", "evidence": "E-1",
+                        "purpose": "contact_tracing", "persons": ["1123456789abcdef"], "from": 1_653_000_000,
+                        "to": 1_653_000_001, "hops": 1, "expires_at_ms": 1_653_000_000_124i64}}),
+            ),
+            (
+                "audit-anchors",
+                json!({"v": 1, "chain": "00000000-0000-7000-8000-000000000001", "sequence": 7, "hash": "00ff",
+                    "at_ms": 1_653_000_000_123i64}),
+            ),
+            (
                 "identities",
                 json!({"v": 1, "person": "1123456789abcdef", "form": "venue", "document": "id_card",
                     "registered_at": 1_653_000_000, "tail": 16_383, "sealed": "1.a.b"}),
@@ -176,6 +197,8 @@ mod tests {
             "applications" => ApplicationEvent::try_parse(&bytes).map(|event| json!(event)),
             "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
             "trips" => TripEvent::try_parse(&bytes).map(|event| json!(event)),
+            "releases" => ReleaseEvent::try_parse(&bytes).map(|event| json!(event)),
+            "audit-anchors" => AuditAnchor::try_parse(&bytes).map(|event| json!(event)),
             "health-proposals" => ProposalEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),
         };

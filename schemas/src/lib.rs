@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod audit;
 pub mod city;
 pub mod code;
 pub mod ddl;
@@ -28,8 +29,8 @@ pub use city::CityProfile;
 pub use code::VenueCode;
 pub use document::{Document, DocumentType};
 pub use events::{
-    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ProposalEvent, ScanEvent, TestEvent, TripEvent,
-    VenueEvent,
+    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ProposalEvent, ReleaseEvent, ScanEvent, TestEvent,
+    TripEvent, VenueEvent,
 };
 pub use keys::KeyRing;
 pub use person::PersonKey;

@@ -16,6 +16,10 @@ pub const APPLICATIONS: &str = "applications";
 pub const ALERTS: &str = "alerts";
 /// Declared trips of lorries and where they were scanned, keyed by plate.
 pub const TRIPS: &str = "trips";
+/// Who may read whose movements, and why: asked for and released; keyed by release.
+pub const RELEASES: &str = "releases";
+/// How far the chains of the audit log are, keyed by chain.
+pub const AUDIT_ANCHORS: &str = "audit-anchors";
 /// Who people are, encrypted; keyed by person and form.
 pub const IDENTITIES: &str = "identities";
 /// What could not be processed, keyed by source topic.
@@ -28,7 +32,7 @@ pub const SCAN_RANGES: &str = "scan-ranges";
 const HISTORY_MS: &str = "2678400000";
 /// How long accepted scans stay on Kafka, in milliseconds: 14 days.
 const SCAN_RETENTION_MS: &str = "1209600000";
-/// How long dead letters, alerts, trips and bulk changes stay, in milliseconds: 31 days.
+/// How long dead letters, alerts, trips, releases and bulk changes stay, in milliseconds: 31 days.
 const MONTH_MS: &str = HISTORY_MS;
 /// How long ledger records stay, in milliseconds: 31 days. Longer than scans: a partition whose last record has
 /// expired has no scan left that it speaks of, and begins anew. Not `-1`: the embedded broker takes that for a
@@ -69,6 +73,10 @@ pub struct Topics {
     pub alerts: String,
     /// [`TRIPS`] with the prefix.
     pub trips: String,
+    /// [`RELEASES`] with the prefix.
+    pub releases: String,
+    /// [`AUDIT_ANCHORS`] with the prefix.
+    pub audit_anchors: String,
     /// [`IDENTITIES`] with the prefix.
     pub identities: String,
     /// [`DEAD_LETTERS`] with the prefix.
@@ -90,6 +98,8 @@ impl Topics {
             applications: name(APPLICATIONS),
             alerts: name(ALERTS),
             trips: name(TRIPS),
+            releases: name(RELEASES),
+            audit_anchors: name(AUDIT_ANCHORS),
             identities: name(IDENTITIES),
             dead_letters: name(DEAD_LETTERS),
             scan_ranges: name(SCAN_RANGES),
@@ -124,6 +134,9 @@ impl Topics {
             // Folded like alerts: compaction would keep the last event of a lorry, and its trips are made of all.
             spec(&self.trips, partitions, MONTH),
             spec(&self.health_proposals, partitions, MONTH),
+            spec(&self.releases, partitions, MONTH),
+            // What was once said of the audit log stays said.
+            spec(&self.audit_anchors, 1, KEPT),
             spec(&self.dead_letters, 1, MONTH),
             spec(&self.identities, partitions, COMPACTED),
             spec(&self.scan_ranges, partitions, LEDGER),

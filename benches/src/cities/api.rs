@@ -189,7 +189,13 @@ impl Api {
         path: &str,
         body: Option<(&str, String)>,
     ) -> anyhow::Result<Answer> {
-        let token = self.issuer.issue(who.role, "cities", who.scope.clone(), Utc::now().timestamp(), TOKEN_S)?;
+        let token = self.issuer.issue(
+            who.role,
+            &format!("cities-{}", who.role),
+            who.scope.clone(),
+            Utc::now().timestamp(),
+            TOKEN_S,
+        )?;
         let mut request = self.http.request(method, service.join(path)?).bearer_auth(token);
         if let Some((media_type, text)) = body {
             request = request.header(header::CONTENT_TYPE, media_type).body(text);

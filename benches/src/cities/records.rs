@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::api::{Api, Caller, list};
 use super::office::{Office, Venue};
 use super::people::{ago, time};
+use crate::releases::Wanted;
 
 /// All that a scripted day may touch.
 fn day() -> String {
@@ -21,7 +22,8 @@ impl Api {
     pub(super) async fn visitors(&self, venue: &Venue, count: usize) -> anyhow::Result<Vec<Value>> {
         let rows = |answer: &Value| answer["visitors"].as_array().cloned().unwrap_or_default();
         let who = Caller::of(Role::Epidemiologist);
-        Ok(rows(&self.soon(&who, &visitors_path(venue), |answer| rows(answer).len() >= count).await?))
+        let path = self.visitors_path(venue).await?;
+        Ok(rows(&self.soon(&who, &path, |answer| rows(answer).len() >= count).await?))
     }
 
     /// The methods of the scans at a venue, each once, once there are so many methods.
@@ -31,7 +33,8 @@ impl Api {
             visitors.filter_map(|scan| scan["method"].as_str()).map(str::to_owned).collect()
         };
         let who = Caller::of(Role::Epidemiologist);
-        Ok(list(methods(&self.soon(&who, &visitors_path(venue), |answer| methods(answer).len() >= count).await?)))
+        let path = self.visitors_path(venue).await?;
+        Ok(list(methods(&self.soon(&who, &path, |answer| methods(answer).len() >= count).await?)))
     }
 
     /// How many scans there are of a person at a venue, and how many visits they are.
@@ -51,8 +54,33 @@ impl Api {
     pub(super) async fn visits(&self, person: PersonKey, count: usize) -> anyhow::Result<Vec<Value>> {
         let rows = |answer: &Value| answer["visits"].as_array().cloned().unwrap_or_default();
         let who = Caller::of(Role::Epidemiologist);
-        let answer = self.soon(&who, &visits_path(person), |answer| rows(answer).len() >= count).await?;
+        let answer = self.soon(&who, &self.visits_path(person).await?, |answer| rows(answer).len() >= count).await?;
         Ok(rows(&answer))
+    }
+
+    /// A release for what these persons did, or who was at these places, on a scripted day: one account asks, another one
+    /// releases.
+    async fn released(&self, persons: &[PersonKey], venues: &[u32]) -> anyhow::Result<String> {
+        let wanted = Wanted { persons, venues, time: (ago(25 * 60).timestamp(), ago(-61).timestamp()), hops: 1 };
+        let who = Caller::of(Role::Epidemiologist);
+        let asked = self.post(&who, "/v1/releases", &wanted.body()).await?.ok()?;
+        let release = asked["command"].as_str().context("no release")?.to_owned();
+        let path = format!("/v1/releases/{release}/decision");
+        self.post(&Caller::of(Role::Supervisor), &path, &json!({"outcome": "release"})).await?.ok()?;
+        self.soon(&who, &format!("/v1/releases/{release}"), |answer| answer["in_force"] == true).await?;
+        Ok(release)
+    }
+
+    /// Where a venue's visitors are asked for.
+    async fn visitors_path(&self, venue: &Venue) -> anyhow::Result<String> {
+        let release = self.released(&[], &[venue.number.try_into()?]).await?;
+        Ok(format!("/v1/venues/{}/visitors?{}&release={release}", venue.number, day()))
+    }
+
+    /// Where a person's visits are asked for.
+    pub(super) async fn visits_path(&self, person: PersonKey) -> anyhow::Result<String> {
+        let release = self.released(&[person], &[]).await?;
+        Ok(format!("/v1/persons/{person}/visits?{}&release={release}", day()))
     }
 
     /// Traces a person, once the scans at a venue are stored: whether this one contact is found, and where.
@@ -63,7 +91,8 @@ impl Api {
         scans: usize,
     ) -> anyhow::Result<String> {
         self.visitors(venue, scans).await?;
-        let question = json!({"person": index, "from": time(ago(24 * 60)), "to": time(ago(-60))});
+        let question = json!({"person": index, "from": time(ago(24 * 60)), "to": time(ago(-60)),
+            "release": self.released(&[index], &[]).await?});
         let trace = self.ask_with(&Caller::of(Role::Epidemiologist), "/v1/traces", &question).await?.ok()?;
         let contacts = trace["contacts"].as_array().context("no contacts")?;
         let found = contacts.iter().filter(|found| found["person"] == contact.to_string());
@@ -83,16 +112,6 @@ impl Api {
             .map(|colour| format!("{} {colour}", sum(&answer, &format!("/colours/{colour}"))));
         Ok(format!("{} scans, {} people: {}", sum(&answer, "/scans"), sum(&answer, "/persons"), list(colours)))
     }
-}
-
-/// Where a venue's visitors are asked for.
-fn visitors_path(venue: &Venue) -> String {
-    format!("/v1/venues/{}/visitors?{}", venue.number, day())
-}
-
-/// Where a person's visits are asked for.
-pub(super) fn visits_path(person: PersonKey) -> String {
-    format!("/v1/persons/{person}/visits?{}", day())
 }
 
 /// Where a venue's footfall is asked for, in one sum.

@@ -3,13 +3,14 @@
 mod applying;
 mod entering;
 
+use schemas::access::Role;
 use serde_json::{Value, json};
 
 use super::api::{Api, Caller, list};
 use super::door::text;
 use super::office::{Office, Venue};
 use super::page::page;
-use super::records::{footfall_path, visits_path};
+use super::records::footfall_path;
 use super::sheet::Sheet;
 
 /// Shanghai's own code of GB/T 2260, where its organisations are registered, and two of its districts.
@@ -196,7 +197,21 @@ async fn records(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
     sheet.rule("contacts", "S3 ¶7", promise, "人民公园", api.traced((index, contact), &venue, 5)).await;
     let everybody = Caller::everybody(index, &office.organisation, HUANGPU);
     let promise = "nobody but an epidemiologist is told where somebody was";
-    sheet.rule("one-purpose", "S3 ¶7", promise, "epidemiologist", api.who_may(&everybody, &visits_path(index))).await;
+    let found = async { api.who_may(&everybody, &api.visits_path(index).await?).await };
+    sheet.rule("one-purpose", "S3 ¶7", promise, "epidemiologist", found).await;
+    let promise = "nobody looks at records without purpose and release";
+    let path = api.visits_path(index).await?;
+    let without = path.split("&release=").next().unwrap_or_default();
+    let found = async { Ok(api.ask(&Caller::of(Role::Epidemiologist), without).await?.outcome()) };
+    sheet.rule("with-release", "S3 ¶7", promise, "403 release-required release", found).await;
+    let promise = "a person is told who looked at their records, and why";
+    let found = async {
+        let path = format!("/v1/persons/{index}/reads");
+        let answer = api.ask(&Caller::citizen(index), &path).await?.ok()?;
+        let read = &answer["reads"][0];
+        Ok(format!("{} {}", read["role"], read["purpose_name"]["zh"]))
+    };
+    sheet.rule("who-looked", "S3 ¶7", promise, r#""epidemiologist" "密切接触者追踪""#, found).await;
     let promise = "nobody but the district and its supervisor is told whom a code stopped";
     sheet.rule("who-is-told", "S3 ¶7", promise, "district, supervisor", api.who_may(&everybody, "/v1/alerts")).await;
     Ok(())
@@ -206,9 +221,4 @@ fn gaps(sheet: &mut Sheet) {
     sheet.gap("S0 05.4", "an organisation sees the details of scans", "counts and colours only");
     sheet.gap("S0 四", "every refusal is reported", "yellow, red, positive and symptoms are; a missing test is not");
     sheet.gap("S3 ¶1", "organisations, codes and new codes of the city", "scans, people and venues only");
-    sheet.gap(
-        "S3 ¶7",
-        "the purpose of each look at records",
-        "held back by role; purpose and release are not asked for",
-    );
 }

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::request::Builder;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
@@ -39,6 +40,7 @@ pub(super) struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) connections: u16,
+    /// Scans in a request; 0 for requests that only ask whether the gateway is alive: what HTTP alone costs.
     pub(super) per_request: u16,
 }
 
@@ -84,6 +86,13 @@ impl<'a> Connection<'a> {
         Self { target, from: Some(Ipv4Addr::new(127, 0, 1, 1 + device)), device, sender: None }
     }
 
+    /// Asks whether the gateway is alive; counts as one.
+    async fn look(&mut self) -> anyhow::Result<u64> {
+        let (status, _) = self.exchange(Request::get("/healthz"), Bytes::new()).await?;
+        anyhow::ensure!(status == StatusCode::OK, "{status}");
+        Ok(1)
+    }
+
     /// Sends scans, one or an NDJSON batch, and returns how many were taken.
     pub(super) async fn send(&mut self, body: Bytes, batch: bool) -> anyhow::Result<u64> {
         let (status, answer) = self.post(body, batch).await?;
@@ -93,18 +102,21 @@ impl<'a> Connection<'a> {
 
     /// Sends scans and returns the answer, whatever it is.
     pub(super) async fn post(&mut self, body: Bytes, batch: bool) -> anyhow::Result<(StatusCode, Bytes)> {
-        let mut sender = match self.sender.take().filter(|s| !s.is_closed()) {
-            Some(sender) => sender,
-            None => self.connect().await?,
-        };
         let (path, media) = if batch {
             ("/v1/scans:batch", HeaderValue::from_static("application/x-ndjson"))
         } else {
             ("/v1/scans", HeaderValue::from_static("application/json"))
         };
         let token = self.target.tokens[usize::from(self.device)].clone();
-        let request = Request::post(path).header(HOST, self.target.host.clone()).header(CONTENT_TYPE, media);
-        let request = request.header(AUTHORIZATION, token);
+        self.exchange(Request::post(path).header(CONTENT_TYPE, media).header(AUTHORIZATION, token), body).await
+    }
+
+    async fn exchange(&mut self, request: Builder, body: Bytes) -> anyhow::Result<(StatusCode, Bytes)> {
+        let mut sender = match self.sender.take().filter(|s| !s.is_closed()) {
+            Some(sender) => sender,
+            None => self.connect().await?,
+        };
+        let request = request.header(HOST, self.target.host.clone());
         sender.ready().await?;
         let response = sender.send_request(request.body(Full::new(body))?).await?;
         let status = response.status();
@@ -150,9 +162,12 @@ pub(super) async fn drive(
     let one_connection = async || {
         let mut connection = Connection::new(target);
         while start.elapsed() < duration {
-            let body = bodies.next(shape.per_request);
+            let body = (shape.per_request > 0).then(|| bodies.next(shape.per_request));
             let sent = Instant::now();
-            let answer = connection.send(body, shape.per_request > 1).await;
+            let answer = match body {
+                Some(body) => connection.send(body, shape.per_request > 1).await,
+                None => connection.look().await,
+            };
             let latency_us = u64::try_from(sent.elapsed().as_micros()).unwrap_or(LONGEST_US);
             let failed = {
                 let mut outcome = outcome.borrow_mut();

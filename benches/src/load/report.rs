@@ -12,6 +12,7 @@ use crate::terminal::{Table, grouped};
 /// All figures of a run.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Report {
+    pub(super) gateway_cpu_us_per_empty_request: Option<f64>,
     pub(super) singles: PhaseReport,
     pub(super) batches: PhaseReport,
     pub(super) overload: OverloadReport,
@@ -81,8 +82,9 @@ impl Report {
             ]);
         }
         format!(
-            "{}{}\n  processor CPU {} us/scan; query API CPU {} us/look-up; visible after p50 {} ms, p99 {} ms{}",
+            "{}  an empty request costs the gateway {} us of CPU\n{}\n  processor CPU {} us/scan; query API CPU {} us/look-up; visible after p50 {} ms, p99 {} ms{}",
             table.render(),
+            shown(self.gateway_cpu_us_per_empty_request),
             self.overload.line(),
             shown(self.processor_cpu_us_per_scan),
             shown(self.query_cpu_us_per_request),

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use service::telemetry::TelemetryConfig;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::audit::{self, AuditCommand};
 use crate::dead_letters::{self, DeadLettersCommand};
 use crate::demo::{self, DemoCommand};
 use crate::engines::apache_kafka::node::{self, NodeArgs};
@@ -51,8 +52,8 @@ Examples:
 const EXEC_EXAMPLES: &str = "\
 The command gets VENUECODE_KAFKA and what that Kafka can do (VENUECODE_KAFKA_IDEMPOTENCE,
 VENUECODE_KAFKA_COMPACTION_LAG, VENUECODE_REPLICATION), VENUECODE_CLICKHOUSE_URL, VENUECODE_CLICKHOUSE_USER,
-VENUECODE_CLICKHOUSE_PASSWORD, for a user that may only read VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD, and
-for tokens VENUECODE_TOKEN_KEY_FILE (to issue them) and VENUECODE_TOKEN_KEYS_FILE (for services).
+VENUECODE_CLICKHOUSE_PASSWORD, for a user that may only read, and append to databases called test_…,
+VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD, and for tokens VENUECODE_TOKEN_KEY_FILE (to issue them) and VENUECODE_TOKEN_KEYS_FILE (for services).
 VENUECODE_FONTS, the folder of the posters' fonts.
 Its exit status is passed on (128+N after signal N); 125 means that the engines did not start.
 
@@ -102,6 +103,12 @@ enum Command {
     DeadLetters {
         #[command(subcommand)]
         command: DeadLettersCommand,
+    },
+    /// Hold the log of who read whose movements against itself and against Kafka.
+    #[command(after_help = audit::EXAMPLES)]
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Issue the tokens that let somebody in, and make and retire the keys that they are signed with.
     #[command(after_help = token::EXAMPLES)]
@@ -173,6 +180,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Simulate(args) => multi_threaded()?.block_on(benches::simulate::run(args))?,
         Command::Identities { command } => multi_threaded()?.block_on(identities::run(command))?,
+        Command::Audit { command } => multi_threaded()?.block_on(audit::run(command))?,
         Command::DeadLetters { command } => multi_threaded()?.block_on(dead_letters::run(command))?,
         Command::Token { command } => token::run(command)?,
         Command::Service { logs, service } => {

@@ -48,7 +48,8 @@ pub struct ExecArgs {
     #[command(flatten)]
     kafka: KafkaArgs,
     /// Use a ClickHouse that runs elsewhere; its user and password come from VENUECODE_CLICKHOUSE_USER and
-    /// VENUECODE_CLICKHOUSE_PASSWORD, those of a read-only user from VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD.
+    /// VENUECODE_CLICKHOUSE_PASSWORD, those of the query service, which reads and appends to `audit_log`, from
+    /// VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD.
     #[arg(long, value_name = "URL")]
     clickhouse: Option<String>,
     /// Keep ClickHouse's system.query_log.

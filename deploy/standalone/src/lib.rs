@@ -4,6 +4,7 @@
 //! services are child processes of this executable; the services speak the same protocols to these engines as to a
 //! cluster and never know which they have. What a service does is in its own crate, not here.
 
+pub mod audit;
 pub mod child;
 pub mod cli;
 pub mod data_dir;

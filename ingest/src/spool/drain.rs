@@ -63,10 +63,10 @@ async fn send(gateway: &Gateway, messages: &[Message<'_>]) {
 
 /// Whether Kafka has acknowledged all of them; otherwise all are sent again, those that it has are known there.
 async fn send_part(gateway: &Gateway, part: &[Message<'_>]) -> bool {
-    let sending = gateway.producer.begin();
+    let mut sending = gateway.producer.begin();
     let mut queued = true;
-    for (index, message) in (0..).zip(part) {
-        match sending.send(&gateway.topics.scans, message.key, message.value, index) {
+    for message in part {
+        match sending.send(&gateway.topics.scans, message.key, message.value) {
             Ok(()) => {}
             Err(IngestError::QueueFull) => {
                 queued = false;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use schemas::{
     KeyRing, PersonKey,
     access::{
-        Role::{self, Admin, Citizen, Device, Feed, Operator, Reviewer, Supervisor},
+        Role::{self, Admin, Citizen, Device, Epidemiologist, Feed, Operator, Reviewer, Supervisor},
         Scope,
     },
     document::{Document, DocumentType},
@@ -38,6 +38,9 @@ const DOORS: &[Door] = &[
     ("POST", "/v1/trips/{id}/cancellation", Some(&[Device, Citizen])),
     ("POST", "/v1/alerts/{id}/acknowledgement", Some(&[Role::District, Supervisor])),
     ("POST", "/v1/alerts/{id}/disposition", Some(&[Role::District, Supervisor])),
+    ("POST", "/v1/releases", Some(&[Epidemiologist])),
+    ("POST", "/v1/releases/{id}/decision", Some(&[Supervisor])),
+    ("POST", "/v1/releases/{id}/withdrawal", Some(&[Epidemiologist, Supervisor])),
     ("GET", "/healthz", None),
     ("GET", "/readyz", None),
     ("GET", "/metrics", None),

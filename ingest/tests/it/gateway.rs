@@ -186,7 +186,8 @@ impl Gateway {
             "/v1/venues:batch" => Role::Admin,
             "/v1/health-codes:batch" | "/v1/tests:batch" => Role::Feed,
             path if path.starts_with("/v1/health-proposals/") => Role::Feed,
-            path if path.starts_with("/v1/alerts/") => Role::Supervisor,
+            "/v1/releases" => Role::Epidemiologist,
+            path if path.starts_with("/v1/alerts/") || path.starts_with("/v1/releases/") => Role::Supervisor,
             path if path.starts_with("/v1/") => Role::Device,
             _ => return request,
         };

@@ -20,6 +20,7 @@ mod people;
 mod privacy;
 mod process;
 mod receipts;
+mod releases;
 mod restart;
 mod rotation;
 mod scans;

@@ -178,7 +178,8 @@ impl<'a, M: Machine> Runner<'a, M> {
     }
 }
 
-fn now_ms() -> i64 {
+/// Milliseconds since 1970 by this machine's clock.
+pub fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

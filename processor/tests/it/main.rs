@@ -14,5 +14,6 @@ mod process;
 mod proposals;
 mod refused;
 mod registry;
+mod releases;
 mod stored_exactly_once;
 mod two_processes;

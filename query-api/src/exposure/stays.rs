@@ -210,7 +210,8 @@ mod tests {
                 vec![scan(2, 1_000, Entry), scan(3, 1_080, Entry)],
                 vec![Some((1_000, 1_030, NextScan, true)), Some((1_080, 1_120, ClassDefault, false))],
             ),
-            // Beyond the horizon.
+            // Just within the horizon, and beyond it.
+            (vec![scan(3, 1_000, Entry), scan(3, 1_100, Exit)], vec![Some((1_000, 1_100, ExitScan, false)), None]),
             (
                 vec![scan(2, 1_000, Entry), scan(2, 1_101, Exit)],
                 vec![Some((1_000, 1_010, ClassDefault, false)), Some((1_091, 1_101, ExitOnly, false))],

@@ -260,6 +260,20 @@ pub(super) struct TraceLimits {
     pub(super) max_venues: u32,
 }
 
+impl TraceResponse {
+    /// Everybody who is in it beside the cases, with how far from the nearest case and to which cases that leads back. Some
+    /// twice.
+    pub fn reached(&self) -> impl Iterator<Item = (PersonKey, u8, &[CaseNumber])> {
+        let contacts = self.contacts.iter().map(|contact| (contact.person, contact.hop, &contact.cases[..]));
+        contacts.chain(self.shared.contacts.iter().map(|contact| (contact.person, contact.hop, &contact.cases[..])))
+    }
+
+    /// How many scans are in it, those of one encounter being one.
+    pub fn scans(&self) -> usize {
+        self.visits.len() + self.contacts.iter().map(|contact| contact.encounter_count).sum::<usize>()
+    }
+}
+
 impl Cut {
     pub(super) const fn of(what: Limit, limit: u64, at_least: u64) -> Self {
         Self { what, case: None, hop: None, limit, at_least }

@@ -12,9 +12,12 @@ use crate::{
     AppState, QueryError,
     answer::{self, said},
     input::{self, Fields, Segment},
+    permit::permit_own,
     store::HealthChangeRow,
 };
 
+/// Its name in the audit log.
+pub(super) const ROUTE: &str = "GET /v1/persons/{person}/health-changes";
 /// Most changes in an answer.
 const MAX_LIMIT: u32 = 1_000;
 /// Changes in an answer when the request does not say.
@@ -58,7 +61,8 @@ struct HealthChange {
 /// Who set a person's colour, when and why
 ///
 /// With the token of the person, and with no other: it is health data, and shows which accounts and offices were at work.
-/// A change is here within a second or two after it was sent or released.
+/// A change is here within a second or two after it was sent or released. That it was looked at is in the audit log before
+/// the answer leaves, and in `/v1/persons/{person}/reads`.
 #[utoipa::path(get, path = "/v1/persons/{person}/health-changes", tag = "health",
     params(
         ("person" = String, Path, description = "Person key, the token's own", pattern = "^[1-9a-f][0-9a-f]{15}$"),
@@ -82,6 +86,7 @@ pub async fn health_changes(
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
     let (rows, truncated) = state.store().health_changes(person, limit as usize).await?;
+    permit_own(&caller, ROUTE, person).write_down(&state, [], rows.len()).await?;
     Ok(Json(HealthChangesResponse { person, changes: rows.into_iter().map(HealthChange::from).collect(), truncated }))
 }
 

@@ -5,13 +5,16 @@
 use axum::{Json, body::Bytes, extract::State, extract::rejection::BytesRejection, http::HeaderMap};
 use schemas::{PersonKey, VenueId, city::Tracing};
 use serde_json::Value;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     AppState, QueryError,
     input::{self, Fields, PERSON},
     inquiry::{self, Case, DwellRule, Question, TraceResponse},
+    permit::{self, permit},
+    release::{self, Asked, Subject},
     store::TimeRange,
 };
 
@@ -67,6 +70,9 @@ pub struct TraceParams {
     /// Most contacts in the answer.
     #[schema(required = false, minimum = 1, maximum = 100_000, default = 10_000)]
     limit: u32,
+    /// The release by which it is read. It covers whom it names, and, as far as its hops go, whom a trace by it has found.
+    #[schema(value_type = Uuid)]
+    release: Option<Uuid>,
 }
 
 /// A venue as index case.
@@ -83,8 +89,15 @@ struct VenueCaseParams {
     to: Option<u32>,
 }
 
-impl Question {
-    /// Reads a request.
+/// A request as it was read.
+struct Request {
+    question: Question,
+    /// Its cases, in their order, and where it names them.
+    asked: Vec<Asked>,
+    release: Option<Uuid>,
+}
+
+impl Request {
     fn try_from_fields(mut fields: Fields, tracing: Tracing) -> Result<Self, QueryError> {
         let person = fields.text("person", PERSON)?.map(|text| input::person(&text)).transpose()?;
         let persons = fields.list("persons", MAX_CASES, PERSONS)?;
@@ -105,9 +118,17 @@ impl Question {
         let tracing = Tracing { halving_minutes: halving as u16, hop_percent: hop_percent as u8 };
         let with_venue_coverage = fields.flag("coverage")?;
         let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
+        let release = permit::named(&mut fields)?;
         fields.finish()?;
+        let persons_field = if person.is_some() { "person" } else { "persons" };
         let cases = cases(person, persons, venues, time)?;
-        Ok(Self { cases, time, rule, hops, tracing, limit, with_venue_coverage })
+        let asked = |case: &Case| match case {
+            Case::Person(person) => Asked { subject: Subject::Person(*person), field: persons_field },
+            Case::Venue { venue, .. } => Asked { subject: Subject::Venue(*venue), field: "venues" },
+        };
+        let asked = cases.iter().map(asked).collect();
+        let question = Question { cases, time, rule, hops, tracing, limit, with_venue_coverage };
+        Ok(Self { question, asked, release })
     }
 }
 
@@ -148,11 +169,15 @@ fn venue_case(mut fields: Fields, trace: TimeRange) -> Result<Case, QueryError> 
     }
 }
 
-/// Who was near some people, or at some venues; and whom these met afterwards.
+/// Who was near some people, or at some venues, and whom these met afterwards
+///
+/// Takes a release that covers every person and venue, the time and the hops. That it was read, by whom and why, is in the
+/// audit log before the answer leaves.
 #[utoipa::path(post, path = "/v1/traces", tag = "scans", request_body = TraceParams,
     responses(
         (status = 200, description = "The visits and contacts; none for a person who is not known", body = TraceResponse),
         (status = 400, description = "No JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not declared as JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
@@ -160,9 +185,20 @@ fn venue_case(mut fields: Fields, trace: TimeRange) -> Result<Case, QueryError> 
     ))]
 pub async fn trace(
     State(state): State<AppState>,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<TraceResponse>, QueryError> {
-    let question = Question::try_from_fields(Fields::try_from_json(&headers, body)?, state.city().tracing)?;
-    inquiry::trace(state, question, chrono::Utc::now()).await.map(Json)
+    let fields = Fields::try_from_json(&headers, body)?;
+    let Request { question, asked, release } = Request::try_from_fields(fields, state.city().tracing)?;
+    let to_read = release::Question { asked, time: question.time, steps: question.hops };
+    let permit = permit(&state, &caller, "POST /v1/traces", release, to_read).await?;
+    let answer = inquiry::trace(state.clone(), question, chrono::Utc::now()).await?;
+    let reached = answer.reached().map(|(person, hop, cases)| {
+        let cases = cases.iter().map(|case| usize::from(*case));
+        (person, permit.depth_of(cases, hop))
+    });
+    let (reached, scans) = (reached.collect::<Vec<_>>(), answer.scans());
+    permit.write_down(&state, reached, scans).await?;
+    Ok(Json(answer))
 }

@@ -12,6 +12,8 @@ use crate::{
     AppState, QueryError, answer,
     input::{self, Fields, Segment},
     limits,
+    permit::{self, permit},
+    release::{Asked, Question, Subject},
     store::VisitorRow,
 };
 
@@ -62,16 +64,21 @@ pub(super) fn venue(text: &str, field: &'static str) -> Result<VenueId, QueryErr
     text.parse().ok().filter(|_| digits).ok_or_else(|| input::invalid(field, VENUE))
 }
 
-/// Who was at a venue, oldest first.
+/// Who was at a venue, oldest first
+///
+/// Takes a release that names the venue and covers the time. That it was read, by whom and why, is in the audit log before
+/// the answer leaves.
 #[utoipa::path(get, path = "/v1/venues/{id}/visitors", tag = "scans",
     params(
         ("id" = u32, Path, description = "Number of the venue"),
         ("from" = String, Query, format = DateTime, description = "First second"),
         ("to" = String, Query, format = DateTime, description = "First second after it"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most rows; 1000 when left out"),
+        ("release" = Uuid, Query, description = "The release by which it is read; it covers the venues that it names, with one hop at least"),
     ),
     responses(
         (status = 200, description = "The visitors; none for a venue that is not known", body = VisitorsResponse),
+        (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -84,9 +91,14 @@ pub async fn visitors(
     let venue = venue(&input::segment(id, "id")?, "id")?;
     let time = fields.time_range()?;
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
+    let release = permit::named(&mut fields)?;
     fields.finish()?;
 
     limits::check_venue(state.store(), caller.scope(), venue).await?;
+    let question = Question { asked: vec![Asked { subject: Subject::Venue(venue), field: "id" }], time, steps: 1 };
+    let permit = permit(&state, &caller, "GET /v1/venues/{id}/visitors", release, question).await?;
     let (rows, truncated) = state.store().visitors(venue, time, limit as usize).await?;
+    let depth = permit.depth_of([0], 1);
+    permit.write_down(&state, rows.iter().map(|row| (row.person_id, depth)), rows.len()).await?;
     Ok(Json(VisitorsResponse { venue, visitors: rows.into_iter().map(Visitor::from).collect(), truncated }))
 }

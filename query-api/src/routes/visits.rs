@@ -3,13 +3,15 @@
 use axum::{Json, extract::State};
 use schemas::PersonKey;
 use serde::Serialize;
-use service::Problem;
+use service::{Caller, Problem};
 use utoipa::ToSchema;
 
 use crate::{
     AppState, QueryError,
     answer::{self, Visit},
     input::{self, Fields, Segment},
+    permit::{self, permit},
+    release::{Asked, Question, Subject},
 };
 
 /// Most rows in an answer.
@@ -29,31 +31,43 @@ pub struct VisitsResponse {
     truncated: bool,
 }
 
-/// Where a person was, oldest first.
+/// Where a person was, oldest first
+///
+/// Takes a release that covers the person and the time. That it was read, by whom and why, is in the audit log before the
+/// answer leaves.
 #[utoipa::path(get, path = "/v1/persons/{person}/visits", tag = "scans",
     params(
         ("person" = String, Path, description = "Person key", pattern = "^[1-9a-f][0-9a-f]{15}$"),
         ("from" = String, Query, format = DateTime, description = "First second"),
         ("to" = String, Query, format = DateTime, description = "First second after it"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most rows; 1000 when left out"),
+        ("release" = Uuid, Query, description = "The release by which it is read; it covers whom it names, and, as far as its hops go, whom a trace by it has found"),
     ),
     responses(
         (status = 200, description = "The visits; none for a person who is not known", body = VisitsResponse),
+        (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
     ))]
 pub async fn visits(
     State(state): State<AppState>,
+    caller: Caller,
     person: Segment,
     mut fields: Fields,
 ) -> Result<Json<VisitsResponse>, QueryError> {
     let person = input::person(&input::segment(person, "person")?)?;
     let time = fields.time_range()?;
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
+    let release = permit::named(&mut fields)?;
     fields.finish()?;
 
+    let question =
+        Question { asked: vec![Asked { subject: Subject::Person(person), field: "person" }], time, steps: 0 };
+    let permit = permit(&state, &caller, "GET /v1/persons/{person}/visits", release, question).await?;
     let visits = state.store().visits(person, time, limit as usize, state.either_or_s()).await?;
     let names = state.store().venue_names(visits.scans.iter().map(|(row, _)| row.venue_id)).await?;
     let truncated = visits.more;
-    Ok(Json(VisitsResponse { person, visits: answer::visits(&visits, &names, state.beliefs()), truncated }))
+    let visits = answer::visits(&visits, &names, state.beliefs());
+    permit.write_down(&state, [], visits.len()).await?;
+    Ok(Json(VisitsResponse { person, visits, truncated }))
 }

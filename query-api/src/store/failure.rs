@@ -36,6 +36,18 @@ const NOT_NOW: &[u32] = &[
     373, 384, 394, 425, 439, 497, 516, 999,
 ];
 
+impl StoreFailure {
+    /// A failure of whatever kind, without ClickHouse's own words.
+    pub fn of(error: Error) -> Self {
+        match error {
+            Error::BadResponse(text) => {
+                exception_code(&text).map_or(Self::NotClickHouse, |code| Self::Exception { code })
+            }
+            error => Self::Client(error),
+        }
+    }
+}
+
 impl From<Error> for QueryError {
     fn from(error: Error) -> Self {
         match error {

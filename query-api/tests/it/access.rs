@@ -10,7 +10,7 @@ use schemas::access::{
     Scope,
 };
 
-use crate::city::{Api, City, problem, range, scan};
+use crate::city::{Api, City, RELEASE, problem, range, scan};
 
 /// Who may use what, written down a second time.
 const DOORS: &[Door] = &[
@@ -29,6 +29,9 @@ const DOORS: &[Door] = &[
     ("GET", "/v1/checkpoints", Some(Role::ALL)),
     ("GET", "/v1/health-proposals", Some(&[Feed, Supervisor, Auditor])),
     ("GET", "/v1/health-proposals/{id}", Some(&[Feed, Supervisor, Auditor])),
+    ("GET", "/v1/releases", Some(&[Epidemiologist, Supervisor, Auditor])),
+    ("GET", "/v1/releases/{id}", Some(&[Epidemiologist, Supervisor, Auditor])),
+    ("GET", "/v1/persons/{person}/reads", Some(&[Citizen])),
     ("GET", "/v1/persons/{person}/health-changes", Some(&[Citizen])),
     ("GET", "/V/{page}", None),
     ("GET", "/healthz", None),
@@ -118,7 +121,7 @@ async fn visitors_are_shown_of_the_venues_of_the_token_only() {
     let city = City::new().await;
     two_venues(&city).await;
     let api = city.api().await;
-    let path = |venue| format!("/v1/venues/{venue}/visitors?{}", range(0, 3600));
+    let path = |venue| format!("/v1/venues/{venue}/visitors?{}&release={RELEASE}", range(0, 3600));
     let own = Scope { district: Some(310_101), ..Scope::default() };
     assert_eq!(get(&api, Epidemiologist, &own, &path(1)).await.status(), 200);
     let answer = get(&api, Epidemiologist, &own, &path(2)).await;
@@ -130,7 +133,7 @@ async fn a_limit_that_a_route_cannot_hold_to_is_no_licence() {
     let city = City::new().await;
     let api = city.api().await;
     let limited = Scope { district: Some(31), ..Scope::default() };
-    let visits = format!("/v1/persons/1123456789abcdef/visits?{}", range(0, 60));
+    let visits = format!("/v1/persons/1123456789abcdef/visits?{}&release={RELEASE}", range(0, 60));
     for (role, path) in [(Epidemiologist, visits.as_str()), (Dashboard, "/v1/stats")] {
         assert_eq!(get(&api, role, &Scope::default(), path).await.status(), 200, "{path}");
         let answer = get(&api, role, &limited, path).await;

@@ -6,16 +6,20 @@ use query_api::Config;
 use reqwest::{Method, RequestBuilder, Response};
 use schemas::access::{Role, Scope};
 use schemas::{Colour, Direction, Exemption, PersonKey, Reasons, ScanEvent, ScanRow, TestResult, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 use service::{
     ClickHouseConfig,
     access::{Issuer, KeySet, SigningKey},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// 2022-05-22 16:00:00 UTC, midnight in Shanghai.
 pub const MIDNIGHT: i64 = 1_653_235_200;
+
+/// A release that lets the account `it` read all that there is of the first people and venues.
+pub const RELEASE: Uuid = Uuid::from_u128(0x0031_0101_0000_8000_8000_0000_0000_0001);
 
 /// Keys that sign codes in tests.
 pub const CODE_KEYS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/code.keys");
@@ -48,6 +52,7 @@ impl City {
     pub async fn new() -> Self {
         let city = Self::without_tables().await;
         service::migrate::migrate(&city.admin).await.expect("the migrations run");
+        city.release(&release(RELEASE)).await;
         city
     }
 
@@ -121,6 +126,11 @@ impl City {
         insert.end().await.expect("the rows are stored");
     }
 
+    /// Stores the state of a release as the processor does.
+    pub async fn release(&self, row: &Value) {
+        self.run(&format!("INSERT INTO releases FORMAT JSONEachRow {row}")).await;
+    }
+
     /// Puts a venue in the directory.
     pub async fn name(&self, venue: u32, name: &str, version: u64) {
         let sql = "INSERT INTO venues (venue_id, name, category, district, address, door, organisation, active, \
@@ -165,6 +175,18 @@ pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
     Api { base, issuer, http: reqwest::Client::new(), shutdown }
 }
 
+/// The state of a release that covers a hundred people and venues, all time and three hops, asked for by `it`.
+pub fn release(id: Uuid) -> Value {
+    let persons: Vec<u64> = (0..100).map(|number| person(number).to_u64()).chain([0x1123_4567_89ab_cdef]).collect();
+    let venues: Vec<u32> = (0..100).chain([u32::MAX]).collect();
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    json!({"release_id": id, "revision": 7, "district": 310_101, "action": "release", "at_ms": now_ms,
+        "command_id": Uuid::from_u128(1), "sender": "wu", "refused": "", "state": "released", "asked_at_ms": now_ms - 60_000,
+        "asked_by": "it", "case_number": "C-1", "case_kind": "confirmed", "evidence": "E-1", "purpose": "contact_tracing",
+        "persons": persons, "venues": venues, "from_s": 0, "to_s": u32::MAX, "hops": 3, "expires_at_ms": now_ms + 3_600_000,
+        "decided_at_ms": now_ms, "decided_by": "wu", "declined_for": "", "withdrawn_by": ""})
+}
+
 /// A key for tokens, and the file with its public half.
 pub fn keys() -> (Issuer, tempfile::NamedTempFile) {
     let issuer = Issuer::new(SigningKey::generate("it").expect("a key"));
@@ -185,7 +207,12 @@ impl Api {
         let role = match path {
             path if path.starts_with("/v1/stats") => Role::Regulator,
             path if path.starts_with("/v1/applications") || path.contains("/poster") => Role::Reviewer,
-            path if path.starts_with("/v1/alerts") || path.starts_with("/v1/trips") => Role::Supervisor,
+            path if path.starts_with("/v1/alerts")
+                || path.starts_with("/v1/trips")
+                || path.starts_with("/v1/releases") =>
+            {
+                Role::Supervisor
+            }
             _ => Role::Epidemiologist,
         };
         self.bare_request(method, path).bearer_auth(token(&self.issuer, role))
@@ -196,8 +223,11 @@ impl Api {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
+    /// Asks; reads of people's movements name the release that covers them all.
     pub async fn get(&self, path: &str) -> Response {
-        self.request(Method::GET, path).send().await.expect("an answer")
+        let reads = (path.contains("/visits?") || path.contains("/visitors?")) && !path.contains("release=");
+        let path = if reads { format!("{path}&release={RELEASE}") } else { path.to_owned() };
+        self.request(Method::GET, &path).send().await.expect("an answer")
     }
 
     /// Asks with one header, or none.
@@ -216,7 +246,8 @@ impl Api {
         request.body(body).send().await.expect("an answer")
     }
 
-    pub async fn trace(&self, body: Value) -> Value {
+    pub async fn trace(&self, mut body: Value) -> Value {
+        body["release"] = json!(RELEASE);
         json(self.post("/v1/traces", "application/json", body.to_string()).await, 200).await
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::city::{City, MIDNIGHT, at, person, problem, range};
+use crate::city::{City, MIDNIGHT, RELEASE, at, person, problem, range};
 
 fn named(kind: &str, field: &str) -> (String, String) {
     (kind.to_owned(), field.to_owned())
@@ -28,6 +28,7 @@ async fn a_wrong_query_parameter_is_named() {
         (format!("{visits}?{time}&limit=0"), "invalid-field", "limit"),
         (format!("{visits}?{time}&limit=10001"), "invalid-field", "limit"),
         (format!("{visits}?{time}&limit=x"), "invalid-field", "limit"),
+        (format!("{visits}?{time}&release=7"), "invalid-field", "release"),
         (format!("{visits}?{time}&colour=red"), "unknown-field", "colour"),
         (format!("{visits}?{time}&{time}"), "unknown-field", "from"),
         (format!("/v1/venues/x/visitors?{time}"), "invalid-field", "id"),
@@ -55,7 +56,8 @@ async fn a_wrong_query_parameter_is_named() {
 async fn a_wrong_field_of_a_trace_is_named() {
     let city = City::new().await;
     let api = city.api().await;
-    let good = json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 60)});
+    let good =
+        json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 60), "release": RELEASE});
     api.trace(good.clone()).await;
     for (field, value, kind) in [
         ("person", json!(null), "missing-field"),
@@ -83,13 +85,14 @@ async fn a_wrong_field_of_a_trace_is_named() {
         ("venues", json!([{"venue": 7, "from": at(MIDNIGHT + 5), "to": at(MIDNIGHT + 5)}]), "invalid-field"),
         ("venues", json!(vec![json!({"venue": 7}); 21]), "invalid-field"),
         ("colour", json!("red"), "unknown-field"),
+        ("release", json!("7"), "invalid-field"),
     ] {
         let mut body = good.clone();
         body[field] = value;
         let answer = api.post("/v1/traces", "application/json", body.to_string()).await;
         assert_eq!(problem(answer, 422).await, named(kind, field), "{body}");
     }
-    let time = json!({"from": at(MIDNIGHT), "to": at(MIDNIGHT + 60)});
+    let time = json!({"from": at(MIDNIGHT), "to": at(MIDNIGHT + 60), "release": RELEASE});
     for (field, value, kind, named_field) in [
         ("persons", json!([]), "missing-field", "person"),
         ("persons", json!([person(1), person(1)]), "invalid-field", "persons"),

@@ -92,6 +92,26 @@ async fn a_stay_that_reaches_into_the_time_is_followed_from_its_start() {
     assert_eq!((&window["visits"], &window["contacts"]), (&json!([]), &json!([])), "a window begins with its scan");
 }
 
+#[tokio::test]
+async fn a_stay_that_begins_when_the_time_ends_is_not_followed() {
+    let city = City::new().await;
+    let end = 86_400;
+    city.store(&[
+        scan(1, 8, end - 1),
+        scan(1, 7, end),
+        scan(2, 7, end + 5),
+        scan(3, 8, end - 2),
+        scan(3, 9, end),
+        scan(4, 9, end + 5),
+    ])
+    .await;
+    let api = city.api().await;
+    for rule in ["window", "dwell"] {
+        let trace = api.trace(ask(json!({"person": person(1), "rule": rule, "hops": 2}))).await;
+        assert_eq!(contacts(&trace), people(&[(3, 1)]), "{rule}");
+    }
+}
+
 /// 1 meets 2 and 3; 2 meets 4, who then meets 5; 6 met 2 before 2 met 1.
 fn chain() -> Vec<ScanRow> {
     vec![
@@ -111,6 +131,7 @@ fn chain() -> Vec<ScanRow> {
 async fn secondary_contacts_come_after_the_exposure_of_who_met_them() {
     let city = City::new().await;
     city.store(&chain()).await;
+    city.name(8, "豫园商城", 1).await;
     let api = city.api().await;
     let hops = async |hops: u8| api.trace(ask(json!({"person": person(1), "hops": hops}))).await;
     assert_eq!(contacts(&hops(1).await), people(&[(2, 1), (3, 1)]));
@@ -119,6 +140,7 @@ async fn secondary_contacts_come_after_the_exposure_of_who_met_them() {
     assert_eq!(contacts(&three), people(&[(2, 1), (3, 1), (4, 2), (5, 3)]));
     assert_eq!(three["contact_counts"], json!([2, 1, 1]));
     assert_eq!(three["contacts"][2]["encounters"][0]["source"], json!(person(2)));
+    assert_eq!(three["contacts"][2]["encounters"][0]["venue_name"], "豫园商城");
     let score = |number: usize| three["contacts"][number]["score"].as_f64().expect("a score");
     let met = |minutes: f64| 1.0 - 0.5f64.powf(minutes / 15.0);
     let expected = [met(25.0), met(20.0), met(25.0) * 0.5 * met(20.0), met(25.0) * 0.25 * met(20.0).powi(2)];

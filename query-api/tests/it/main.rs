@@ -5,6 +5,7 @@
 mod access;
 mod alerts;
 mod applications;
+mod audit;
 mod chains;
 mod city;
 mod footfall;
@@ -20,6 +21,8 @@ mod poster_route;
 mod posters;
 mod process;
 mod readiness;
+mod reads;
+mod releases;
 mod rows;
 mod stats;
 mod traces;

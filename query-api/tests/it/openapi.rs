@@ -26,7 +26,10 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/v1/health-proposals",
             "/v1/health-proposals/{id}",
             "/v1/persons/{person}/health-changes",
+            "/v1/persons/{person}/reads",
             "/v1/persons/{person}/visits",
+            "/v1/releases",
+            "/v1/releases/{id}",
             "/v1/stats",
             "/v1/traces",
             "/v1/trips",
@@ -42,7 +45,7 @@ async fn the_document_has_every_route_and_every_route_is_there() {
         assert_ne!(status, 404, "{path}");
     }
     let trace = &document["components"]["schemas"]["TraceParams"];
-    assert_eq!(trace["required"], serde_json::json!(["from", "to"]));
+    assert_eq!(trace["required"], serde_json::json!(["from", "to", "release"]));
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use std::{
 
 use schemas::access::Role;
 
-use crate::city::{CODE_KEYS_FILE, City, env, keys, token};
+use serde_json::json;
+
+use crate::city::{CODE_KEYS_FILE, City, env, keys, release, token};
 
 fn process(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venuecode-query-api"));
@@ -72,7 +74,12 @@ async fn no_person_is_in_its_log() {
     log.read_line(&mut ready).expect("a line");
     assert!(ready.contains("ready"), "{ready}");
     let person = "1abcdef012345678";
-    let path = format!("/v1/persons/{person}/visits?from=2022-05-22T16:00:00Z&to=2022-05-22T17:00:00Z");
+    let mut covers = release(uuid::Uuid::from_u128(7));
+    covers["persons"] = json!([u64::from_str_radix(person, 16).expect("hex")]);
+    city.release(&covers).await;
+    let release = uuid::Uuid::from_u128(7);
+    let path =
+        format!("/v1/persons/{person}/visits?from=2022-05-22T16:00:00Z&to=2022-05-22T17:00:00Z&release={release}");
     let token = token(&issuer, Role::Epidemiologist);
     assert_eq!(get(&format!("{base}{path}"), token.clone()).await, 503);
     assert!(stop(child).await.success());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::city::{Api, City, MIDNIGHT, at, env, person, problem, range, scan, start};
+use crate::city::{Api, City, MIDNIGHT, RELEASE, at, env, person, problem, range, release, scan, start};
 
 fn visits() -> String {
     format!("/v1/persons/{}/visits?{}", person(1), range(0, 60))
@@ -25,6 +25,7 @@ async fn before_the_tables_are_there_it_is_alive_and_not_ready() {
     assert_eq!(kind_and_retry(&api, 503).await, ("not-ready".to_owned(), true));
 
     service::migrate::migrate(&city.admin).await.expect("the migrations run");
+    city.release(&release(RELEASE)).await;
     for _ in 0..200 {
         if api.get("/readyz").await.status() == 200 {
             api.ok(&visits()).await;
@@ -101,7 +102,8 @@ async fn a_trace_ends_when_nobody_waits_for_it_any_more() {
     )
     .await;
     let api = city.api_with(&["--max-execution-time-s", "60"]).await;
-    let body = json!({"person": person(1), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 60)}).to_string();
+    let body = json!({"person": person(1), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 60), "release": RELEASE});
+    let body = body.to_string();
     {
         let mut asked = Box::pin(api.post("/v1/traces", "application/json", body));
         tokio::select! {
@@ -125,7 +127,8 @@ async fn a_table_that_is_not_as_expected_is_our_mistake_and_tells_nothing() {
     city.store(&[scan(1, 1, 0)]).await;
     let api = city.api().await;
     assert_eq!(kind_and_retry(&api, 500).await, ("internal-error".to_owned(), false));
-    let body = json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 1)}).to_string();
-    let text = api.post("/v1/traces", "application/json", body).await.text().await.expect("a body");
+    let body =
+        json!({"person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 1), "release": RELEASE});
+    let text = api.post("/v1/traces", "application/json", body.to_string()).await.text().await.expect("a body");
     assert!(!text.contains("person") && !text.contains("String"), "{text}");
 }

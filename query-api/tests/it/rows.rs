@@ -84,7 +84,7 @@ async fn every_column_is_read_back_as_it_was_encoded() {
 }
 
 #[tokio::test]
-async fn the_user_of_the_service_cannot_write() {
+async fn the_user_of_the_service_changes_nothing_that_is_stored() {
     let city = City::new().await;
     city.store(&[scan(1, 1, 0)]).await;
     let mut reader = city.admin.clone();
@@ -94,16 +94,18 @@ async fn the_user_of_the_service_cannot_write() {
     let count: u64 = reader.query("SELECT count() FROM scans_by_venue").fetch_one().await.expect("it can read");
     assert_eq!(count, 1);
     for sql in [
-        "INSERT INTO venues (venue_id) VALUES (1)",
         "ALTER TABLE scans_by_venue DELETE WHERE 1",
         "DELETE FROM scans_by_venue WHERE 1",
         "TRUNCATE TABLE scans_by_venue",
         "DROP TABLE scans_by_venue",
+        "ALTER TABLE audit_log UPDATE account = '' WHERE 1",
+        "ALTER TABLE audit_log DELETE WHERE 1",
+        "TRUNCATE TABLE audit_log",
         "CREATE TABLE mine (a UInt8) ENGINE = Memory",
-        "SET readonly = 0",
     ] {
         assert!(reader.query(sql).execute().await.is_err(), "it may not: {sql}");
     }
+    // Into which table it may insert is granted by name in an installation, and tested there (`standalone`).
     let lifted = reader.query("DROP TABLE scans_by_venue").with_setting("readonly", "0");
     assert!(lifted.execute().await.is_err(), "it may not lift its own limits");
     assert_eq!(city.lines("SELECT count() FROM scans_by_venue").await, ["1"]);

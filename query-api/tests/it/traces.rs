@@ -3,11 +3,11 @@
 use schemas::{Colour, Method};
 use serde_json::json;
 
-use crate::city::{City, MIDNIGHT, at, json, person, problem, scan};
+use crate::city::{City, MIDNIGHT, RELEASE, at, json, person, problem, scan};
 
 fn body(number: u64, minutes: u32) -> serde_json::Value {
     json!({"person": person(number).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 86_400),
-           "window_minutes": minutes})
+           "window_minutes": minutes, "release": RELEASE})
 }
 
 #[tokio::test]

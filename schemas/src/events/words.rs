@@ -15,6 +15,11 @@ macro_rules! words {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
+
+            /// What a word stands for; none when it is not in the list.
+            pub fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|own| own.as_str() == word)
+            }
         }
 
         // Derived, it would name the variants: utoipa does not see a word that comes out of a macro.
@@ -53,6 +58,7 @@ mod tests {
         let words = serde_json::json!(["not_found", "false_alarm"]);
         assert_eq!(serde_json::json!(Outcome::ALL), words);
         assert_eq!(serde_json::json!([Outcome::NotFound.as_str(), Outcome::FalseAlarm.as_str()]), words);
+        assert_eq!((Outcome::of("not_found"), Outcome::of("lost")), (Some(Outcome::NotFound), None));
         assert_eq!(serde_json::to_value(Outcome::schema()).expect("serialises")["enum"], words);
         let schema = serde_json::to_string(&schemars::schema_for!(Outcome)).expect("serialises");
         assert!(schema.contains("\"not_found\"") && !schema.contains("NotFound"), "{schema}");

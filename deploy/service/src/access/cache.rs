@@ -3,7 +3,11 @@
 //! Each thread has its own memory: no lock, and no counter that all threads pull at. A token is found only by all of its
 //! bytes. When a memory is full, what was not asked for since the last time it was full is forgotten.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
+
+// Its hash is several times faster than the standard library's. Nobody from outside chooses what is in here: only verified
+// tokens come in.
+use hashbrown::HashMap;
 
 use super::caller::Caller;
 

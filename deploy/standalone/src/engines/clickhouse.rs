@@ -20,6 +20,8 @@ use crate::secrets::{Secrets, write_private};
 /// The database of the application.
 pub const DATABASE: &str = "venuecode";
 
+/// The one table that the reading user appends to.
+const AUDIT_LOG: &str = "venuecode.audit_log";
 const CONFIG: &str = include_str!("clickhouse/config.xml");
 const USERS: &str = include_str!("clickhouse/users.xml");
 const QUERY_LOG: &str = "    <query_log>
@@ -55,7 +57,8 @@ pub struct ClickHouseOptions {
     pub engine: Option<Engine>,
     /// Keep `system.query_log`, for two days or until the next start.
     pub query_log: bool,
-    /// Let the reading user see every database and not only the application's: tests have one database each.
+    /// Let the reading user see every database and not only the application's, and append to those called test_…: tests
+    /// have one database each.
     pub query_reads_everything: bool,
 }
 
@@ -116,6 +119,7 @@ fn write_config(
             ("query_password", &access.query.password),
             ("database", DATABASE),
             ("readable", if options.query_reads_everything { "*" } else { DATABASE }),
+            ("appendable", if options.query_reads_everything { "test_*.*" } else { AUDIT_LOG }),
         ],
     );
     let config = fill(

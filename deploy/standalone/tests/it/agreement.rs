@@ -8,9 +8,11 @@ use anyhow::{Context, ensure};
 use benches::oracle::chains::{Case, Chains, Passage, StayRule, Weights};
 use benches::oracle::{Oracle, Sighting};
 use benches::query::{QueryApi, TraceRequest};
+use benches::releases::MOST;
 use benches::verify;
 use futures::future::join_all;
 use schemas::{CityProfile, Document, DocumentType, KeyRing, PersonKey, UnixSeconds, VenueId};
+use uuid::Uuid;
 
 const UTC_OFFSET_MINUTES: i32 = 480;
 const HOUR: i64 = 3600;
@@ -48,10 +50,16 @@ impl Expected {
         let numbers: HashSet<u64> = self.sightings.iter().map(|s| s.person).collect();
         let people: Vec<PersonKey> = numbers.into_iter().filter_map(PersonKey::from_u64).collect();
         let (mut pairs, mut slowest) = (HashSet::new(), Duration::ZERO);
-        for some in people.chunks(SIDE_BY_SIDE) {
-            let ask = |person: PersonKey| async move {
+        let time = (self.range.start, self.range.end);
+        let mut released = Vec::new();
+        for some in people.chunks(MOST) {
+            let release = api.release(some, time, 1).await?;
+            released.extend(some.iter().map(|person| (release, *person)));
+        }
+        for some in released.chunks(SIDE_BY_SIDE) {
+            let ask = |(release, person): (Uuid, PersonKey)| async move {
                 let started = Instant::now();
-                let trace = api.trace(person, self.range.start, self.range.end, window_minutes).await?;
+                let trace = api.trace(release, person, time, window_minutes).await?;
                 anyhow::Ok((person, trace, started.elapsed()))
             };
             for answer in join_all(some.iter().copied().map(ask)).await {
@@ -87,16 +95,17 @@ impl Expected {
         };
         let people: BTreeSet<u64> = self.sightings.iter().map(|s| s.person).collect();
         let every = (people.len() / some).max(1);
+        let people: Vec<PersonKey> = people.into_iter().step_by(every).filter_map(PersonKey::from_u64).collect();
+        let time = (self.range.start, self.range.end);
+        let release = api.release(&people, time, 2).await?;
         let mut reached = 0;
         for rule in [StayRule::Window(1_800), StayRule::Dwell { horizon_s: i64::from(longest_minutes) * 60 }] {
             let chains = Chains::new(self.sightings.iter().map(passage), rule);
-            for person in people.iter().step_by(every).copied().filter_map(PersonKey::from_u64) {
+            for person in people.iter().copied() {
                 for hops in [1, 2] {
                     let request = match rule {
-                        StayRule::Window(seconds) => {
-                            TraceRequest::window(person, self.range.clone(), (seconds / 60) as u32)
-                        }
-                        StayRule::Dwell { .. } => TraceRequest::dwell(person, self.range.clone()),
+                        StayRule::Window(seconds) => TraceRequest::window(release, person, time, (seconds / 60) as u32),
+                        StayRule::Dwell { .. } => TraceRequest::dwell(release, person, time),
                     };
                     let trace = api.ask_trace(&TraceRequest { hops, ..request }).await?;
                     let cases = [Case::Person(person.to_u64())];

@@ -6,6 +6,7 @@
 mod agreement;
 mod alerts;
 mod applications;
+mod audit;
 mod bulk;
 mod cities;
 mod dead_letters;

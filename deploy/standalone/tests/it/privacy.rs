@@ -9,9 +9,10 @@ mod search;
 mod secrets;
 
 use anyhow::{Context, ensure};
+use benches::releases::Wanted;
 use schemas::access::Role;
 use schemas::{Document, DocumentType, PersonKey};
-use serde_json::Value;
+use serde_json::{Value, json};
 use service::access::{Issuer, SigningKey};
 
 use crate::stack::Stack;
@@ -36,7 +37,8 @@ fn nothing_that_names_a_person_is_left_anywhere() -> anyhow::Result<()> {
     let asked = ingest.drive_everywhere()? + query.drive_everywhere()?;
     ensure!(asked > 2_000, "only {asked} requests: are all routes in the API document?");
     let person = PersonKey::derive(&stack.person_keys()?, &Document::try_new(DocumentType::IdCard, secrets::ID_CARD)?);
-    eventually("the scan to be stored", || query.visits(person).is_ok_and(|visits| visits > 0).then_some(()))?;
+    let by = ingest.released(&query, person)?;
+    eventually("the scan to be stored", || query.visits(person, &by).is_ok_and(|visits| visits > 0).then_some(()))?;
 
     let (needles, decoys) = (Needles::new(&SECRETS), Needles::new(&[DECOY]));
     let storage = Storage::try_new(&stack)?;
@@ -67,10 +69,25 @@ fn nothing_that_names_a_person_is_left_anywhere() -> anyhow::Result<()> {
 }
 
 impl Service<'_> {
+    /// A release for the visits of a person: two accounts, and the service that says when it is in force.
+    fn released(&self, query: &Service<'_>, person: PersonKey) -> anyhow::Result<String> {
+        let (now, day) = (chrono::Utc::now().timestamp(), 24 * 3600);
+        let wanted = Wanted { persons: &[person], venues: &[], time: (now - 2 * day, now + 3 * day), hops: 1 };
+        let asked = self.post_as((Role::Epidemiologist, "it"), "/v1/releases", &wanted.body())?;
+        let release = asked["command"].as_str().context("no release")?.to_owned();
+        let path = format!("/v1/releases/{release}/decision");
+        self.post_as((Role::Supervisor, "supervisor"), &path, &json!({"outcome": "release"}))?;
+        let path = format!("/v1/releases/{release}");
+        let in_force =
+            || query.get(Role::Epidemiologist, &path).is_ok_and(|(_, text)| text.contains("\"in_force\":true"));
+        eventually("the release", || in_force().then_some(()))?;
+        Ok(release)
+    }
+
     /// How many visits of a person are stored.
-    fn visits(&self, person: PersonKey) -> anyhow::Result<usize> {
+    fn visits(&self, person: PersonKey, by: &str) -> anyhow::Result<usize> {
         let day = |days: i64| (chrono::Utc::now() + chrono::Duration::days(days)).format("%Y-%m-%dT00:00:00Z");
-        let path = format!("/v1/persons/{person}/visits?from={}&to={}", day(-1), day(2));
+        let path = format!("/v1/persons/{person}/visits?from={}&to={}&release={by}", day(-1), day(2));
         let (status, answer) = self.get(Role::Epidemiologist, &path)?;
         ensure!(status == 200, "{path}: {status} {answer}");
         let answer: Value = serde_json::from_str(&answer)?;

@@ -129,7 +129,8 @@ impl Stack {
     pub fn query_api(&self) -> anyhow::Result<QueryApi> {
         let query = format!("http://{}", self.ports.address(2)).parse()?;
         let tokens = TokenConfig { token_key_file: Some(self.token_key()), token: None };
-        QueryApi::try_new(&benches::query::QueryConfig { query }, Tokens::try_new(&tokens)?)
+        let config = benches::query::QueryConfig { query };
+        QueryApi::try_new(&config, &self.gateway().parse()?, Tokens::try_new(&tokens)?)
     }
 
     /// File with the key that this system's tokens are signed with.

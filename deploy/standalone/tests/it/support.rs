@@ -81,18 +81,7 @@ impl Environment {
         let address = self.get("VENUECODE_CLICKHOUSE_URL")?.trim_start_matches("http://").to_owned();
         let name = self.get(&format!("VENUECODE_{user}_USER"))?;
         let password = self.get(&format!("VENUECODE_{user}_PASSWORD"))?;
-        let mut stream = TcpStream::connect(&address)?;
-        write!(
-            stream,
-            "POST / HTTP/1.0\r\nHost: {address}\r\nX-ClickHouse-User: {name}\r\nX-ClickHouse-Key: {password}\r\n\
-             Content-Length: {}\r\n\r\n{statement}",
-            statement.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
-        let status = head.split(' ').nth(1).unwrap_or_default().to_owned();
-        Ok((status, body.trim().to_owned()))
+        sql(&address, (name, password), statement)
     }
 
     /// Like [`Self::sql`] as admin, and any error is one.
@@ -103,6 +92,22 @@ impl Environment {
         }
         Ok(body)
     }
+}
+
+/// Runs one statement on the ClickHouse at an address as a user with a password, and gives status and answer.
+pub fn sql(address: &str, (name, password): (&str, &str), statement: &str) -> anyhow::Result<(String, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "POST / HTTP/1.0\r\nHost: {address}\r\nX-ClickHouse-User: {name}\r\nX-ClickHouse-Key: {password}\r\n\
+         Content-Length: {}\r\n\r\n{statement}",
+        statement.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
+    let status = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    Ok((status, body.trim().to_owned()))
 }
 
 /// The process id that `DATA/run/NAME.pid` has, once it is there and, if given, differs from `old`.

@@ -146,19 +146,38 @@ pub fn bodies() -> Vec<Body> {
             Role::District,
             json!({"request_id": request(5), "disposition": "transferred", "note": NAME}),
         ),
+        Body {
+            plain: &["case", "evidence"],
+            ..body(
+                "/v1/releases",
+                202,
+                Role::Epidemiologist,
+                json!({"request_id": request(6), "district": 310_101, "case": "C-1", "case_kind": "confirmed",
+                    "evidence": "E1", "purpose": "contact_tracing", "from": at(-600), "to": at(60), "hops": 1,
+                    "note": NAME, "persons": [GUARDIAN]}),
+            )
+        },
+        body(
+            "/v1/releases/{id}/decision",
+            202,
+            Role::Supervisor,
+            json!({"request_id": request(7), "outcome": "decline", "reason": "too_broad", "note": NAME}),
+        ),
+        body("/v1/releases/{id}/withdrawal", 202, Role::Supervisor, json!({"request_id": request(8)})),
+        // Nobody has released it.
         body(
             "/v1/traces",
-            200,
+            403,
             Role::Epidemiologist,
             json!({"person": GUARDIAN, "from": at(-600), "to": at(60), "rule": "window", "window_minutes": 30, "limit": 10,
-                "hops": 2, "halving_minutes": 15, "hop_percent": 50, "coverage": true}),
+                "hops": 2, "halving_minutes": 15, "hop_percent": 50, "coverage": true, "release": request(9)}),
         ),
         body(
             "/v1/traces",
             200,
             Role::Epidemiologist,
             json!({"persons": [GUARDIAN], "venues": [{"venue": VENUE, "from": at(-600), "to": at(60)}], "from": at(-600),
-                "to": at(60), "rule": "dwell"}),
+                "to": at(60), "rule": "dwell", "release": request(9)}),
         ),
     ]
 }
@@ -190,6 +209,17 @@ impl<'a> Service<'a> {
 
     pub fn get(&self, role: Role, target: &str) -> anyhow::Result<(u16, String)> {
         self.send(&Call::get(target, Some(role)))
+    }
+
+    /// Sends a body as an account: it must be taken.
+    pub fn post_as(&self, (role, account): (Role, &str), target: &str, body: &Value) -> anyhow::Result<Value> {
+        let token = self.issuer.issue(role, account, scope_of(role), chrono::Utc::now().timestamp(), 600)?;
+        let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+        let text = body.to_string();
+        let call = Call { method: "POST", target, role: None, headers: &headers, body: text.as_bytes() };
+        let (status, answer) = self.send(&call)?;
+        ensure!(status == 202, "{target}: {status} {answer}");
+        Ok(serde_json::from_str(&answer)?)
     }
 
     /// Sends a body as it is: it must be taken.
@@ -370,7 +400,9 @@ fn target(path: &str) -> String {
         let name = target[start + 1..end].to_owned();
         let value = match (name.as_str(), path) {
             ("id", path) if path.starts_with("/v1/venues") => sample("venue"),
-            ("id", path) if path.starts_with("/v1/alerts") || path.starts_with("/v1/trips") => ALERT,
+            ("id", path) if ["/v1/alerts", "/v1/trips", "/v1/releases"].iter().any(|kept| path.starts_with(kept)) => {
+                ALERT
+            }
             (name, _) => sample(name),
         };
         target.replace_range(start..=end, value);

@@ -1,0 +1,121 @@
+//! `POST /v1/releases`, `/v1/releases/{id}/decision` and `/v1/releases/{id}/withdrawal`: written down here; what becomes
+//! of a release the processor's fold of them says, and the query API lets reads through by it.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use schemas::{
+    ReleaseEvent,
+    access::{Limit, Role, covers},
+    events::{ReleaseAction, VERSION},
+};
+use service::{Caller, http::Segment, openapi::IdOfDistrict};
+use uuid::Uuid;
+
+use super::commands::{self, Command, CommandAnswer};
+use crate::{
+    error::IngestError,
+    fields::{read, segment},
+    refusals::ObjectRefusals,
+    release::{DecisionRequest, ReleaseRequest, ReleaseWithdrawalRequest},
+    state::{Gateway, now_ms},
+};
+
+/// Asks to read of anyone's movements
+///
+/// Nothing may be read by it before a supervisor with another account has released it, and then by this account alone,
+/// within what it names, for the hours that the gateway was told. Sent again with the same `request_id`, it is still one.
+#[utoipa::path(post, path = "/v1/releases", tag = "releases",
+    request_body(content = ReleaseRequest<'static>, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Kept, to be decided; `command` is the release", body = CommandAnswer),
+        ObjectRefusals,
+    ))]
+pub async fn ask(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, IngestError> {
+    commands::take(&gateway, &caller, request, &gateway.topics.releases, |body| {
+        let (asked, now_ms) = (read::<ReleaseRequest<'_>>(body)?, now_ms());
+        let event =
+            asked.check(caller.claims(), &gateway.city.identity_keys, (now_ms, gateway.releases_until(now_ms)))?;
+        let (key, answer) = (event.release.to_string(), answer(event.release, event.release));
+        Ok(Command { key, event, answer })
+    })
+    .await
+}
+
+/// Releases what another account asks to read, or declines it
+///
+/// Once, and never by the account that asked: anything further changes nothing, and is noted as refused.
+#[utoipa::path(post, path = "/v1/releases/{id}/decision", tag = "releases",
+    params(IdOfDistrict),
+    request_body(content = DecisionRequest<'static>, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Kept, to be decided", body = CommandAnswer),
+        ObjectRefusals,
+    ))]
+pub async fn decide(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    id: Segment,
+    request: Request,
+) -> Result<Response, IngestError> {
+    take(&gateway, &caller, id, request, |body| {
+        let decision = read::<DecisionRequest<'_>>(body)?;
+        decision.check(caller.claims(), &gateway.city.identity_keys, gateway.releases_until(now_ms()))
+    })
+    .await
+}
+
+/// Takes a release back, or what was asked for
+///
+/// By the account that asked, or by a supervisor: from then on nothing is read by it.
+#[utoipa::path(post, path = "/v1/releases/{id}/withdrawal", tag = "releases",
+    params(IdOfDistrict),
+    request_body(content = ReleaseWithdrawalRequest, content_type = "application/json"),
+    responses(
+        (status = 202, description = "Kept, to be decided", body = CommandAnswer),
+        ObjectRefusals,
+    ))]
+pub async fn withdraw(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    id: Segment,
+    request: Request,
+) -> Result<Response, IngestError> {
+    take(&gateway, &caller, id, request, |body| {
+        let command = read::<ReleaseWithdrawalRequest>(body)?.request_id.unwrap_or_else(Uuid::now_v7);
+        let (by, by_supervisor) = (caller.claims().sub.clone(), caller.role() == Role::Supervisor);
+        Ok((command, ReleaseAction::Withdraw { command, by, by_supervisor }))
+    })
+    .await
+}
+
+async fn take(
+    gateway: &Gateway,
+    caller: &Caller,
+    id: Segment,
+    request: Request,
+    read: impl FnOnce(&[u8]) -> Result<(Uuid, ReleaseAction), IngestError>,
+) -> Result<Response, IngestError> {
+    commands::take(gateway, caller, request, &gateway.topics.releases, |body| {
+        let known = segment(id, "id")?.parse().ok().and_then(|id| Some((id, ReleaseEvent::district_of(id)?)));
+        let (release, district) = known.ok_or_else(|| IngestError::invalid("id", "expected a release's identity"))?;
+        if caller.scope().district.is_some_and(|area| !covers(area, district)) {
+            return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });
+        }
+        let (command, action) = read(body)?;
+        let event = ReleaseEvent { v: VERSION, release, at_ms: now_ms(), action };
+        Ok(Command { key: release.to_string(), event, answer: answer(command, release) })
+    })
+    .await
+}
+
+fn answer(command: Uuid, release: Uuid) -> CommandAnswer {
+    CommandAnswer { command, follow: format!("/v1/releases/{release}") }
+}

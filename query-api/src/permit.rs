@@ -1,0 +1,144 @@
+//! Lets reads of anyone's movements through, and writes each down before its answer leaves; as is written down who looks
+//! at a person's health, which the person alone may.
+
+use futures::future::try_join_all;
+use schemas::{PersonKey, UnixSeconds, audit::AuditRead};
+use service::Caller;
+use uuid::Uuid;
+
+use crate::{
+    AppState, QueryError,
+    audit::now_ms,
+    input::{self, Fields},
+    release::{self, Asked, Lack, Question, Subject},
+    store::{ReadRow, ReleaseRow},
+};
+
+const RELEASE: &str = "the identity of a release, a UUID";
+
+/// A read that was let through, and is to be written down.
+#[must_use = "what is read without being written down must not be answered"]
+pub struct Permit {
+    read: AuditRead,
+    /// How many hops each subject of the question is from whom the release names.
+    depths: Vec<u8>,
+}
+
+/// The release that a request names, if it names one.
+///
+/// # Errors
+/// When it is no identity.
+pub fn named(fields: &mut Fields) -> Result<Option<Uuid>, QueryError> {
+    let text = fields.text("release", RELEASE)?;
+    text.map(|text| text.parse().map_err(|_| input::invalid("release", RELEASE))).transpose()
+}
+
+/// Lets a read of `route` through if the release that is named covers it.
+///
+/// # Errors
+/// [`QueryError::Unreleased`] with what is missing, or when ClickHouse does not answer.
+pub async fn permit(
+    state: &AppState,
+    caller: &Caller,
+    route: &'static str,
+    named: Option<Uuid>,
+    question: Question,
+) -> Result<Permit, QueryError> {
+    let id = named.ok_or(Lack::NotNamed)?;
+    let release = state.store().release(id).await?.pop().ok_or(Lack::Unknown)?;
+    release::check_in_force(&release, &caller.claims().sub, now_ms())?;
+    let asked = try_join_all(question.asked.iter().copied().map(|asked| found(state, &release, asked))).await?;
+    let depths = release::check_covers(&release, question.time, question.steps, &asked)?;
+    let (mut persons, mut venues) = (Vec::new(), Vec::new());
+    for asked in &question.asked {
+        match asked.subject {
+            Subject::Person(person) => persons.push(person.to_u64()),
+            Subject::Venue(venue) => venues.push(venue),
+        }
+    }
+    let read = AuditRead {
+        account: caller.claims().sub.clone(),
+        role: caller.role().as_str().to_owned(),
+        district: release.district,
+        route: route.to_owned(),
+        release_id: id,
+        case_number: release.case_number,
+        case_kind: release.case_kind,
+        evidence: release.evidence,
+        purpose: release.purpose,
+        persons,
+        venues,
+        depth: depths.iter().copied().max().unwrap_or_default(),
+        from_s: question.time.from.into(),
+        to_s: question.time.to.into(),
+        reached: Vec::new(),
+        reached_depths: Vec::new(),
+        scans: 0,
+    };
+    Ok(Permit { read, depths })
+}
+
+/// Lets somebody read what is kept of themselves: it takes no release, and is written down all the same, so that they see
+/// when another phone with a token of theirs did.
+pub fn permit_own(caller: &Caller, route: &'static str, person: PersonKey) -> Permit {
+    let read = AuditRead {
+        account: caller.claims().sub.clone(),
+        role: caller.role().as_str().to_owned(),
+        district: 0,
+        route: route.to_owned(),
+        release_id: Uuid::nil(),
+        case_number: String::new(),
+        case_kind: String::new(),
+        evidence: String::new(),
+        purpose: ReadRow::OWN_RECORD.to_owned(),
+        persons: vec![person.to_u64()],
+        venues: Vec::new(),
+        depth: 0,
+        from_s: 0,
+        to_s: UnixSeconds::MAX,
+        reached: Vec::new(),
+        reached_depths: Vec::new(),
+        scans: 0,
+    };
+    Permit { read, depths: vec![0] }
+}
+
+/// How many hops the subject is from whom the release names; none when nothing that was read by it has led there.
+async fn found(state: &AppState, release: &ReleaseRow, asked: Asked) -> Result<(Asked, Option<u8>), QueryError> {
+    let depth = match asked.subject {
+        subject if release::names(release, subject) => Some(0),
+        Subject::Person(person) => state.store().hops_to(release.release_id, person).await?,
+        Subject::Venue(_) => None,
+    };
+    Ok((asked, depth))
+}
+
+impl Permit {
+    /// How far from whom the release names somebody is who is so many hops from these subjects, each by its place in the
+    /// question.
+    pub fn depth_of(&self, subjects: impl IntoIterator<Item = usize>, hops: u8) -> u8 {
+        let depths = subjects.into_iter().filter_map(|place| self.depths.get(place));
+        // Of nobody, as far as any of them leads.
+        depths.min().copied().unwrap_or(self.read.depth).saturating_add(hops)
+    }
+
+    /// Writes down what is answered: who else is in it, how far each is from whom the release names, and how many scans or
+    /// changes. The answer may leave when this has returned.
+    ///
+    /// # Errors
+    /// [`QueryError::NotAudited`]: then there is no answer.
+    pub async fn write_down(
+        mut self,
+        state: &AppState,
+        reached: impl IntoIterator<Item = (PersonKey, u8)>,
+        scans: usize,
+    ) -> Result<(), QueryError> {
+        let mut reached: Vec<(u64, u8)> = reached.into_iter().map(|(person, depth)| (person.to_u64(), depth)).collect();
+        // Of one who is there twice the nearer.
+        reached.sort_unstable();
+        reached.dedup_by_key(|(person, _)| *person);
+        (self.read.reached, self.read.reached_depths) = reached.into_iter().unzip();
+        self.read.scans = scans as u64;
+        state.audit().append(self.read).await
+    }
+}

@@ -1,0 +1,114 @@
+//! `GET /v1/persons/{person}/reads`: who read a person's movements or health, when and why, for that person.
+//!
+//! The office is named, by role and district, and not the account: an investigator answers to the office, and whoever was
+//! traced should not be able to find the one who did it. An auditor finds the account in the log.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use schemas::{
+    PersonKey,
+    access::Limit,
+    city::Bilingual,
+    events::{CaseKind, Purpose},
+};
+use serde::Serialize;
+use service::{Caller, Problem};
+use utoipa::ToSchema;
+
+use super::{
+    health_changes,
+    visits::{DEFAULT_LIMIT, MAX_LIMIT},
+};
+use crate::{
+    AppState, QueryError, answer,
+    input::{self, Fields, Segment},
+    store::ReadRow,
+};
+
+/// Who read a person's movements or health.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReadsResponse {
+    /// Who.
+    #[schema(value_type = String, pattern = "^[1-9a-f][0-9a-f]{15}$")]
+    person: PersonKey,
+    /// The newest first.
+    reads: Vec<ReadAnswer>,
+    /// Whether there are more than the limit let through.
+    truncated: bool,
+}
+
+/// A read of a person's movements or health.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReadAnswer {
+    /// When.
+    at: DateTime<Utc>,
+    /// Role of who read.
+    role: String,
+    /// District of the office, a six-digit code of GB/T 2260; null when the person looked.
+    district: Option<u32>,
+    /// What was read: `movements`, or `health_changes`.
+    record: &'static str,
+    /// `own` when this person was asked for, `met` when somebody else or some place was, and this person was there.
+    about: &'static str,
+    /// What for.
+    purpose: String,
+    /// The same in words.
+    purpose_name: Option<Bilingual>,
+    /// In what kind of case; null when the person looked.
+    case_kind: Option<String>,
+    /// The same in words.
+    case_kind_name: Option<Bilingual>,
+}
+
+/// Who read a person's movements or health, when and why
+///
+/// For the person alone. Account and case are not shown.
+#[utoipa::path(get, path = "/v1/persons/{person}/reads", tag = "releases",
+    params(
+        ("person" = String, Path, description = "Person key", pattern = "^[1-9a-f][0-9a-f]{15}$"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most of them; 1000 when left out"),
+    ),
+    responses(
+        (status = 200, description = "The reads", body = ReadsResponse),
+        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn reads(
+    State(state): State<AppState>,
+    caller: Caller,
+    person: Segment,
+    mut fields: Fields,
+) -> Result<Json<ReadsResponse>, QueryError> {
+    let person = input::person(&input::segment(person, "person")?)?;
+    let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
+    fields.finish()?;
+    if caller.scope().person != Some(person) {
+        return Err(QueryError::OutOfScope { field: "person", limit: Limit::Person });
+    }
+    let (rows, truncated) = state.store().reads(person, limit as usize).await?;
+    Ok(Json(ReadsResponse { person, reads: rows.into_iter().map(ReadAnswer::from).collect(), truncated }))
+}
+
+impl From<ReadRow> for ReadAnswer {
+    fn from(row: ReadRow) -> Self {
+        Self {
+            at: answer::time_of_ms(row.at_ms),
+            role: row.role,
+            district: Some(row.district).filter(|district| *district > 0),
+            record: if row.route == health_changes::ROUTE { "health_changes" } else { "movements" },
+            about: if row.own { "own" } else { "met" },
+            purpose_name: purpose_name(&row.purpose),
+            purpose: row.purpose,
+            case_kind_name: CaseKind::of(&row.case_kind).map(CaseKind::name),
+            case_kind: answer::said(row.case_kind),
+        }
+    }
+}
+
+/// A purpose in words; none for one that this build does not know.
+fn purpose_name(purpose: &str) -> Option<Bilingual> {
+    if purpose == ReadRow::OWN_RECORD {
+        return Some(Bilingual { zh: "查阅本人记录".to_owned(), en: "Looking at one's own record".to_owned() });
+    }
+    Purpose::of(purpose).map(Purpose::name)
+}

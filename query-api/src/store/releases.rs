@@ -1,0 +1,165 @@
+//! Releases, as the fold of their log has decided them, and what was read by them.
+
+use clickhouse::Row;
+use schemas::{PersonKey, VenueId, events::ReleaseState};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{Kind, Store, applications::districts};
+use crate::QueryError;
+
+/// The state of a release after a record. Without debug output: it has keys of people.
+#[derive(Clone, Default, Row, Deserialize)]
+pub struct ReleaseRow {
+    /// The release.
+    #[serde(with = "clickhouse::serde::uuid")]
+    pub release_id: Uuid,
+    /// District of the office that has the case.
+    pub district: u32,
+    /// What the record says.
+    pub action: String,
+    /// When that was, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The command, if it was one.
+    #[serde(with = "clickhouse::serde::uuid::option")]
+    pub command_id: Option<Uuid>,
+    /// Which account sent it.
+    pub sender: String,
+    /// Why it was refused; empty when it was not.
+    pub refused: String,
+    /// How far the release is.
+    pub state: String,
+    /// When it was asked for.
+    pub asked_at_ms: i64,
+    /// By which account.
+    pub asked_by: String,
+    /// Number of the case.
+    pub case_number: String,
+    /// Kind of the case.
+    pub case_kind: String,
+    /// What shows the case.
+    pub evidence: String,
+    /// What it is for.
+    pub purpose: String,
+    /// Whose movements.
+    pub persons: Vec<u64>,
+    /// Whose visitors.
+    pub venues: Vec<VenueId>,
+    /// First second of what may be read.
+    pub from_s: i64,
+    /// First second after it.
+    pub to_s: i64,
+    /// How far contacts may be followed.
+    pub hops: u8,
+    /// From when it can no longer be released, or no longer be read by.
+    pub expires_at_ms: i64,
+    /// When it was released or declined.
+    pub decided_at_ms: Option<i64>,
+    /// By which account; empty before.
+    pub decided_by: String,
+    /// Why it was declined; empty when it was not.
+    pub declined_for: String,
+    /// When it was taken back.
+    pub withdrawn_at_ms: Option<i64>,
+    /// By which account; empty before.
+    pub withdrawn_by: String,
+}
+
+impl ReleaseRow {
+    /// How far it is; none for a state that this build does not know.
+    pub fn state(&self) -> Option<ReleaseState> {
+        ReleaseState::of(&self.state)
+    }
+}
+
+/// Which releases are meant; all parts hold together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReleaseFilter {
+    /// Those of a district, or of all that begin with these digits.
+    pub district: Option<u32>,
+    /// Those in a state.
+    pub state: Option<&'static str>,
+    /// Those that an account has asked for.
+    pub asked_by: Option<String>,
+    /// Those asked for from this time on, in milliseconds since 1970.
+    pub since_ms: i64,
+}
+
+/// How near somebody was found.
+#[derive(Row, Deserialize)]
+struct NearestRow {
+    found: u64,
+    nearest: u8,
+}
+
+/// A read of somebody's movements or health, as that person is told of it.
+#[derive(Clone, Row, Deserialize)]
+pub struct ReadRow {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Role of who read.
+    pub role: String,
+    /// Method and path of the route.
+    pub route: String,
+    /// District of the office that has the case; 0 without a case.
+    pub district: u32,
+    /// What it was read for.
+    pub purpose: String,
+    /// What kind of case it is; empty without a case.
+    pub case_kind: String,
+    /// Whether the person was asked for, and not only met others who were.
+    pub own: bool,
+}
+
+impl ReadRow {
+    /// The purpose of reading what is kept of oneself: nobody asks for a release for it, so it is none of
+    /// [`schemas::events::Purpose`].
+    pub const OWN_RECORD: &str = "own_record";
+}
+
+impl Store {
+    /// Every state of a release, oldest first; none when there is no such.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn release(&self, release: Uuid) -> Result<Vec<ReleaseRow>, QueryError> {
+        let query = self.query(include_str!("../sql/release.sql")).param("release", release.to_string());
+        self.rows(Kind::Release, query).await
+    }
+
+    /// The releases that are meant, as they are now, newest first, up to `limit`, and whether there are more.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn releases(&self, filter: &ReleaseFilter, limit: usize) -> Result<(Vec<ReleaseRow>, bool), QueryError> {
+        let (from, to) = districts(filter.district);
+        let query = self
+            .query(include_str!("../sql/releases.sql"))
+            .param("district_from", from)
+            .param("district_to", to)
+            .param("since_ms", filter.since_ms)
+            .param("state", filter.state.unwrap_or_default())
+            .param("asked_by", filter.asked_by.as_deref().unwrap_or_default())
+            .param("limit", limit + 1);
+        Ok(super::people::cut(self.rows(Kind::Releases, query).await?, limit))
+    }
+
+    /// How many hops from whom a release names somebody was found by what was read by it; none when they were not.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn hops_to(&self, release: Uuid, person: PersonKey) -> Result<Option<u8>, QueryError> {
+        let query = self.query(include_str!("../sql/hops_to.sql")).param("release", release.to_string());
+        let row: NearestRow = self.row(Kind::HopsTo, query.param("person", person.to_u64())).await?;
+        Ok((row.found > 0).then_some(row.nearest))
+    }
+
+    /// When a person's movements or health were read and why, newest first, up to `limit`, and whether there is more.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn reads(&self, person: PersonKey, limit: usize) -> Result<(Vec<ReadRow>, bool), QueryError> {
+        let query = self.query(include_str!("../sql/reads.sql")).param("person", person.to_u64());
+        Ok(super::people::cut(self.rows(Kind::Reads, query.param("limit", limit + 1)).await?, limit))
+    }
+}
