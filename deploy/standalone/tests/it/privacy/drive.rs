@@ -174,7 +174,7 @@ pub fn bodies() -> Vec<Body> {
         ),
         body(
             "/v1/traces",
-            200,
+            403,
             Role::Epidemiologist,
             json!({"persons": [GUARDIAN], "venues": [{"venue": VENUE, "from": at(-600), "to": at(60)}], "from": at(-600),
                 "to": at(60), "rule": "dwell", "release": request(9)}),
