@@ -124,7 +124,14 @@ def fill(send, until):
     sent("GET /v1/venues/{id}/poster", "reviewer", path={"id": VENUE}, query={"format": "svg"})
     sent("GET /V/{page}", "citizen", path={"page": code.rsplit("/", 1)[-1]})
     sent("GET /v1/footfall", "dashboard", query={"scope": "city", "step": "hour", **time})
-    sent("GET /v1/stats", "dashboard")
+    sent("GET /v1/footfall/top", "dashboard", query={"scope": "city", **time})
+    sent("GET /v1/footfall/live", "dashboard", query={"scope": "city", "events": 1})
+    sent("GET /v1/occupancy", "dashboard", query={"scope": "venue", "id": VENUE})
+    sent("GET /v1/scans", "operator", query={"scope": "organisation", "id": ORGANISATION, **time})
+    sent("GET /v1/codes/unused", "regulator", query={"days": 3})
+    sent("GET /v1/codes/missing", "regulator", query={"district": DISTRICT})
+    sent("GET /v1/city/days", "dashboard", query=time)
+    sent("GET /v1/stats", "regulator")
     return good
 
 

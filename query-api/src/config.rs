@@ -87,4 +87,24 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_TRACE_VENUES", default_value_t = 1_000, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_trace_venues: u32,
+    /// Milliseconds within which the same question about footfall gets the same answer, whoever asks; 0 asks anew
+    #[arg(long, env = "VENUECODE_SHARE_ANSWERS_MS", default_value_t = 100, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub share_answers_ms: u32,
+    /// Smallest count that is shown to dashboards; they see counts rounded down to whole multiples of it. 1 shows all
+    #[arg(long, env = "VENUECODE_SMALLEST_GROUP", default_value_t = 10, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub smallest_group: u32,
+    /// Milliseconds between two looks at ClickHouse for all who listen to live counts
+    #[arg(long, env = "VENUECODE_LIVE_INTERVAL_MS", default_value_t = 250, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(10..=60_000))]
+    pub live_interval_ms: u32,
+    /// Live streams at the same time; further ones are refused
+    #[arg(long, env = "VENUECODE_MAX_LIVE_STREAMS", default_value_t = 1_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub max_live_streams: u32,
+    /// Live streams at the same time with the tokens of one holder
+    #[arg(long, env = "VENUECODE_MAX_LIVE_STREAMS_EACH", default_value_t = 4, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub max_live_streams_each: u32,
 }

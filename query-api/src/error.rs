@@ -135,6 +135,9 @@ pub enum QueryError {
     /// All slots stayed taken.
     #[error("too many requests are being answered")]
     Overloaded,
+    /// As many live streams are open as may be.
+    #[error("as many live streams are open as may be, in all or with your tokens: close one")]
+    TooManyListeners,
     /// ClickHouse is out of reach, refuses to work, or answers nothing.
     #[error("the scan store is temporarily not available")]
     Unavailable(#[source] StoreFailure),
@@ -175,6 +178,7 @@ impl QueryError {
             Self::IssueUnknown => (StatusCode::SERVICE_UNAVAILABLE, "issue-unknown"),
             Self::NoPosters(_) => (StatusCode::SERVICE_UNAVAILABLE, "posters-unavailable"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
+            Self::TooManyListeners => (StatusCode::TOO_MANY_REQUESTS, "too-many-listeners"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "clickhouse-unavailable"),
             Self::TooExpensive(_) => (StatusCode::SERVICE_UNAVAILABLE, "query-too-expensive"),
@@ -208,6 +212,7 @@ impl QueryError {
         match self {
             Self::Overloaded => Some(SOON_S),
             Self::NotReady | Self::IssueUnknown | Self::Unavailable(_) | Self::NotAudited(_) => Some(LATER_S),
+            Self::TooManyListeners => Some(MUCH_LATER_S),
             Self::NoPosters(_) | Self::TooExpensive(_) => Some(MUCH_LATER_S),
             _ => None,
         }
@@ -308,6 +313,7 @@ mod tests {
             (QueryError::from(ShopError::Full), 503, "overloaded", None, Some(1)),
             (QueryError::from(ShopError::Aborted), 500, "internal-error", None, None),
             (QueryError::NotReady, 503, "not-ready", None, Some(5)),
+            (QueryError::TooManyListeners, 429, "too-many-listeners", None, Some(30)),
             (QueryError::Overloaded, 503, "overloaded", None, Some(1)),
             (QueryError::Unavailable(StoreFailure::Silent), 503, "clickhouse-unavailable", None, Some(5)),
             (QueryError::TooExpensive(StoreFailure::Silent), 503, "query-too-expensive", None, Some(30)),

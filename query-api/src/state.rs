@@ -12,6 +12,7 @@ use crate::{
     Config, QueryConfig,
     audit::AuditLog,
     exposure::{Beliefs, Dwells},
+    live::Live,
     metrics,
     page::Page,
     poster::PrintShop,
@@ -26,6 +27,7 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     store: Store,
     audit: AuditLog,
+    live: Arc<Live>,
     city: CityProfile,
     beliefs: Beliefs,
     dwells: Dwells,
@@ -49,8 +51,11 @@ impl AppState {
         let metrics = service::telemetry::init_metrics()?;
         metrics::describe();
         let verifier = Verifier::try_new(&config.access)?;
+        let store = Store::new(&config.clickhouse, &config.query);
+        let offset_s = i64::from(city.utc_offset_minutes) * 60;
         Ok(Self(Arc::new(Inner {
-            store: Store::new(&config.clickhouse, &config.query),
+            live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
+            store,
             audit: AuditLog::new(&config.clickhouse),
             beliefs: Beliefs::of(&city),
             dwells: Dwells::of(&city),
@@ -70,12 +75,21 @@ impl AppState {
         &self.0.store
     }
 
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.0.live
+    }
+
     pub(crate) fn audit(&self) -> &AuditLog {
         &self.0.audit
     }
 
     pub(crate) fn city(&self) -> &CityProfile {
         &self.0.city
+    }
+
+    /// How far the city's clock is ahead of UTC, in seconds.
+    pub(crate) fn offset_s(&self) -> i64 {
+        i64::from(self.0.city.utc_offset_minutes) * 60
     }
 
     /// What the city believes of scans.

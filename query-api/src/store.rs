@@ -8,32 +8,45 @@ mod applications;
 mod columns;
 mod contacts;
 mod coverage;
+mod crowds;
 mod failure;
 mod footfall;
 mod health_changes;
 mod health_proposals;
+mod live;
+mod operations;
 mod people;
+mod recent;
 mod releases;
+mod scope;
 mod stats;
 mod trips;
 mod venues;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use clickhouse::{Client, Row, RowOwned, RowRead, query::Query};
 use service::ClickHouseConfig;
 
 use crate::{QueryConfig, error::QueryError, metrics};
+use recent::Recent;
 
 pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use coverage::VenueDaysRow;
+pub use crowds::{OccupancyRow, TopQuestion, TopRow};
 pub use failure::StoreFailure;
-pub use footfall::{BucketRow, FootfallQuestion, Scope};
+pub use footfall::{BucketRow, FootfallQuestion, People};
 pub use health_changes::HealthChangeRow;
 pub use health_proposals::{HealthProposalRow, ProposalFilter};
+pub use live::Watched;
+pub use operations::{CodesOfDayRow, CodesRow, MissingCodeRow, ScanDetailRow, UnusedCodeRow};
 pub use people::{VisitRow, VisitorRow, Visits};
 pub use releases::{ReadRow, ReleaseFilter, ReleaseRow};
+pub use scope::Scope;
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
 pub use venues::{CheckpointRow, VenueNames, VenueRow};
@@ -49,10 +62,11 @@ pub struct Store {
     max_window_ranges: usize,
     max_query_windows: usize,
     max_query_people: usize,
+    recent: Arc<Recent<FootfallQuestion, Vec<BucketRow>>>,
 }
 
 /// A half-open time in seconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimeRange {
     /// First second.
     pub from: u32,
@@ -74,7 +88,18 @@ enum Kind {
     VenueOwner,
     Venue,
     Footfall,
-    FootfallByHour,
+    FootfallKept,
+    PeopleByDay,
+    TopVenues,
+    TopVenuesKept,
+    PeopleOfVenues,
+    Occupancy,
+    Live,
+    LiveCounted,
+    Scans,
+    UnusedCodes,
+    MissingCodes,
+    Codes,
     Stats,
     Application,
     Applications,
@@ -106,7 +131,18 @@ impl Kind {
             Self::VenueOwner => "venue_owner",
             Self::Venue => "venue",
             Self::Footfall => "footfall",
-            Self::FootfallByHour => "footfall_by_hour",
+            Self::FootfallKept => "footfall_kept",
+            Self::PeopleByDay => "people_by_day",
+            Self::TopVenues => "top_venues",
+            Self::TopVenuesKept => "top_venues_kept",
+            Self::PeopleOfVenues => "people_of_venues",
+            Self::Occupancy => "occupancy",
+            Self::Live => "live",
+            Self::Scans => "scans",
+            Self::UnusedCodes => "unused_codes",
+            Self::MissingCodes => "missing_codes",
+            Self::Codes => "codes",
+            Self::LiveCounted => "live_counted",
             Self::Stats => "stats",
             Self::Application => "application",
             Self::Applications => "applications",
@@ -143,6 +179,7 @@ impl Store {
             max_window_ranges: limits.max_window_ranges as usize,
             max_query_windows: limits.max_query_windows as usize,
             max_query_people: limits.max_query_people as usize,
+            recent: Arc::new(Recent::new(Duration::from_millis(limits.share_answers_ms.into()))),
         }
     }
 

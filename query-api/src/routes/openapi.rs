@@ -12,6 +12,7 @@ use utoipa::OpenApi;
                        (RFC 9457) that names the field that is wrong."
     ),
     tags((name = "scans", description = "Questions about scans"),
+         (name = "footfall", description = "How many people go where"),
          (name = "applications", description = "Applications for venue codes"),
         (name = "health", description = "Bulk changes of health codes and who released them"),
         (name = "releases", description = "What may be read of anyone's movements, and what was"),

@@ -1,0 +1,16 @@
+-- Purpose: the venues with most scans in a time, or with most people when `by_people` is true, counted from the scans.
+-- Parameters: since (inclusive) and until (exclusive), seconds since 1970; by_people; limit; that of the scope, whose
+-- condition takes the place of TRUE.
+-- Sorting key: of venues both columns of scans_by_venue (venue_id, scanned_at); else its partitions by time.
+SELECT venue_id, scans
+FROM
+(
+    SELECT venue_id, count() AS scans, uniqExactIf(person_id, {by_people:Bool}) AS persons
+    FROM scans_by_venue
+    WHERE TRUE
+      AND scanned_at >= toDateTime({since:UInt32}, 'UTC')
+      AND scanned_at < toDateTime({until:UInt32}, 'UTC')
+    GROUP BY venue_id
+)
+ORDER BY persons DESC, scans DESC, venue_id
+LIMIT {limit:UInt64}
