@@ -33,6 +33,8 @@ pub struct Wanted<'a> {
     pub venues: &'a [VenueId],
     /// First second, and first second after it.
     pub time: (UnixSeconds, UnixSeconds),
+    /// How many hops of contacts.
+    pub hops: u8,
 }
 
 impl Wanted<'_> {
@@ -40,7 +42,7 @@ impl Wanted<'_> {
     pub fn body(&self) -> Value {
         json!({"district": DISTRICT, "case": "SIMULATED", "case_kind": "confirmed", "evidence": "SIMULATED",
             "purpose": "contact_tracing", "persons": self.persons, "venues": self.venues, "from": http_time(self.time.0),
-            "to": http_time(self.time.1), "hops": 1})
+            "to": http_time(self.time.1), "hops": self.hops})
     }
 }
 

@@ -1,10 +1,10 @@
 //! Everything that reads: tracing, visits, visitors, footfall, statistics and posters over HTTP, out of ClickHouse.
 //!
-//! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (match visits
-//! with the scans of others, purely); [`poster`] prints what hangs at a door, and [`page`] is what its code opens. Whose
-//! movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`]) before it is answered:
-//! nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen. Nothing is cached, except that
-//! the same question about footfall within a tenth of a second has the same answer.
+//! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (who stayed where and
+//! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door, and [`page`] is what
+//! its code opens. Whose movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`])
+//! before it is answered: nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen. Nothing
+//! is cached, except that the same question about footfall within a tenth of a second has the same answer.
 
 mod answer;
 mod audit;
@@ -13,6 +13,7 @@ pub mod config;
 pub mod error;
 pub mod exposure;
 mod input;
+mod inquiry;
 mod limits;
 pub mod live;
 pub mod metrics;

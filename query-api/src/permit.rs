@@ -1,6 +1,7 @@
 //! Lets reads of anyone's movements through, and writes each down before its answer leaves; as is written down who looks
 //! at a person's health, which the person alone may.
 
+use futures::future::try_join_all;
 use schemas::{PersonKey, UnixSeconds, audit::AuditRead};
 use service::Caller;
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use crate::{
     AppState, QueryError,
     audit::now_ms,
     input::{self, Fields},
-    release::{self, Lack, Question, Subject},
+    release::{self, Asked, Lack, Question, Subject},
     store::{ReadRow, ReleaseRow},
 };
 
@@ -19,6 +20,8 @@ const RELEASE: &str = "the identity of a release, a UUID";
 #[must_use = "what is read without being written down must not be answered"]
 pub struct Permit {
     read: AuditRead,
+    /// How many hops each subject of the question is from whom the release names.
+    depths: Vec<u8>,
 }
 
 /// The release that a request names, if it names one.
@@ -44,12 +47,15 @@ pub async fn permit(
     let id = named.ok_or(Lack::NotNamed)?;
     let release = state.store().release(id).await?.pop().ok_or(Lack::Unknown)?;
     release::check_in_force(&release, &caller.claims().sub, now_ms())?;
-    let depth = depth(state, &release, question.subject).await?;
-    release::check_covers(&release, &question, depth)?;
-    let (persons, venues) = match question.subject {
-        Subject::Person(person) => (vec![person.to_u64()], Vec::new()),
-        Subject::Venue(venue) => (Vec::new(), vec![venue]),
-    };
+    let asked = try_join_all(question.asked.iter().copied().map(|asked| found(state, &release, asked))).await?;
+    let depths = release::check_covers(&release, question.time, question.steps, &asked)?;
+    let (mut persons, mut venues) = (Vec::new(), Vec::new());
+    for asked in &question.asked {
+        match asked.subject {
+            Subject::Person(person) => persons.push(person.to_u64()),
+            Subject::Venue(venue) => venues.push(venue),
+        }
+    }
     let read = AuditRead {
         account: caller.claims().sub.clone(),
         role: caller.role().as_str().to_owned(),
@@ -62,13 +68,14 @@ pub async fn permit(
         purpose: release.purpose,
         persons,
         venues,
-        depth: depth.unwrap_or_default(),
+        depth: depths.iter().copied().max().unwrap_or_default(),
         from_s: question.time.from.into(),
         to_s: question.time.to.into(),
         reached: Vec::new(),
+        reached_depths: Vec::new(),
         scans: 0,
     };
-    Ok(Permit { read })
+    Ok(Permit { read, depths })
 }
 
 /// Lets somebody read what is kept of themselves: it takes no release, and is written down all the same, so that they see
@@ -90,34 +97,47 @@ pub fn permit_own(caller: &Caller, route: &'static str, person: PersonKey) -> Pe
         from_s: 0,
         to_s: UnixSeconds::MAX,
         reached: Vec::new(),
+        reached_depths: Vec::new(),
         scans: 0,
     };
-    Permit { read }
+    Permit { read, depths: vec![0] }
 }
 
 /// How many hops the subject is from whom the release names; none when nothing that was read by it has led there.
-async fn depth(state: &AppState, release: &ReleaseRow, subject: Subject) -> Result<Option<u8>, QueryError> {
-    match subject {
-        subject if release::names(release, subject) => Ok(Some(0)),
-        Subject::Person(person) => state.store().hops_to(release.release_id, person).await,
-        Subject::Venue(_) => Ok(None),
-    }
+async fn found(state: &AppState, release: &ReleaseRow, asked: Asked) -> Result<(Asked, Option<u8>), QueryError> {
+    let depth = match asked.subject {
+        subject if release::names(release, subject) => Some(0),
+        Subject::Person(person) => state.store().hops_to(release.release_id, person).await?,
+        Subject::Venue(_) => None,
+    };
+    Ok((asked, depth))
 }
 
 impl Permit {
-    /// Writes down what is answered: who else is in it, and how many scans or changes. The answer may leave when this has returned.
+    /// How far from whom the release names somebody is who is so many hops from these subjects, each by its place in the
+    /// question.
+    pub fn depth_of(&self, subjects: impl IntoIterator<Item = usize>, hops: u8) -> u8 {
+        let depths = subjects.into_iter().filter_map(|place| self.depths.get(place));
+        // Of nobody, as far as any of them leads.
+        depths.min().copied().unwrap_or(self.read.depth).saturating_add(hops)
+    }
+
+    /// Writes down what is answered: who else is in it, how far each is from whom the release names, and how many scans or
+    /// changes. The answer may leave when this has returned.
     ///
     /// # Errors
     /// [`QueryError::NotAudited`]: then there is no answer.
     pub async fn write_down(
         mut self,
         state: &AppState,
-        reached: impl IntoIterator<Item = PersonKey>,
+        reached: impl IntoIterator<Item = (PersonKey, u8)>,
         scans: usize,
     ) -> Result<(), QueryError> {
-        self.read.reached = reached.into_iter().map(PersonKey::to_u64).collect();
-        self.read.reached.sort_unstable();
-        self.read.reached.dedup();
+        let mut reached: Vec<(u64, u8)> = reached.into_iter().map(|(person, depth)| (person.to_u64(), depth)).collect();
+        // Of one who is there twice the nearer.
+        reached.sort_unstable();
+        reached.dedup_by_key(|(person, _)| *person);
+        (self.read.reached, self.read.reached_depths) = reached.into_iter().unzip();
         self.read.scans = scans as u64;
         state.audit().append(self.read).await
     }

@@ -9,8 +9,15 @@ use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
 use crate::{
-    Config, QueryConfig, audit::AuditLog, exposure::Beliefs, live::Live, metrics, page::Page, poster::PrintShop,
-    store::Store, tables,
+    Config, QueryConfig,
+    audit::AuditLog,
+    exposure::{Beliefs, Dwells},
+    live::Live,
+    metrics,
+    page::Page,
+    poster::PrintShop,
+    store::Store,
+    tables,
 };
 
 /// State of the router; cheap to clone.
@@ -23,6 +30,7 @@ struct Inner {
     live: Arc<Live>,
     city: CityProfile,
     beliefs: Beliefs,
+    dwells: Dwells,
     signer: CodeSigner,
     posters: PrintShop,
     page: Page,
@@ -50,6 +58,7 @@ impl AppState {
             store,
             audit: AuditLog::new(&config.clickhouse),
             beliefs: Beliefs::of(&city),
+            dwells: Dwells::of(&city),
             city,
             signer: config.codes.load()?,
             posters: PrintShop::new(&config.posters),
@@ -86,6 +95,11 @@ impl AppState {
     /// What the city believes of scans.
     pub(crate) fn beliefs(&self) -> &Beliefs {
         &self.0.beliefs
+    }
+
+    /// How long people stay at the venues of the city.
+    pub(crate) fn dwells(&self) -> &Dwells {
+        &self.0.dwells
     }
 
     /// Within how many seconds two methods at one point are one visit; 0 where the city says nothing of it.

@@ -7,6 +7,7 @@ mod alerts;
 mod applications;
 mod columns;
 mod contacts;
+mod coverage;
 mod crowds;
 mod failure;
 mod footfall;
@@ -35,6 +36,7 @@ use recent::Recent;
 
 pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
+pub use coverage::VenueDaysRow;
 pub use crowds::{OccupancyRow, TopQuestion, TopRow};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, People};
@@ -58,6 +60,8 @@ pub struct Store {
     client: Client,
     patience: Duration,
     max_window_ranges: usize,
+    max_query_windows: usize,
+    max_query_people: usize,
     recent: Arc<Recent<FootfallQuestion, Vec<BucketRow>>>,
 }
 
@@ -76,6 +80,10 @@ enum Kind {
     Visits,
     Visitors,
     Contacts,
+    ScansOfPeople,
+    VenueDays,
+    VenueCodes,
+    NewestScan,
     VenueNames,
     VenueOwner,
     Venue,
@@ -115,6 +123,10 @@ impl Kind {
             Self::Visits => "visits",
             Self::Visitors => "visitors",
             Self::Contacts => "contacts",
+            Self::ScansOfPeople => "scans_of_people",
+            Self::VenueDays => "venue_days",
+            Self::VenueCodes => "venue_codes",
+            Self::NewestScan => "newest_scan",
             Self::VenueNames => "venue_names",
             Self::VenueOwner => "venue_owner",
             Self::Venue => "venue",
@@ -161,8 +173,14 @@ impl Store {
             // A query ends when its connection does, which is when nobody waits for the answer any more.
             .with_setting("cancel_http_readonly_queries_on_client_close", "1");
         let patience = Duration::from_secs(limits.max_execution_time_s.into()) + GRACE;
-        let recent = Arc::new(Recent::new(Duration::from_millis(limits.share_answers_ms.into())));
-        Self { client, patience, max_window_ranges: limits.max_window_ranges as usize, recent }
+        Self {
+            client,
+            patience,
+            max_window_ranges: limits.max_window_ranges as usize,
+            max_query_windows: limits.max_query_windows as usize,
+            max_query_people: limits.max_query_people as usize,
+            recent: Arc::new(Recent::new(Duration::from_millis(limits.share_answers_ms.into()))),
+        }
     }
 
     fn query(&self, sql: &str) -> Query {

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS audit_log
     from_s      Int64,
     to_s        Int64,
     reached     Array(UInt64),
+    reached_depths Array(UInt8),
     scans       UInt64,
     previous    String,
     hash        String,

@@ -39,7 +39,7 @@ pub struct AuditRead {
     pub persons: Vec<u64>,
     /// Whose visitors were asked for.
     pub venues: Vec<VenueId>,
-    /// How many hops these are away from whom the release names.
+    /// How many hops these are away from whom the release names, at most.
     pub depth: u8,
     /// First second of what was asked for.
     pub from_s: UnixSeconds,
@@ -47,6 +47,8 @@ pub struct AuditRead {
     pub to_s: UnixSeconds,
     /// Who else is in the answer: contacts, visitors.
     pub reached: Vec<u64>,
+    /// How many hops each of them is away from whom the release names.
+    pub reached_depths: Vec<u8>,
     /// Scans or changes in the answer.
     pub scans: u64,
 }

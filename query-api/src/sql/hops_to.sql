@@ -1,6 +1,6 @@
 -- Purpose: how near to whom a release names somebody was found, in what was read by it.
 -- Parameters: release; person.
 -- Sorting key: audit_log (chain, sequence): none of it, but its filters by_release and by_reached.
-SELECT count() AS found, min(depth) AS nearest
+SELECT count() AS found, min(reached_depths[indexOf(reached, {person:UInt64})]) AS nearest
 FROM audit_log
 WHERE release_id = {release:UUID} AND has(reached, {person:UInt64})

@@ -151,7 +151,7 @@ impl Store {
     pub async fn hops_to(&self, release: Uuid, person: PersonKey) -> Result<Option<u8>, QueryError> {
         let query = self.query(include_str!("../sql/hops_to.sql")).param("release", release.to_string());
         let row: NearestRow = self.row(Kind::HopsTo, query.param("person", person.to_u64())).await?;
-        Ok((row.found > 0).then_some(row.nearest.saturating_add(1)))
+        Ok((row.found > 0).then_some(row.nearest))
     }
 
     /// When a person's movements or health were read and why, newest first, up to `limit`, and whether there is more.

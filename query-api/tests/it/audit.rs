@@ -43,6 +43,7 @@ async fn each_read_is_in_the_log_with_who_whom_and_why() {
         (&read.persons, &read.reached),
         (&vec![person(1).to_u64()], &vec![person(2).to_u64(), person(3).to_u64()])
     );
+    assert_eq!(read.reached_depths, [1, 1]);
     assert_eq!((read.from_s, read.to_s, read.scans, read.depth), (MIDNIGHT, MIDNIGHT + 3600, 4, 0));
     assert_eq!(verify(&entries), Ok((1, 1)));
 }

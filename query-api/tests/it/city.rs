@@ -184,7 +184,7 @@ pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
     Api { base, issuer, http: reqwest::Client::new(), shutdown }
 }
 
-/// The state of a release that covers a hundred people and venues, all time and one hop, asked for by `it`.
+/// The state of a release that covers a hundred people and venues, all time and three hops, asked for by `it`.
 pub fn release(id: Uuid) -> Value {
     let persons: Vec<u64> = (0..100).map(|number| person(number).to_u64()).chain([0x1123_4567_89ab_cdef]).collect();
     let venues: Vec<u32> = (0..100).chain([u32::MAX]).collect();
@@ -192,7 +192,7 @@ pub fn release(id: Uuid) -> Value {
     json!({"release_id": id, "revision": 7, "district": 310_101, "action": "release", "at_ms": now_ms,
         "command_id": Uuid::from_u128(1), "sender": "wu", "refused": "", "state": "released", "asked_at_ms": now_ms - 60_000,
         "asked_by": "it", "case_number": "C-1", "case_kind": "confirmed", "evidence": "E-1", "purpose": "contact_tracing",
-        "persons": persons, "venues": venues, "from_s": 0, "to_s": u32::MAX, "hops": 1, "expires_at_ms": now_ms + 3_600_000,
+        "persons": persons, "venues": venues, "from_s": 0, "to_s": u32::MAX, "hops": 3, "expires_at_ms": now_ms + 3_600_000,
         "decided_at_ms": now_ms, "decided_by": "wu", "declined_for": "", "withdrawn_by": ""})
 }
 

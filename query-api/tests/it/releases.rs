@@ -199,6 +199,97 @@ async fn whom_a_released_trace_has_found_is_covered_as_far_as_its_hops_go() {
     }
 }
 
+/// Traces in the hour from midnight on, unless the fields say otherwise: `read`, or which field is not covered.
+async fn traced(api: &Api, by: u128, fields: Value) -> String {
+    let token = api.issuer.issue(LI.role, LI.account, LI.scope, chrono::Utc::now().timestamp(), 600).expect("a token");
+    let mut body = json!({"from": at(MIDNIGHT), "to": at(MIDNIGHT + 3600), "release": id(by)});
+    body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+    let request = api.bare_request(Method::POST, "/v1/traces").header("content-type", "application/json");
+    let answer = request.body(body.to_string()).bearer_auth(token).send().await.expect("an answer");
+    if answer.status() == 200 {
+        return "read".to_owned();
+    }
+    let (kind, field) = problem(answer, 403).await;
+    assert_eq!(kind, "release-does-not-cover", "{body}");
+    field
+}
+
+#[tokio::test]
+async fn a_release_must_cover_each_person_and_venue_of_a_trace_its_time_and_its_hops() {
+    let city = City::new().await;
+    city.store(&[scan(1, 1, 60), scan(2, 1, 90)]).await;
+    store(&city, &[(id(1), json!({"hops": 2}))]).await;
+    let api = city.api().await;
+    let venue = |number: u32| json!([{"venue": number}]);
+    let (earlier, later) = (at(MIDNIGHT - 1), at(MIDNIGHT + 3601));
+    for (fields, expected) in [
+        (json!({"person": person(1)}), "read"),
+        (json!({"persons": [person(1)]}), "read"),
+        (json!({"venues": venue(1)}), "read"),
+        (json!({"persons": [person(1)], "venues": venue(1), "rule": "dwell", "hops": 2}), "read"),
+        (json!({"person": person(9)}), "person"),
+        (json!({"persons": [person(1), person(9)]}), "persons"),
+        (json!({"persons": [person(9), person(1)]}), "persons"),
+        (json!({"venues": venue(9)}), "venues"),
+        (json!({"person": person(1), "venues": [{"venue": 1}, {"venue": 9}]}), "venues"),
+        (json!({"person": person(1), "hops": 3}), "person"),
+        (json!({"venues": venue(1), "hops": 3}), "venues"),
+        (json!({"persons": [person(1)], "venues": venue(1), "rule": "dwell", "hops": 3}), "persons"),
+        (json!({"venues": venue(1), "from": earlier}), "from"),
+        (json!({"venues": venue(1), "to": later}), "to"),
+    ] {
+        let before = entries(&city).await;
+        assert_eq!(traced(&api, 1, fields.clone()).await, expected, "{fields}");
+        assert_eq!(entries(&city).await != before, expected == "read", "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn whom_further_hops_have_found_is_as_far_away_as_they_went() {
+    let city = City::new().await;
+    // 1 met 2, 2 met 3, 3 met 4.
+    let row = [(1, 1, 60), (2, 1, 60), (2, 2, 600), (3, 2, 600), (3, 3, 1200), (4, 3, 1200)];
+    city.store(&row.map(|(number, venue, after_s)| scan(number, venue, after_s))).await;
+    store(&city, &[(id(1), json!({"hops": 2})), (id(2), json!({"hops": 2}))]).await;
+    let api = city.api().await;
+    let persons = |numbers: &[u64], hops: u8| json!({"persons": numbers.iter().copied().map(person).collect::<Vec<_>>(), "hops": hops, "window_minutes": 5});
+    for (by, numbers, hops, expected) in [
+        (1, &[1][..], 2, "read"),
+        (1, &[2][..], 1, "read"),
+        (1, &[2][..], 2, "persons"),
+        (1, &[1, 2][..], 2, "persons"),
+        (1, &[3][..], 1, "persons"),
+        // 3 is a hop away from 2, and 2 from 1, whom the release names.
+        (2, &[1][..], 1, "read"),
+        (2, &[1, 2][..], 1, "read"),
+        (2, &[3][..], 1, "persons"),
+    ] {
+        assert_eq!(traced(&api, by, persons(numbers, hops)).await, expected, "{numbers:?} {hops} by {by}");
+    }
+    for (route, by, status) in [(Route::Visits(3), 1, 200), (Route::Visits(3), 2, 200), (Route::Visits(4), 1, 403)] {
+        assert_eq!(read(&api, &LI, route, Some(id(by)), 0).await.status(), status, "{route:?} by {by}");
+    }
+    let keys = |numbers: &[u64]| {
+        let keys: Vec<String> = numbers.iter().map(|number| person(*number).to_u64().to_string()).collect();
+        format!("[{}]", keys.join(","))
+    };
+    let log = city
+        .lines("SELECT persons, depth, reached, reached_depths FROM audit_log ORDER BY at_ms, sequence LIMIT 4")
+        .await;
+    let entry = |persons: &[u64], depth: u8, reached: &[u64], depths: &str| {
+        format!("{}\t{depth}\t{}\t{depths}", keys(persons), keys(reached))
+    };
+    assert_eq!(
+        log,
+        [
+            entry(&[1], 0, &[2, 3], "[1,2]"),
+            entry(&[2], 1, &[1, 3], "[2,2]"),
+            entry(&[1], 0, &[2], "[1]"),
+            entry(&[1, 2], 1, &[3], "[2]"),
+        ]
+    );
+}
+
 async fn get(api: &Api, who: &Who, path: &str) -> Response {
     let now = chrono::Utc::now().timestamp();
     let token = api.issuer.issue(who.role, who.account, who.scope.clone(), now, 600).expect("a token");

@@ -22,6 +22,7 @@ fn read(number: u64) -> AuditRead {
         from_s: 1,
         to_s: 2,
         reached: vec![u64::MAX, 3],
+        reached_depths: vec![1, 2],
         scans: number,
     }
 }
@@ -110,7 +111,7 @@ fn each_kind_of_tampering_is_found_where_it_was_done() {
 
 proptest! {
     #[test]
-    fn every_field_is_in_the_hash(at in 0usize..5, field in 0usize..20) {
+    fn every_field_is_in_the_hash(at in 0usize..5, field in 0usize..21) {
         let mut entries = chain(1, 5);
         let mut fields = serde_json::to_value(&entries[at]).expect("serialises");
         let fields = fields.as_object_mut().expect("an object");

@@ -77,7 +77,7 @@ async fn whatever_is_done_to_the_log_in_clickhouse_is_found() -> anyhow::Result<
     let log = Log { stack: Stack::start()? };
     let (api, time) = (log.stack.query_api()?, (1_653_000_000, 1_653_086_400));
     let person = PersonKey::from_u64(1 << 60 | 7).context("a key")?;
-    let release = api.release(&[person], time).await?;
+    let release = api.release(&[person], time, 1).await?;
     for _ in 0..3 {
         api.visits(release, person, time).await?;
     }
