@@ -58,7 +58,7 @@ pub struct Store {
     client: Client,
     patience: Duration,
     max_window_ranges: usize,
-    recent: Arc<Recent<FootfallQuestion, Vec<BucketRow>>>,
+    recent: Arc<Recent<FootfallQuestion, BucketRow>>,
 }
 
 /// A half-open time in seconds since 1970.
