@@ -133,7 +133,8 @@ pub async fn unused(
 
 /// Organisations that applied for a code and have none
 ///
-/// Nobody here knows who ought to have applied and did not.
+/// Nobody here knows who ought to have applied and did not. Of an organisation only its applications in the district are
+/// told; whether it has a code is asked of the whole city.
 #[utoipa::path(get, path = "/v1/codes/missing", tag = "venues",
     params(
         ("district" = Option<u32>, Query, minimum = 11, maximum = 829_999,
