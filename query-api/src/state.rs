@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Config, QueryConfig, audit::AuditLog, exposure::Beliefs, live::Live, metrics, page::Page, poster::PrintShop,
-    store::Store, tables,
+    routes::AliasKey, store::Store, tables,
 };
 
 /// State of the router; cheap to clone.
@@ -24,6 +24,7 @@ struct Inner {
     city: CityProfile,
     beliefs: Beliefs,
     signer: CodeSigner,
+    aliases: AliasKey,
     posters: PrintShop,
     page: Page,
     limits: QueryConfig,
@@ -45,13 +46,15 @@ impl AppState {
         let verifier = Verifier::try_new(&config.access)?;
         let store = Store::new(&config.clickhouse, &config.query);
         let offset_s = i64::from(city.utc_offset_minutes) * 60;
+        let signer = config.codes.load()?;
         Ok(Self(Arc::new(Inner {
             live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
             store,
             audit: AuditLog::new(&config.clickhouse),
             beliefs: Beliefs::of(&city),
             city,
-            signer: config.codes.load()?,
+            aliases: AliasKey::derived_from(&signer.keys),
+            signer,
             posters: PrintShop::new(&config.posters),
             page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
@@ -95,6 +98,11 @@ impl AppState {
 
     pub(crate) fn signer(&self) -> &CodeSigner {
         &self.0.signer
+    }
+
+    /// What masks people in details of scans.
+    pub(crate) fn aliases(&self) -> &AliasKey {
+        &self.0.aliases
     }
 
     pub(crate) fn posters(&self) -> &PrintShop {
