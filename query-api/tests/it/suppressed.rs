@@ -191,6 +191,35 @@ async fn a_screen_sees_who_is_inside_as_of_hours_that_are_over_only() {
     }
 }
 
+#[tokio::test]
+async fn a_screen_does_not_see_the_minute_that_runs() {
+    let city = City::new().await;
+    let now = chrono::Utc::now().timestamp() - MIDNIGHT;
+    let row = |n| ScanRow { kafka_offset: n, ..scan(n, 7, if n < 20 { now - 120 } else { now + 90 }) };
+    let rows: Vec<ScanRow> = (0..40).map(row).collect();
+    city.store(&rows).await;
+    let api = city.api().await;
+    let sum = |answer: &Value| -> u64 {
+        let buckets = answer["buckets"].as_array().expect("a list").iter();
+        buckets.map(|bucket| bucket["scans"].as_u64().expect("a count")).sum()
+    };
+    let day = now.div_euclid(86_400) * 86_400;
+    for (question, from, to) in [
+        ("venue&id=7&step=minute", now - 600, now + 600),
+        ("city&step=minute", now - 600, now + 600),
+        ("city&step=day", day - 86_400, day + 2 * 86_400),
+        ("city&step=day&people=estimate", day - 86_400, day + 2 * 86_400),
+    ] {
+        let path = format!("/v1/footfall?scope={question}&{}", range(from, to));
+        assert_eq!((sum(&shown(&api, &path).await), sum(&api.ok(&path).await)), (20, 40), "{path}");
+        let ahead = format!("/v1/footfall?scope={question}&{}", range(now + 86_400, now + 87_000));
+        assert_eq!(sum(&shown(&api, &ahead).await), 0, "{ahead}");
+    }
+    let days = shown(&api, &format!("/v1/city/days?{}", range(day - 86_400, day + 2 * 86_400))).await;
+    let kept = days["days"].as_array().and_then(|days| days.last()).map(|day| day["scans_kept"].clone());
+    assert_eq!(kept, Some(json!(20)));
+}
+
 async fn shown_live(api: &Api) -> String {
     let now = chrono::Utc::now().timestamp();
     let token = api.issuer.issue(Role::Dashboard, "screen", scope_of(Role::Dashboard), now, 600).expect("a token");
