@@ -102,7 +102,8 @@ impl From<MissingCodeRow> for MissingCode {
 
 /// Venues in use whose codes nobody has scanned for some days
 ///
-/// Days are those of China's time zone; today counts as one. A code that was issued in the meantime is listed as well.
+/// Days are those of China's time zone; today counts as one. A code that was issued in the meantime is listed as well, and so
+/// is that of a temporary event that is over, until it is revoked.
 #[utoipa::path(get, path = "/v1/codes/unused", tag = "venues",
     params(
         ("days" = Option<u32>, Query, minimum = 1, maximum = 366, description = "How many; 7 when left out"),

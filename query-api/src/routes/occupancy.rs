@@ -60,7 +60,9 @@ struct Occupancy {
 
 /// How many people are inside a venue, or the venues of an organisation
 ///
-/// Each person counts once, however often they were scanned. Who leaves without a scan counts as inside until midnight.
+/// Each person counts once at each code, however often they were scanned. Who leaves without a scan counts as inside until
+/// midnight, and so does who leaves by a door with another code: single doors of a place tell who passed them, not who is
+/// inside it.
 #[utoipa::path(get, path = "/v1/occupancy", tag = "footfall",
     params(
         ("scope" = String, Query, pattern = "^(venue|organisation)$", description = "`venue` or `organisation`"),

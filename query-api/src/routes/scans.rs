@@ -76,7 +76,7 @@ impl ScanDetail {
 pub struct AliasKey([u8; 32]);
 
 impl AliasKey {
-    /// From the key that signs codes, which all query services of a city have, and nobody else but the registry.
+    /// From the key that signs codes, which all query services of a city have, and nobody outside.
     pub fn derived_from(codes: &KeyRing) -> Self {
         Self(blake3::derive_key("venuecode 2026 aliases of people in details of scans", codes.active_key()))
     }
