@@ -124,7 +124,8 @@ def fill(send, until):
     sent("GET /v1/venues/{id}/poster", "reviewer", path={"id": VENUE}, query={"format": "svg"})
     sent("GET /V/{page}", "citizen", path={"page": code.rsplit("/", 1)[-1]})
     sent("GET /v1/footfall", "dashboard", query={"scope": "city", "step": "hour", **time})
-    sent("GET /v1/footfall/top", "dashboard", query={"scope": "city", **time})
+    # Dashboards see one day of the city at a time.
+    sent("GET /v1/footfall/top", "dashboard", query={"scope": "city", "from": at(-600), "to": at(-599)})
     sent("GET /v1/footfall/live", "dashboard", query={"scope": "city", "events": 1})
     sent("GET /v1/occupancy", "dashboard", query={"scope": "venue", "id": VENUE})
     sent("GET /v1/scans", "operator", query={"scope": "organisation", "id": ORGANISATION, **time})

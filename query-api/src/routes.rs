@@ -24,6 +24,8 @@ mod trips;
 mod visitors;
 mod visits;
 
+pub(crate) use scans::AliasKey;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{

@@ -9,6 +9,7 @@ use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
 use crate::{
+<<<<<<< HEAD
     Config, QueryConfig,
     audit::AuditLog,
     exposure::{Beliefs, Dwells},
@@ -18,6 +19,10 @@ use crate::{
     poster::PrintShop,
     store::Store,
     tables,
+=======
+    Config, QueryConfig, audit::AuditLog, exposure::Beliefs, live::Live, metrics, page::Page, poster::PrintShop,
+    routes::AliasKey, store::Store, tables,
+>>>>>>> foot-fix
 };
 
 /// State of the router; cheap to clone.
@@ -32,6 +37,7 @@ struct Inner {
     beliefs: Beliefs,
     dwells: Dwells,
     signer: CodeSigner,
+    aliases: AliasKey,
     posters: PrintShop,
     page: Page,
     limits: QueryConfig,
@@ -53,6 +59,7 @@ impl AppState {
         let verifier = Verifier::try_new(&config.access)?;
         let store = Store::new(&config.clickhouse, &config.query);
         let offset_s = i64::from(city.utc_offset_minutes) * 60;
+        let signer = config.codes.load()?;
         Ok(Self(Arc::new(Inner {
             live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
             store,
@@ -60,7 +67,8 @@ impl AppState {
             beliefs: Beliefs::of(&city),
             dwells: Dwells::of(&city),
             city,
-            signer: config.codes.load()?,
+            aliases: AliasKey::derived_from(&signer.keys),
+            signer,
             posters: PrintShop::new(&config.posters),
             page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
@@ -109,6 +117,11 @@ impl AppState {
 
     pub(crate) fn signer(&self) -> &CodeSigner {
         &self.0.signer
+    }
+
+    /// What masks people in details of scans.
+    pub(crate) fn aliases(&self) -> &AliasKey {
+        &self.0.aliases
     }
 
     pub(crate) fn posters(&self) -> &PrintShop {

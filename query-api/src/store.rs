@@ -62,7 +62,7 @@ pub struct Store {
     max_window_ranges: usize,
     max_query_windows: usize,
     max_query_people: usize,
-    recent: Arc<Recent<FootfallQuestion, Vec<BucketRow>>>,
+    recent: Arc<Recent<FootfallQuestion, BucketRow>>,
 }
 
 /// A half-open time in seconds since 1970.

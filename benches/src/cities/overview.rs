@@ -8,7 +8,7 @@ use super::office::{Office, Venue};
 use super::people::{ago, time};
 
 /// What a masked identity begins with.
-const MASK: &str = "************";
+const MASK: &str = "********";
 
 impl Api {
     /// The scans at a venue as its operator sees them one by one, once there are so many: how many of each colour, and

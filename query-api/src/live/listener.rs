@@ -18,8 +18,10 @@ const WAITING: usize = 1;
 /// What a reader is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The counts have changed.
-    Counts(BucketRow),
+    /// The counts have changed, at a time in seconds since 1970.
+    Counts(BucketRow, u32),
+    /// The counts cannot be had for a while.
+    Unavailable,
     /// Nothing has changed, and the connection is alive.
     Alive,
 }
@@ -29,7 +31,7 @@ pub enum Event {
 pub struct Pace {
     /// After how long without counts a sign of life is sent.
     pub heartbeat: Duration,
-    /// How long a reader may leave an event lying.
+    /// How long an event may lie that the connection does not take; its buffers take many before a reader must.
     pub patience: Duration,
     /// When the stream ends whatever happens, as the token does.
     pub until: Instant,
@@ -83,7 +85,7 @@ async fn send<E: PartialEq + Clone>(
     loop {
         let event = match tokio::time::timeout(pace.heartbeat, counts.changed()).await {
             Ok(Ok(())) => match counts.borrow_and_update().clone() {
-                Some(row) => shown(Event::Counts(row)),
+                Some(event) => shown(event),
                 None => continue,
             },
             Ok(Err(_)) => return,
@@ -118,8 +120,8 @@ mod tests {
         closed: CancellationToken,
     }
 
-    fn row(scans: u64) -> BucketRow {
-        BucketRow { scans, ..BucketRow::default() }
+    fn counts(scans: u64) -> Event {
+        Event::Counts(BucketRow { scans, ..BucketRow::default() }, 0)
     }
 
     impl Stage {
@@ -133,8 +135,8 @@ mod tests {
             let listener = Listener::new(self.counts.subscribe(), place, self.closed.clone());
             // Tens are all that it sees.
             let tens = |event| match event {
-                Event::Counts(row) => Event::Counts(BucketRow { scans: row.scans / 10 * 10, ..row }),
-                Event::Alive => Event::Alive,
+                Event::Counts(row, at) => Event::Counts(BucketRow { scans: row.scans / 10 * 10, ..row }, at),
+                other => other,
             };
             serve(listener, Pace { heartbeat, patience, until: Instant::now() + lifetime }, tens)
         }
@@ -153,27 +155,27 @@ mod tests {
     #[tokio::test]
     async fn a_reader_gets_what_is_there_and_then_what_looks_different() {
         let stage = Stage::new();
-        stage.counts.send_replace(Some(row(20)));
+        stage.counts.send_replace(Some(counts(20)));
         let mut reader = stage.reader(SHORT, LONG, LONG);
-        assert_eq!(reader.recv().await, Some(Event::Counts(row(20))));
-        stage.counts.send_replace(Some(row(29)));
+        assert_eq!(reader.recv().await, Some(counts(20)));
+        stage.counts.send_replace(Some(counts(29)));
         assert_eq!(reader.recv().await, Some(Event::Alive), "it looks the same");
-        stage.counts.send_replace(Some(row(30)));
+        stage.counts.send_replace(Some(counts(30)));
         let mut next = reader.recv().await;
         while next == Some(Event::Alive) {
             next = reader.recv().await;
         }
-        assert_eq!(next, Some(Event::Counts(row(30))));
+        assert_eq!(next, Some(counts(30)));
         assert!(Places::take(&stage.places, 7).is_none());
     }
 
     #[tokio::test]
     async fn a_reader_who_takes_nothing_loses_the_place() {
         let stage = Stage::new();
-        stage.counts.send_replace(Some(row(10)));
+        stage.counts.send_replace(Some(counts(10)));
         let mut reader = stage.reader(Duration::from_millis(10), SHORT, LONG);
         stage.has_place().await;
-        assert_eq!(reader.recv().await, Some(Event::Counts(row(10))), "what lay there");
+        assert_eq!(reader.recv().await, Some(counts(10)), "what lay there");
         assert_eq!(reader.recv().await, None);
     }
 

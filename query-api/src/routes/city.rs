@@ -6,7 +6,7 @@ use serde::Serialize;
 use service::{Caller, Problem};
 use utoipa::ToSchema;
 
-use super::footfall::{suppression_for, whole_buckets};
+use super::footfall::{suppression_for, until_running, whole_buckets};
 use crate::{
     AppState, QueryError, answer,
     buckets::Step,
@@ -80,14 +80,17 @@ pub async fn days(
     }
     let time = whole_buckets(asked, step, offset_s);
     let beginning = u32::try_from(step.start_of(BEGINNING, offset_s)).unwrap_or_default().min(time.from);
-    let all = TimeRange { from: beginning, to: time.to };
+    let suppression = suppression_for(caller.role(), &state);
+    let mut all = TimeRange { from: beginning, to: time.to };
+    if !suppression.is_none() {
+        all = until_running(all, Utc::now().timestamp(), offset_s);
+    }
     let question = FootfallQuestion { scope: Scope::City, time: all, step, offset_s, people: People::No };
     let (scans, codes, changes) = tokio::try_join!(
         state.store().footfall(&question),
         state.store().codes(),
         state.store().codes_by_day(time.from, offset_s),
     )?;
-    let suppression = suppression_for(caller.role(), &state);
     Ok(Json(CityDaysResponse {
         city: state.city().city.clone(),
         smallest_group: suppression.smallest(),

@@ -102,7 +102,8 @@ impl From<MissingCodeRow> for MissingCode {
 
 /// Venues in use whose codes nobody has scanned for some days
 ///
-/// Days are those of China's time zone; today counts as one. A code that was issued in the meantime is listed as well.
+/// Days are those of China's time zone; today counts as one. A code that was issued in the meantime is listed as well, and so
+/// is that of a temporary event that is over, until it is revoked.
 #[utoipa::path(get, path = "/v1/codes/unused", tag = "venues",
     params(
         ("days" = Option<u32>, Query, minimum = 1, maximum = 366, description = "How many; 7 when left out"),
@@ -133,7 +134,8 @@ pub async fn unused(
 
 /// Organisations that applied for a code and have none
 ///
-/// Nobody here knows who ought to have applied and did not.
+/// Nobody here knows who ought to have applied and did not. Of an organisation only its applications in the district are
+/// told; whether it has a code is asked of the whole city.
 #[utoipa::path(get, path = "/v1/codes/missing", tag = "venues",
     params(
         ("district" = Option<u32>, Query, minimum = 11, maximum = 829_999,

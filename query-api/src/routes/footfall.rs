@@ -4,6 +4,7 @@ mod bucket;
 pub mod scope;
 
 use axum::{Json, extract::State};
+use chrono::Utc;
 use schemas::access::Role;
 use serde::Serialize;
 use service::{Caller, Problem};
@@ -17,7 +18,7 @@ use crate::{
     buckets::Step,
     input::{Fields, invalid},
     limits,
-    store::{FootfallQuestion, People, Scope, TimeRange},
+    store::{BucketRow, FootfallQuestion, People, Scope, TimeRange},
     suppression::Suppression,
 };
 
@@ -47,7 +48,7 @@ pub struct FootfallResponse {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     persons_estimated: bool,
     /// Those that have scans, in order. The first and the last count only what is in the time that was asked for, but
-    /// whole buckets for dashboards.
+    /// whole buckets for dashboards, without the minute that runs.
     buckets: Vec<Bucket>,
     /// The same time so many days earlier, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,9 +148,41 @@ async fn counted(
     shows_people: bool,
     suppression: Suppression,
 ) -> Result<Vec<Bucket>, QueryError> {
-    let rows = state.store().footfall(question).await?;
+    let rows = match suppression.is_none() {
+        true => state.store().footfall(question).await?.to_vec(),
+        false => counted_so_far(state, question).await?,
+    };
     let counts_people = question.people != People::No;
     Ok(rows.iter().filter_map(|row| Bucket::new(row, counts_people, shows_people, suppression)).collect())
+}
+
+/// The counts without the minute that runs, in which one would see each scan come. Sketches are of whole days, and show
+/// the estimated people of the one that runs.
+async fn counted_so_far(state: &AppState, question: &FootfallQuestion) -> Result<Vec<BucketRow>, QueryError> {
+    let time = until_running(question.time, Utc::now().timestamp(), state.offset_s());
+    if time == question.time {
+        return Ok(state.store().footfall(question).await?.to_vec());
+    }
+    if time.to <= time.from {
+        return Ok(Vec::new());
+    }
+    let mut so_far = FootfallQuestion { time, ..question.clone() };
+    if !question.is_of_sketches() {
+        return Ok(state.store().footfall(&so_far).await?.to_vec());
+    }
+    so_far.people = People::No;
+    let people = state.store().footfall(question).await?;
+    let mut rows = state.store().footfall(&so_far).await?.to_vec();
+    for row in &mut rows {
+        row.persons = people.iter().find(|day| day.start == row.start).map_or(0, |day| day.persons);
+    }
+    Ok(rows)
+}
+
+/// A time as far as it lies before the minute that runs.
+pub fn until_running(time: TimeRange, now: i64, offset_s: i64) -> TimeRange {
+    let running = u32::try_from(Step::Minute.start_of(now, offset_s)).unwrap_or_default();
+    TimeRange { to: time.to.min(running), ..time }
 }
 
 /// The time from the start of the first bucket to the end of the last one.

@@ -43,15 +43,27 @@ struct LiveEvent {
 pub struct LiveCounts {
     /// Midnight of the city, from which it is counted.
     since: DateTime<Utc>,
+    /// When they were first seen to be so.
+    at: DateTime<Utc>,
     /// The counts since then, without people; null while they are those of a small group.
     counts: Option<Counts>,
+}
+
+/// What a reader is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sent {
+    Counts(LiveCounts),
+    Unavailable,
+    Alive,
 }
 
 /// The counts of the day so far, whenever they change, as server-sent events
 ///
 /// The first event, `counts`, comes at once, further ones within a second of a scan; of counts that change faster the
-/// newest is sent. A comment comes every 15 seconds in which nothing changes. The stream ends when the token does, when
-/// the service does, and when 10 seconds long nothing is read. The venues of an organisation are those that it has when
+/// newest is sent. Dashboards get one only when a whole group has been scanned since the one before. An event
+/// `unavailable`, with data `{}`, comes when there have been no counts for 5 seconds; the next `counts` end that. A
+/// comment comes every 15 seconds in which nothing changes. The stream ends when the token does, when the service does,
+/// and when for 10 seconds nothing can be written: what the connection's buffers take counts as read. The venues of an organisation are those that it has when
 /// the first one begins to listen.
 #[utoipa::path(get, path = "/v1/footfall/live", tag = "footfall",
     params(
@@ -62,7 +74,11 @@ pub struct LiveCounts {
             description = "Ends the stream after so many events, comments included; without it there is no such end"),
     ),
     responses(
+<<<<<<< HEAD
         (status = 200, description = "Events `counts`", body = LiveEvent, content_type = "text/event-stream"),
+=======
+        (status = 200, description = "Events `counts` and `unavailable`", body = LiveCounts, content_type = "text/event-stream"),
+>>>>>>> foot-fix
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`too-many-listeners`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
@@ -79,26 +95,32 @@ pub async fn live(
     };
     fields.finish()?;
     limits::check_footfall(state.store(), caller.scope(), &asked.scope).await?;
-    let listener = state.live().listen(&asked.scope, caller.subject().key).await?;
-
     let suppression = suppression_for(caller.role(), &state);
+    let listener = state.live().listen(&asked.scope, caller.subject().key, !suppression.is_none()).await?;
+
     let left_s = u64::try_from(caller.claims().exp - Utc::now().timestamp()).unwrap_or_default();
     let until = Instant::now() + Duration::from_secs(left_s);
     let pace = Pace { heartbeat: HEARTBEAT, patience: PATIENCE, until };
     let mut events = live::serve(listener, pace, move |event| match event {
-        live::Event::Counts(row) => Some(shown(&row, suppression)),
-        live::Event::Alive => None,
+        live::Event::Counts(row, at) => Sent::Counts(shown(&row, at, suppression)),
+        live::Event::Unavailable => Sent::Unavailable,
+        live::Event::Alive => Sent::Alive,
     });
     let events = stream::poll_fn(move |context| events.poll_recv(context));
-    Ok(Sse::new(events.take(events_wanted).map(|counts| Ok(event(counts)))))
+    Ok(Sse::new(events.take(events_wanted).map(|sent| Ok(event(sent)))))
 }
 
-fn shown(row: &BucketRow, suppression: Suppression) -> LiveCounts {
-    LiveCounts { since: answer::time(row.start), counts: Counts::new(row, false, false, suppression) }
+fn shown(row: &BucketRow, at: u32, suppression: Suppression) -> LiveCounts {
+    let counts = Counts::new(row, false, false, suppression);
+    LiveCounts { since: answer::time(row.start), at: answer::time(at), counts }
 }
 
-fn event(counts: Option<LiveCounts>) -> Event {
-    let Some(counts) = counts else { return Event::default().comment("") };
-    // Numbers and a time are always JSON.
-    Event::default().event("counts").json_data(counts).unwrap_or_default()
+fn event(sent: Sent) -> Event {
+    match sent {
+        // Numbers and times are always JSON.
+        Sent::Counts(counts) => Event::default().event("counts").json_data(counts).unwrap_or_default(),
+        // Browsers hand on no event without data.
+        Sent::Unavailable => Event::default().event("unavailable").data("{}"),
+        Sent::Alive => Event::default().comment(""),
+    }
 }

@@ -34,11 +34,11 @@ pub struct OccupancyResponse {
     smallest_group: Option<u64>,
     /// Midnight of the city: whoever entered before is taken to have left.
     since: DateTime<Utc>,
-    /// As of when.
+    /// As of when; for dashboards the start of an hour, before which it is counted.
     at: DateTime<Utc>,
     /// People inside all venues where exits are scanned; null when that is not known of any, or a small group.
     inside: Option<u64>,
-    /// Each venue that had scans within a week, most people first.
+    /// Each venue that had scans within a week, most people first; for dashboards those whose people are shown.
     venues: Vec<Occupancy>,
     /// Whether there are more than the limit let through.
     truncated: bool,
@@ -60,7 +60,9 @@ struct Occupancy {
 
 /// How many people are inside a venue, or the venues of an organisation
 ///
-/// Each person counts once, however often they were scanned. Who leaves without a scan counts as inside until midnight.
+/// Each person counts once at each code, however often they were scanned. Who leaves without a scan counts as inside until
+/// midnight, and so does who leaves by a door with another code: single doors of a place tell who passed them, not who is
+/// inside it.
 #[utoipa::path(get, path = "/v1/occupancy", tag = "footfall",
     params(
         ("scope" = String, Query, pattern = "^(venue|organisation)$", description = "`venue` or `organisation`"),
@@ -82,28 +84,32 @@ pub async fn occupancy(
     if !asked.scope.is_of_venues() {
         return Err(invalid("scope", SCOPE));
     }
-    let at = fields.time("at")?.unwrap_or_else(|| u32::try_from(Utc::now().timestamp()).unwrap_or_default());
+    let now = u32::try_from(Utc::now().timestamp()).unwrap_or_default();
+    let at = fields.time("at")?.unwrap_or(now);
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)? as usize;
     fields.finish()?;
 
     limits::check_footfall(state.store(), caller.scope(), &asked.scope).await?;
     let suppression = suppression_for(caller.role(), &state);
-    let midnight = u32::try_from(Step::Day.start_of(at.into(), state.offset_s())).unwrap_or_default();
-    let until = at.saturating_add(1);
+    let start_of = |step: Step, at: u32| u32::try_from(step.start_of(at.into(), state.offset_s())).unwrap_or_default();
+    // Of a time that runs, or of any second, two answers would tell who passed between them.
+    let (at, until) = match suppression.is_none() {
+        true => (at, at.saturating_add(1)),
+        false => (start_of(Step::Hour, at.min(now)), start_of(Step::Hour, at.min(now))),
+    };
+    let midnight = start_of(Step::Day, at);
     let rows = state.store().occupancy(&asked.scope, until.saturating_sub(WEEK_S), midnight, until).await?;
-    let truncated = rows.len() > limit;
-    let names = state.store().venue_names(rows.iter().take(limit).map(|row| row.venue_id)).await?;
-    let venue = |row: &OccupancyRow| Occupancy {
+    let mut shown = shown(&rows, suppression);
+    let truncated = shown.len() > limit;
+    shown.truncate(limit);
+    let names = state.store().venue_names(shown.iter().map(|(row, _)| row.venue_id)).await?;
+    let venue = |(row, inside): (&OccupancyRow, Option<u64>)| Occupancy {
         venue: row.venue_id,
         venue_name: names.of(row.venue_id).map(str::to_owned),
         exits_scanned: row.exits_scanned,
-        inside: known(row).and_then(|inside| suppression.of(inside)),
+        inside,
     };
-    let mut venues: Vec<_> = rows.iter().take(limit).map(venue).collect();
-    if !suppression.is_none() {
-        // Their order would tell more than their counts.
-        venues.sort_by_key(|venue| (std::cmp::Reverse(venue.inside), venue.venue));
-    }
+    let venues = shown.into_iter().map(venue).collect();
     Ok(Json(OccupancyResponse {
         scope: asked.word,
         id: asked.id,
@@ -116,6 +122,18 @@ pub async fn occupancy(
     }))
 }
 
+/// The venues that are listed, in order. Of those whose people are hidden a dashboard sees nothing, and the order of the
+/// others tells no more than what is shown of them: so they are cut only after this.
+fn shown(rows: &[OccupancyRow], suppression: Suppression) -> Vec<(&OccupancyRow, Option<u64>)> {
+    let inside = |row: &OccupancyRow| known(row).and_then(|inside| suppression.of(inside));
+    let mut shown: Vec<_> = rows.iter().map(|row| (row, inside(row))).collect();
+    if !suppression.is_none() {
+        shown.retain(|(_, inside)| inside.is_some());
+        shown.sort_by_key(|(row, inside)| (std::cmp::Reverse(*inside), row.venue_id));
+    }
+    shown
+}
+
 fn known(row: &OccupancyRow) -> Option<u64> {
     row.exits_scanned.then_some(row.inside)
 }
@@ -123,4 +141,21 @@ fn known(row: &OccupancyRow) -> Option<u64> {
 fn total(rows: &[OccupancyRow], suppression: Suppression) -> Option<u64> {
     let all = rows.iter().filter_map(known).reduce(|sum, inside| sum + inside)?;
     suppression.of(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dashboard_sees_rounded_venues_only_in_the_order_of_what_it_sees() {
+        let row = |venue_id, inside, exits_scanned| OccupancyRow { venue_id, inside, exits_scanned };
+        let rows = [row(5, 41, true), row(9, 29, true), row(2, 21, true), row(3, 9, true), row(4, 0, false)];
+        let listed = |suppression| -> Vec<_> {
+            shown(&rows, suppression).into_iter().map(|(row, inside)| (row.venue_id, inside)).collect()
+        };
+        assert_eq!(listed(Suppression::below(10)), [(5, Some(40)), (2, Some(20)), (9, Some(20))]);
+        let all = [(5, Some(41)), (9, Some(29)), (2, Some(21)), (3, Some(9)), (4, None)];
+        assert_eq!(listed(Suppression::NONE), all);
+    }
 }

@@ -1,10 +1,8 @@
 //! `GET /v1/scans`: an operator's own scans in detail, with masked identities (S0).
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use schemas::{Colour, Direction, Method, Reason, Reasons, VenueId, Verdict};
+use schemas::{Colour, Direction, KeyRing, Method, Reason, Reasons, VenueId, Verdict};
 use serde::Serialize;
 use service::{Caller, Problem};
 use utoipa::ToSchema;
@@ -39,9 +37,10 @@ struct ScanDetail {
     venue: VenueId,
     /// Name of the venue; null when the directory does not have it.
     venue_name: Option<String>,
-    /// Four digits that are the same for all scans of a person at this venue on this day of the city, and others elsewhere
-    /// and on other days; the rest is masked.
-    #[schema(pattern = "^[*]{12}[0-9a-f]{4}$")]
+    /// Eight digits that are the same for all scans of a person at this venue on this day of the city, and others elsewhere
+    /// and on other days; the rest is masked. Two people may have the same: among 10,000 at one venue on one day any two
+    /// do with a chance of one in a hundred. They change too when the key that signs codes does.
+    #[schema(pattern = "^[*]{8}[0-9a-f]{8}$")]
     person: String,
     /// When.
     scanned_at: DateTime<Utc>,
@@ -58,11 +57,11 @@ struct ScanDetail {
 }
 
 impl ScanDetail {
-    fn new(row: &ScanDetailRow, names: &VenueNames, offset_s: i64) -> Self {
+    fn new(row: &ScanDetailRow, names: &VenueNames, key: &AliasKey, offset_s: i64) -> Self {
         Self {
             venue: row.venue_id,
             venue_name: names.of(row.venue_id).map(str::to_owned),
-            person: answer::masked(alias(row, offset_s)),
+            person: format!("********{:08x}", key.alias(row, offset_s)),
             scanned_at: answer::time(row.scanned_at),
             method: row.method,
             direction: row.direction,
@@ -73,12 +72,24 @@ impl ScanDetail {
     }
 }
 
-/// Who it was, for one venue and one day: whoever sees several venues can follow nobody from one to the other.
-fn alias(row: &ScanDetailRow, offset_s: i64) -> u64 {
-    let day = Step::Day.start_of(row.scanned_at.into(), offset_s);
-    let mut hasher = DefaultHasher::new();
-    (row.person_id, row.venue_id, day).hash(&mut hasher);
-    hasher.finish()
+/// Masks people. Without the key nobody who knows a person's key, or guesses it, can tell which scans are theirs.
+pub struct AliasKey([u8; 32]);
+
+impl AliasKey {
+    /// From the key that signs codes, which all query services of a city have, and nobody outside.
+    pub fn derived_from(codes: &KeyRing) -> Self {
+        Self(blake3::derive_key("venuecode 2026 aliases of people in details of scans", codes.active_key()))
+    }
+
+    /// Who it was, for one venue and one day: whoever sees several venues can follow nobody from one to the other.
+    fn alias(&self, row: &ScanDetailRow, offset_s: i64) -> u32 {
+        let day = Step::Day.start_of(row.scanned_at.into(), offset_s);
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(&row.person_id.to_le_bytes());
+        hasher.update(&row.venue_id.to_le_bytes()).update(&day.to_le_bytes());
+        let hash = *hasher.finalize().as_bytes();
+        u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]])
+    }
 }
 
 /// The scans at a venue or those of an organisation, newest first
@@ -115,7 +126,37 @@ pub async fn scans(
     let offset_s = state.offset_s();
     let names = state.store().venue_names(rows.iter().map(|row| row.venue_id)).await?;
     Ok(Json(ScansResponse {
-        scans: rows.iter().map(|row| ScanDetail::new(row, &names, offset_s)).collect(),
+        scans: rows.iter().map(|row| ScanDetail::new(row, &names, state.aliases(), offset_s)).collect(),
         truncated,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_of_a_person_at_a_venue_on_a_day_and_nobody_tells_it_without_the_key() {
+        let key = |digit: &str| {
+            let ring = KeyRing::try_parse(&format!("1:{}", digit.repeat(64))).expect("a ring");
+            AliasKey::derived_from(&ring)
+        };
+        let row = |person: u64, venue_id, scanned_at| ScanDetailRow {
+            venue_id,
+            person_id: 1 << 60 | person,
+            scanned_at,
+            method: Method::VenueCode,
+            direction: Direction::Entry,
+            verdict: Verdict::Admit,
+            reasons: 0,
+            colour: Colour::Green,
+        };
+        let (own, noon) = (row(1, 7, 43_200), 43_200);
+        let alias = key("a").alias(&own, 0);
+        assert_eq!(key("a").alias(&row(1, 7, noon + 60), 0), alias, "any service with this key says the same");
+        for other in [row(2, 7, noon), row(1, 8, noon), row(1, 7, noon + 86_400)] {
+            assert_ne!(key("a").alias(&other, 0), alias, "{other:?}");
+        }
+        assert_ne!(key("b").alias(&own, 0), alias);
+    }
 }

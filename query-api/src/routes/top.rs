@@ -12,12 +12,16 @@ use crate::{
     buckets::Step,
     input::{Fields, invalid},
     limits,
-    store::TopQuestion,
+    store::{TopQuestion, TopRow},
 };
 
 const BY: &str = "scans or people";
 const MAX_LIMIT: u32 = 100;
 const DEFAULT_LIMIT: u32 = 10;
+const DAY_S: u32 = 86_400;
+const ONE_DAY: &str = "the end of the day of the city that `from` is in: dashboards see one day at a time";
+/// Venues that are looked at beyond the first ones, where these are left out for their few people.
+const FURTHER: u64 = 1_000;
 
 /// The venues with most scans or people.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,8 +58,8 @@ struct TopVenue {
         ("scope" = String, Query, pattern = "^(venue|organisation|district|category|city)$",
             description = "`organisation`, `district`, `category` or `city`; `venue` for the one"),
         ("id" = Option<String>, Query, description = "As in `GET /v1/footfall`"),
-        ("from" = String, Query, format = DateTime, description = "First second; for dashboards the start of its day"),
-        ("to" = String, Query, format = DateTime, description = "First second after it; for dashboards the end of its day"),
+        ("from" = String, Query, format = DateTime, description = "First second; for dashboards any on the one day that is counted"),
+        ("to" = String, Query, format = DateTime, description = "First second after it; for dashboards no later than the day's end"),
         ("by" = Option<String>, Query, pattern = "^(scans|people)$", description = "`scans` when not given, or `people`"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Most venues; 10 when left out"),
     ),
@@ -84,21 +88,42 @@ pub async fn top(
     let offset_s = state.offset_s();
     if !suppression.is_none() {
         time = whole_buckets(time, Step::Day, offset_s);
+        // What two times that overlap have in common would give the day that only one of them has.
+        if time.to - time.from > DAY_S {
+            return Err(invalid("to", ONE_DAY));
+        }
     }
-    let question = TopQuestion { scope: asked.scope, time, offset_s, by_people, limit };
-    let rows = state.store().top_venues(&question).await?;
-    let numbers: Vec<VenueId> = rows.iter().map(|row| row.venue_id).collect();
-    let people = state.store().people_of_venues(&numbers, time).await?;
-    let names = state.store().venue_names(numbers).await?;
-    let venue = |venue: VenueId, scans| {
-        let persons = suppression.of(people.get(&venue).copied().unwrap_or_default())?;
-        Some(TopVenue { venue, venue_name: names.of(venue).map(str::to_owned), scans: suppression.of(scans)?, persons })
+    let smallest = suppression.smallest().unwrap_or(1);
+    let limit = u64::from(limit);
+    let mut question = TopQuestion { scope: asked.scope, time, offset_s, by_people, smallest, limit, skipped: 0 };
+    let mut counted = Vec::new();
+    // Ordered by what is shown and cut last, the first of many are the same as the first of few.
+    loop {
+        let rows = state.store().top_venues(&question).await?;
+        let is_all = (rows.len() as u64) < question.limit;
+        let people = state.store().people_of_venues(&numbers(&rows), time).await?;
+        counted.extend(rows.iter().filter_map(|row| {
+            let persons = suppression.of(people.get(&row.venue_id).copied().unwrap_or_default())?;
+            Some((row.venue_id, suppression.of(row.scans)?, persons))
+        }));
+        if is_all || counted.len() as u64 >= limit {
+            break;
+        }
+        question.skipped += question.limit;
+        question.limit = FURTHER;
+    }
+    counted.truncate(limit as usize);
+    let names = state.store().venue_names(counted.iter().map(|(venue, ..)| *venue)).await?;
+    let venue = |(venue, scans, persons): (VenueId, u64, u64)| TopVenue {
+        venue,
+        venue_name: names.of(venue).map(str::to_owned),
+        scans,
+        persons,
     };
-    let mut venues: Vec<_> = rows.into_iter().filter_map(|row| venue(row.venue_id, row.scans)).collect();
-    if !suppression.is_none() {
-        // Their order would tell more than their counts.
-        let most = |venue: &TopVenue| if by_people { (venue.persons, venue.scans) } else { (venue.scans, 0) };
-        venues.sort_by_key(|venue| (std::cmp::Reverse(most(venue)), venue.venue));
-    }
+    let venues = counted.into_iter().map(venue).collect();
     Ok(Json(TopResponse { scope: asked.word, id: asked.id, smallest_group: suppression.smallest(), venues }))
+}
+
+fn numbers(rows: &[TopRow]) -> Vec<VenueId> {
+    rows.iter().map(|row| row.venue_id).collect()
 }

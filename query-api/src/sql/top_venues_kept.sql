@@ -1,6 +1,7 @@
--- Purpose: the venues with most scans on some days, from the counts by day that scans_by_venue keeps as a projection.
--- Parameters: first and last day (inclusive), as days since 1970 by a clock eight hours ahead of UTC; limit; that of the
--- scope, whose condition takes the place of TRUE.
+-- Purpose: the venues with most scans on some days, from the counts by day that scans_by_venue keeps as a projection, in
+-- the order of their counts as whole multiples of the smallest group, and of their numbers.
+-- Parameters: first and last day (inclusive), as days since 1970 by a clock eight hours ahead of UTC; smallest, the least
+-- scans of a venue; limit and skipped; that of the scope, whose condition takes the place of TRUE.
 -- Sorting key: (day, district, category, venue_id) of the projection venues_by_day.
 SELECT venue_id, sum(counted) AS scans
 FROM
@@ -13,5 +14,6 @@ FROM
     GROUP BY day, venue_id
 )
 GROUP BY venue_id
-ORDER BY scans DESC, venue_id
-LIMIT {limit:UInt64}
+HAVING scans >= {smallest:UInt64}
+ORDER BY intDiv(scans, {smallest:UInt64}) DESC, venue_id
+LIMIT {skipped:UInt64}, {limit:UInt64}

@@ -23,8 +23,12 @@ pub struct TopQuestion {
     pub offset_s: i64,
     /// Whether those with most people are meant, rather than those with most scans.
     pub by_people: bool,
+    /// Fewer scans are none; and venues with as many whole multiples of it are as good as each other.
+    pub smallest: u64,
     /// How many.
-    pub limit: u32,
+    pub limit: u64,
+    /// How many at the top are left out.
+    pub skipped: u64,
 }
 
 /// A venue and its scans.
@@ -59,18 +63,19 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn top_venues(&self, question: &TopQuestion) -> Result<Vec<TopRow>, QueryError> {
-        let TopQuestion { scope, time, offset_s, by_people, limit } = question;
+        let TopQuestion { scope, time, offset_s, by_people, smallest, limit, skipped } = question;
+        let query_of = |sql: &str| {
+            let query = self.query_within(sql, scope).param("smallest", smallest);
+            query.param("limit", limit).param("skipped", skipped)
+        };
         if !*by_people && !scope.is_of_venues() && is_of_china_days(*time, *offset_s) {
             let sql = include_str!("../sql/top_venues_kept.sql");
             let (first, last) = (china_day(time.from), china_day(time.to - 1));
-            let query = || {
-                let query = self.query_within(sql, scope).param("limit", limit);
-                query.param("first", first).param("last", last)
-            };
+            let query = || query_of(sql).param("first", first).param("last", last);
             return self.rows_kept(Kind::TopVenuesKept, Kind::TopVenues, "venues_by_day", query).await;
         }
-        let query = self.query_within(include_str!("../sql/top_venues.sql"), scope).param("limit", limit);
-        let query = query.param("since", time.from).param("until", time.to).param("by_people", by_people);
+        let query = query_of(include_str!("../sql/top_venues.sql")).param("by_people", by_people);
+        let query = query.param("since", time.from).param("until", time.to);
         self.rows(Kind::TopVenues, query).await
     }
 

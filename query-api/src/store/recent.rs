@@ -10,24 +10,31 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-/// Questions that are remembered before old ones are looked for.
-const CLEAR_ABOVE: usize = 1_024;
+/// Rows of all answers that are kept at most; with more all that are there are let go.
+const MAX_ROWS: usize = 500_000;
 
 /// Answers that were asked for within a short time.
 pub struct Recent<K, V> {
     kept_for: Duration,
+    max_rows: usize,
     answers: Mutex<HashMap<K, Asked<V>>>,
 }
 
 struct Asked<V> {
     at: Instant,
-    answer: Arc<OnceCell<Arc<V>>>,
+    answer: Arc<OnceCell<Arc<Vec<V>>>>,
+}
+
+impl<V> Asked<V> {
+    fn rows(&self) -> usize {
+        self.answer.get().map_or(0, |rows| rows.len())
+    }
 }
 
 impl<K: Eq + Hash, V> Recent<K, V> {
     /// Keeps each answer for so long, from when it was asked for; nothing when that is no time at all.
     pub fn new(kept_for: Duration) -> Self {
-        Self { kept_for, answers: Mutex::new(HashMap::new()) }
+        Self { kept_for, max_rows: MAX_ROWS, answers: Mutex::new(HashMap::new()) }
     }
 
     /// The answer to a question: one that is on its way or was asked for just now, or a new one. A failure is kept by
@@ -35,23 +42,23 @@ impl<K: Eq + Hash, V> Recent<K, V> {
     ///
     /// # Errors
     /// Those of `ask`.
-    pub async fn get<E>(&self, question: K, ask: impl AsyncFnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+    pub async fn get<E>(&self, question: K, ask: impl AsyncFnOnce() -> Result<Vec<V>, E>) -> Result<Arc<Vec<V>>, E> {
+        if self.kept_for.is_zero() {
+            return ask().await.map(Arc::new);
+        }
         let answer = self.slot(question);
         answer.get_or_try_init(async || ask().await.map(Arc::new)).await.cloned()
     }
 
-    fn slot(&self, question: K) -> Arc<OnceCell<Arc<V>>> {
+    fn slot(&self, question: K) -> Arc<OnceCell<Arc<Vec<V>>>> {
         let now = Instant::now();
-        let is_old = |asked: &Asked<V>| now.saturating_duration_since(asked.at) >= self.kept_for;
         let mut answers = self.answers.lock();
-        if answers.len() >= CLEAR_ABOVE {
-            answers.retain(|_, asked| !is_old(asked));
+        // What nobody asks for again would otherwise stay; so few are asked for in so short a time that all are looked at.
+        answers.retain(|_, asked| now.saturating_duration_since(asked.at) < self.kept_for);
+        if answers.values().map(Asked::rows).sum::<usize>() > self.max_rows {
+            answers.retain(|_, asked| asked.rows() == 0);
         }
-        let fresh = || Asked { at: now, answer: Arc::default() };
-        let asked = answers.entry(question).or_insert_with(fresh);
-        if is_old(asked) {
-            *asked = fresh();
-        }
+        let asked = answers.entry(question).or_insert_with(|| Asked { at: now, answer: Arc::default() });
         Arc::clone(&asked.answer)
     }
 }
@@ -62,32 +69,51 @@ mod tests {
 
     use super::*;
 
-    async fn ask(recent: &Recent<u8, u32>, question: u8, asked: &AtomicU32) -> u32 {
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn ask(recent: &Recent<u32, u32>, question: u32, asked: &AtomicU32) -> u32 {
         let answer = recent.get(question, async || {
             tokio::task::yield_now().await;
-            Ok::<_, ()>(asked.fetch_add(1, Ordering::Relaxed) + 1)
+            Ok::<_, ()>(vec![asked.fetch_add(1, Ordering::Relaxed) + 1])
         });
-        *answer.await.expect("an answer")
+        answer.await.expect("an answer")[0]
     }
 
     #[tokio::test]
     async fn who_asks_the_same_at_the_same_time_gets_one_answer() {
-        let (recent, asked) = (Recent::new(Duration::from_secs(60)), AtomicU32::new(0));
+        let (recent, asked) = (Recent::new(LONG), AtomicU32::new(0));
         let answers = tokio::join!(ask(&recent, 1, &asked), ask(&recent, 1, &asked), ask(&recent, 2, &asked));
         assert_eq!((answers.0 == answers.1, asked.load(Ordering::Relaxed)), (true, 2));
         assert_eq!(ask(&recent, 1, &asked).await, answers.0);
     }
 
     #[tokio::test]
-    async fn an_old_answer_and_a_failure_are_kept_by_nobody() {
+    async fn a_failure_is_kept_by_nobody_and_nothing_is_for_no_time() {
         let (recent, asked) = (Recent::new(Duration::ZERO), AtomicU32::new(0));
         assert_eq!((ask(&recent, 1, &asked).await, ask(&recent, 1, &asked).await), (1, 2));
-        let recent = Recent::new(Duration::from_secs(60));
-        assert_eq!(recent.get(1, async || Err::<u32, _>("broken")).await, Err("broken"));
+        assert_eq!(recent.answers.lock().len(), 0);
+        let recent = Recent::new(LONG);
+        assert_eq!(recent.get(1, async || Err::<Vec<u32>, _>("broken")).await, Err("broken"));
         assert_eq!(ask(&recent, 1, &asked).await, 3);
-        for question in 0..=u8::MAX {
+    }
+
+    #[tokio::test]
+    async fn old_answers_are_let_go_with_the_next_question() {
+        let (recent, asked) = (Recent::new(Duration::from_millis(20)), AtomicU32::new(0));
+        for question in 0..2_000 {
             ask(&recent, question, &asked).await;
         }
-        assert!(recent.answers.lock().len() <= 256);
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        ask(&recent, 9_999, &asked).await;
+        assert_eq!(recent.answers.lock().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn answers_are_bounded_by_their_rows() {
+        let (recent, asked) = (Recent { max_rows: 10, ..Recent::new(LONG) }, AtomicU32::new(0));
+        for question in 0..100 {
+            ask(&recent, question, &asked).await;
+            assert!(recent.answers.lock().len() <= 12, "ten rows, the one that clears, and the one that is asked for");
+        }
     }
 }

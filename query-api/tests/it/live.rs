@@ -167,3 +167,47 @@ async fn a_stream_ends_with_the_service_and_after_the_events_that_were_asked_for
     println!("ended {ended:?} after the service was told to");
     assert!(ended < AT_ONCE, "{ended:?}");
 }
+
+#[tokio::test]
+async fn an_outage_is_told_and_its_end() {
+    let city = City::new().await;
+    city.store(&[now(1, 7)]).await;
+    let api = city.api().await;
+    let mut stream = open(&api, "a", "venue&id=7").await.bytes_stream();
+    let mut until = async |start: &str| loop {
+        let chunk =
+            tokio::time::timeout(PATIENCE, stream.next()).await.expect("in time").expect("more").expect("bytes");
+        let text = String::from_utf8(chunk.to_vec()).expect("text");
+        if text.starts_with(start) {
+            return text;
+        }
+    };
+    let first = until("event: counts\n").await;
+    assert!(first.contains("\"at\":\"20"), "when it was looked at: {first}");
+    let begun = Instant::now();
+    city.run("RENAME TABLE scans_by_venue TO gone").await;
+    assert_eq!(until("event: ").await, "event: unavailable\ndata: {}\n\n");
+    assert!(begun.elapsed() >= Duration::from_secs(4), "a short one is not worth it");
+    city.run("RENAME TABLE gone TO scans_by_venue").await;
+    let again = until("event: ").await;
+    assert!(again.starts_with("event: counts\n") && again != first, "the same counts, looked at later: {again}");
+}
+
+#[tokio::test]
+async fn a_dashboard_hears_of_whole_groups_however_often_it_comes_back() {
+    let city = City::new().await;
+    let api = city.api().await;
+    let mut all = events(open(&api, "a", "city").await);
+    let shown = async || -> Value {
+        let scope = benches::doors::scope_of(Role::Dashboard);
+        let token = api.issuer.issue(Role::Dashboard, "screen", scope, Utc::now().timestamp(), 600).expect("a token");
+        let request = api.bare_request(Method::GET, "/v1/footfall/live?scope=city&events=1").bearer_auth(token);
+        next(&mut events(request.send().await.expect("an answer"))).await["counts"]["scans"].clone()
+    };
+    for (stored, told) in [(0..15, 10), (15..24, 10), (24..25, 20)] {
+        let end = stored.end;
+        city.store(&stored.map(|number| now(number, 7)).collect::<Vec<_>>()).await;
+        until(&mut all, end).await;
+        assert_eq!(shown().await, told, "{end} scans");
+    }
+}

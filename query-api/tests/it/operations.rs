@@ -50,10 +50,10 @@ async fn an_operator_sees_who_came_masked_and_newest_first() {
     assert_eq!((&one["truncated"], &one["scans"][0]["scanned_at"]), (&json!(true), &json!(at(MIDNIGHT + 86_400))));
 }
 
-/// Whether all but the last four digits of a scan's person are masked.
+/// Whether all but the last eight digits of a scan's person are masked.
 fn masked(scan: &Value) -> bool {
-    let digits = scan["person"].as_str().and_then(|person| person.strip_prefix("************"));
-    digits.is_some_and(|digits| digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    let digits = scan["person"].as_str().and_then(|person| person.strip_prefix("********"));
+    digits.is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 #[tokio::test]
@@ -147,6 +147,19 @@ async fn organisations_that_applied_and_have_no_code_are_listed() {
     ]});
     assert_eq!(answer, expected);
     assert_eq!(api.ok("/v1/codes/missing?district=3102").await["organisations"], json!([]));
+    // What it applied for elsewhere is no business of this district's.
+    let mut elsewhere = state(5, 5, ORGANISATION, "submit", "submitted");
+    (elsewhere["district"], elsewhere["organisation_name"]) = (json!(310_104), json!("茶业二公司"));
+    let mut earlier = elsewhere.clone();
+    (earlier["application_id"], earlier["at_ms"]) = (json!(Uuid::from_u128(6)), json!(MIDNIGHT * 1_000));
+    decide(&city, &[elsewhere, earlier]).await;
+    assert_eq!(api.ok("/v1/codes/missing?district=3101").await["organisations"][0]["applications"], 4);
+    assert_eq!(api.ok("/v1/codes/missing?district=310101").await, expected);
+    let there = api.ok("/v1/codes/missing?district=310104").await;
+    assert_eq!(
+        (&there["organisations"][0]["applications"], &there["organisations"][0]["rejected"]),
+        (&json!(2), &json!(0))
+    );
     // Its only code is taken from it again.
     decide(&city, &[state(3, 9, OTHER, "revoke", "revoked")]).await;
     let both = api.ok("/v1/codes/missing").await;

@@ -51,6 +51,20 @@ async fn without_clickhouse_it_starts_and_says_what_is_missing() {
 }
 
 #[tokio::test]
+async fn tables_of_another_build_are_refused_by_name() {
+    let city = City::new().await;
+    service::migrate::migrate(&city.admin).await.expect("nothing is missing");
+    city.run(
+        "ALTER TABLE schema_migrations UPDATE name = '0017_releases' WHERE version = 17 SETTINGS mutations_sync = 2",
+    )
+    .await;
+    let refused = service::migrate::migrate(&city.admin).await.expect_err("another build").to_string();
+    for part in ["another build", "`0017_releases`", "`0017_health_changes`", "new data directory"] {
+        assert!(refused.contains(part), "{part} is not in {refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_goes_away_is_not_our_mistake() {
     let city = City::new().await;
     let api = city.api().await;
