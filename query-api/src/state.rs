@@ -9,7 +9,6 @@ use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
 use crate::{
-<<<<<<< HEAD
     Config, QueryConfig,
     audit::AuditLog,
     exposure::{Beliefs, Dwells},
@@ -17,12 +16,9 @@ use crate::{
     metrics,
     page::Page,
     poster::PrintShop,
+    routes::AliasKey,
     store::Store,
     tables,
-=======
-    Config, QueryConfig, audit::AuditLog, exposure::Beliefs, live::Live, metrics, page::Page, poster::PrintShop,
-    routes::AliasKey, store::Store, tables,
->>>>>>> foot-fix
 };
 
 /// State of the router; cheap to clone.

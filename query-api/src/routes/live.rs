@@ -30,10 +30,10 @@ const MAX_EVENTS: u32 = 1_000;
 /// An event of the stream, as a reader of server-sent events has it.
 #[derive(Debug, Serialize, ToSchema)]
 struct LiveEvent {
-    /// `counts`.
-    #[schema(pattern = "^counts$")]
+    /// `counts`, or `unavailable` while the counts cannot be read.
+    #[schema(pattern = "^(counts|unavailable)$")]
     event: String,
-    /// The counts as JSON: an object `LiveCounts`.
+    /// The counts as JSON, an object `LiveCounts`; an empty object with `unavailable`.
     #[schema(content_media_type = "application/json")]
     data: String,
 }
@@ -74,11 +74,7 @@ enum Sent {
             description = "Ends the stream after so many events, comments included; without it there is no such end"),
     ),
     responses(
-<<<<<<< HEAD
-        (status = 200, description = "Events `counts`", body = LiveEvent, content_type = "text/event-stream"),
-=======
-        (status = 200, description = "Events `counts` and `unavailable`", body = LiveCounts, content_type = "text/event-stream"),
->>>>>>> foot-fix
+        (status = 200, description = "Events `counts` and `unavailable`", body = LiveEvent, content_type = "text/event-stream"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`too-many-listeners`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
