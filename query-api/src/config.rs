@@ -2,7 +2,7 @@
 
 use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
-use crate::{page::PageConfig, poster::PosterConfig};
+use crate::{audit::AuditConfig, page::PageConfig, poster::PosterConfig};
 
 /// Everything that the query service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -19,6 +19,9 @@ pub struct Config {
     /// What a query may cost.
     #[command(flatten)]
     pub query: QueryConfig,
+    /// With what reads are written down.
+    #[command(flatten)]
+    pub audit: AuditConfig,
     /// How the codes on posters are signed.
     #[command(flatten)]
     pub codes: CodeConfig,

@@ -7,7 +7,7 @@
 //! answer is as fresh as the store.
 
 mod answer;
-mod audit;
+pub mod audit;
 pub mod buckets;
 pub mod config;
 pub mod error;

@@ -26,6 +26,8 @@ pub struct Question {
     pub time: TimeRange,
     /// How many hops it goes beyond the subject: 0 for its own visits, 1 for whom it met.
     pub steps: u8,
+    /// How many minutes around a visit contacts are looked for: 0 for who was there at all.
+    pub window_minutes: u16,
 }
 
 /// What is missing for a read.
@@ -62,6 +64,12 @@ pub enum Lack {
         /// `from` or `to`.
         field: &'static str,
     },
+    /// The venue is not in the district of the office that has the case.
+    #[error("this venue is not in the release's district: it takes a release of its own district, or of the city")]
+    OtherDistrict,
+    /// It does not look so far around a visit.
+    #[error("the release is for a smaller window: see its `window_minutes`")]
+    TooWide,
     /// It does not go so many hops.
     #[error("this is further from whom the release names than its `hops` allow")]
     TooFar {
@@ -90,7 +98,11 @@ impl Lack {
             Self::NotReleased(_) => "release-not-given",
             Self::WithoutReason => "release-without-reason",
             Self::Expired => "release-expired",
-            Self::OtherSubject { .. } | Self::OtherTime { .. } | Self::TooFar { .. } => "release-does-not-cover",
+            Self::OtherSubject { .. }
+            | Self::OtherTime { .. }
+            | Self::TooFar { .. }
+            | Self::TooWide
+            | Self::OtherDistrict => "release-does-not-cover",
         }
     }
 
@@ -98,6 +110,8 @@ impl Lack {
     pub const fn field(self) -> &'static str {
         match self {
             Self::OtherSubject { field } | Self::OtherTime { field } | Self::TooFar { field } => field,
+            Self::TooWide => "window_minutes",
+            Self::OtherDistrict => "id",
             _ => "release",
         }
     }
@@ -124,6 +138,11 @@ fn has_reason(release: &ReleaseRow) -> bool {
     said && CaseKind::of(&release.case_kind).is_some() && Purpose::of(&release.purpose).is_some()
 }
 
+/// The district to whose venues a release of an office is limited; none for a city's or a province's office.
+pub const fn area(district: u32) -> Option<u32> {
+    if schemas::access::is_city_wide(district) { None } else { Some(district) }
+}
+
 /// Whether a release names the subject.
 pub fn names(release: &ReleaseRow, subject: Subject) -> bool {
     match subject {
@@ -138,7 +157,7 @@ pub fn names(release: &ReleaseRow, subject: Subject) -> bool {
 /// # Errors
 /// What is missing.
 pub fn check_covers(release: &ReleaseRow, question: &Question, depth: Option<u8>) -> Result<(), Lack> {
-    let Question { subject, time, steps } = question;
+    let Question { subject, time, steps, window_minutes } = question;
     let field = subject.field();
     let depth = depth.ok_or(Lack::OtherSubject { field })?;
     if i64::from(time.from) < release.from_s {
@@ -146,6 +165,9 @@ pub fn check_covers(release: &ReleaseRow, question: &Question, depth: Option<u8>
     }
     if i64::from(time.to) > release.to_s {
         return Err(Lack::OtherTime { field: "to" });
+    }
+    if *window_minutes > release.window_minutes {
+        return Err(Lack::TooWide);
     }
     if depth.saturating_add(*steps) > release.hops {
         return Err(Lack::TooFar { field });
@@ -176,6 +198,7 @@ mod tests {
             from_s: 100,
             to_s: 200,
             hops: 1,
+            window_minutes: 30,
             expires_at_ms: NOW_MS + 1,
             ..ReleaseRow::default()
         };
@@ -209,7 +232,8 @@ mod tests {
     #[test]
     fn a_release_covers_its_time_its_subjects_and_its_hops_and_no_more() {
         let check = |subject, (from, to), steps, depth| {
-            check_covers(&release(|_| {}), &Question { subject, time: TimeRange { from, to }, steps }, depth)
+            let question = Question { subject, time: TimeRange { from, to }, steps, window_minutes: 30 };
+            check_covers(&release(|_| {}), &question, depth)
         };
         let (who, venue) = (Subject::Person(person(1)), Subject::Venue(7));
         assert_eq!(check(who, (100, 200), 1, Some(0)), Ok(()));
@@ -221,6 +245,11 @@ mod tests {
         assert_eq!(check(who, (100, 200), 0, Some(2)), Err(Lack::TooFar { field: "person" }));
         assert_eq!(check(who, (100, 200), 0, None), Err(Lack::OtherSubject { field: "person" }));
         assert_eq!(check(venue, (100, 200), 1, None), Err(Lack::OtherSubject { field: "id" }));
+        let wide = |window_minutes| {
+            let question = Question { subject: who, time: TimeRange { from: 100, to: 200 }, steps: 1, window_minutes };
+            check_covers(&release(|_| {}), &question, Some(0))
+        };
+        assert_eq!((wide(30), wide(31)), (Ok(()), Err(Lack::TooWide)));
         let row = release(|_| {});
         assert!(names(&row, who) && names(&row, venue));
         assert!(!names(&row, Subject::Person(person(2))) && !names(&row, Subject::Venue(8)));

@@ -157,7 +157,8 @@ pub async fn trace(
     let params = TraceParams::try_from_fields(Fields::try_from_json(&headers, body)?)?;
     let limits = state.limits();
     let time = TimeRange { from: params.from, to: params.to };
-    let question = Question { subject: Subject::Person(params.person), time, steps: 1 };
+    let window_minutes = u16::try_from(params.window_minutes).unwrap_or(u16::MAX);
+    let question = Question { subject: Subject::Person(params.person), time, steps: 1, window_minutes };
     let permit = permit(&state, &caller, "POST /v1/traces", params.release, question).await?;
     let either_or_s = state.either_or_s();
     let of_person = state.store().visits(params.person, time, limits.max_visits as usize, either_or_s).await?;

@@ -95,7 +95,7 @@ pub async fn visitors(
     fields.finish()?;
 
     limits::check_venue(state.store(), caller.scope(), venue).await?;
-    let question = Question { subject: Subject::Venue(venue), time, steps: 1 };
+    let question = Question { subject: Subject::Venue(venue), time, steps: 1, window_minutes: 0 };
     let permit = permit(&state, &caller, "GET /v1/venues/{id}/visitors", release, question).await?;
     let (rows, truncated) = state.store().visitors(venue, time, limit as usize).await?;
     permit.write_down(&state, rows.iter().map(|row| row.person_id), rows.len()).await?;

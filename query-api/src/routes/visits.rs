@@ -61,7 +61,7 @@ pub async fn visits(
     let release = permit::named(&mut fields)?;
     fields.finish()?;
 
-    let question = Question { subject: Subject::Person(person), time, steps: 0 };
+    let question = Question { subject: Subject::Person(person), time, steps: 0, window_minutes: 0 };
     let permit = permit(&state, &caller, "GET /v1/persons/{person}/visits", release, question).await?;
     let visits = state.store().visits(person, time, limit as usize, state.either_or_s()).await?;
     let names = state.store().venue_names(visits.scans.iter().map(|(row, _)| row.venue_id)).await?;
