@@ -52,6 +52,7 @@ use utoipa::OpenApi;
 pub use config::{Config, Hold};
 
 use crate::{
+    anchors::Anchors,
     backoff::Backoff,
     dead_letters::DeadLetters,
     directory::Directory,
@@ -172,8 +173,8 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let watch = Arc::clone(&progress).watch(&config.kafka, stop.clone())?;
 
         let clickhouse = config.clickhouse.query_client();
-        let anchors = anchors::run(clickhouse, producer.clone(), topics.audit_anchors.clone(), stop.clone());
-        let anchors = runtime.spawn(anchors);
+        let anchors = Anchors { clickhouse, producer: producer.clone(), kafka: config.kafka.clone() };
+        let anchors = runtime.spawn(anchors.run(stop.clone()));
 
         let (kafka, hold) = (config.kafka.clone(), config.hold);
         let machine = |name, topic: &str| runner::Shared {

@@ -45,6 +45,9 @@ pub const PROPOSALS_OPEN: &str = "processor_health_proposals_open";
 /// Since when the oldest of them waits, in seconds since 1970, per partition; 0 while none does.
 pub const PROPOSALS_WAITING_SINCE: &str = "processor_health_proposals_waiting_since_seconds";
 
+/// When how far the audit log is was last told to Kafka, in seconds since 1970.
+pub const ANCHORED_AT: &str = "processor_audit_anchored_at_seconds";
+
 /// Every counter with its help text.
 const COUNTERS: &[(&str, &str)] = &[
     (STORED, "Scans stored in ClickHouse"),
@@ -71,6 +74,7 @@ const GAUGES: &[(&str, &str)] = &[
         PROPOSALS_WAITING_SINCE,
         "Since when the oldest of them waits, in seconds since 1970, per partition; 0 while none does",
     ),
+    (ANCHORED_AT, "When how far the audit log is was last told to Kafka, in seconds since 1970"),
     (MACHINE_PARTITIONS, "Partitions of a state machine held by this instance, per machine"),
 ];
 

@@ -1,5 +1,7 @@
 //! What can go wrong with a request, and how the client is told.
 
+use std::sync::Arc;
+
 use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -71,7 +73,7 @@ pub enum QueryError {
     Unreleased(#[from] Lack),
     /// What is read cannot be written down, so it is not answered.
     #[error("the audit log is temporarily not available, and nothing is read without it")]
-    NotAudited(#[source] StoreFailure),
+    NotAudited(#[source] Arc<StoreFailure>),
     /// The token is limited in a way that leaves this out.
     #[error("the token is limited by its `{}`, which leaves this out", limit.as_str())]
     OutOfScope {
@@ -289,8 +291,16 @@ mod tests {
             (Lack::Expired.into(), 403, "release-expired", Some("release"), None),
             (Lack::OtherSubject { field: "id" }.into(), 403, "release-does-not-cover", Some("id"), None),
             (Lack::OtherTime { field: "to" }.into(), 403, "release-does-not-cover", Some("to"), None),
+            (Lack::OtherDistrict { field: "id" }.into(), 403, "release-does-not-cover", Some("id"), None),
+            (
+                Lack::TooWide { field: "window_minutes" }.into(),
+                403,
+                "release-does-not-cover",
+                Some("window_minutes"),
+                None,
+            ),
             (Lack::TooFar { field: "person" }.into(), 403, "release-does-not-cover", Some("person"), None),
-            (QueryError::NotAudited(StoreFailure::Silent), 503, "audit-unavailable", None, Some(5)),
+            (QueryError::NotAudited(StoreFailure::Silent.into()), 503, "audit-unavailable", None, Some(5)),
             (QueryError::BodyTooLarge { limit_bytes: 1 }, 413, "body-too-large", None, None),
             (QueryError::UnsupportedMediaType, 415, "unsupported-media-type", None, None),
             (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),

@@ -74,6 +74,16 @@ pub enum DwellRule {
     Dwell,
 }
 
+impl DwellRule {
+    /// So many minutes around a visit it may look, and the field of a request that says so. Stays may take a day.
+    pub fn window(self) -> (u16, &'static str) {
+        match self {
+            Self::Window { seconds } => (u16::try_from(seconds.div_ceil(60)).unwrap_or(u16::MAX), "window_minutes"),
+            Self::Dwell => (24 * 60, "rule"),
+        }
+    }
+}
+
 /// Answers a question as of `now`.
 ///
 /// # Errors

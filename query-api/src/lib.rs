@@ -7,7 +7,7 @@
 //! is cached, except that the same question about footfall within a tenth of a second has the same answer.
 
 mod answer;
-mod audit;
+pub mod audit;
 pub mod buckets;
 pub mod config;
 pub mod error;

@@ -1,14 +1,20 @@
 //! Lets reads of anyone's movements through, and writes each down before its answer leaves; as is written down who looks
 //! at a person's health, which the person alone may.
 
+use std::sync::Arc;
+
 use futures::future::try_join_all;
-use schemas::{PersonKey, UnixSeconds, audit::AuditRead};
-use service::Caller;
+use schemas::{
+    PersonKey, UnixSeconds, VenueId,
+    access::{Limit, covers},
+    audit::AuditRead,
+};
+use service::{Caller, clock::now_ms};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::{
     AppState, QueryError,
-    audit::now_ms,
     input::{self, Fields},
     release::{self, Asked, Lack, Question, Subject},
     store::{ReadRow, ReleaseRow},
@@ -22,6 +28,8 @@ pub struct Permit {
     read: AuditRead,
     /// How many hops each subject of the question is from whom the release names.
     depths: Vec<u8>,
+    /// Held until it is written down.
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 /// The release that a request names, if it names one.
@@ -45,22 +53,25 @@ pub async fn permit(
     question: Question,
 ) -> Result<Permit, QueryError> {
     let id = named.ok_or(Lack::NotNamed)?;
-    let release = state.store().release(id).await?.pop().ok_or(Lack::Unknown)?;
+    let release = state.store().release(id, 1).await?.0.pop().ok_or(Lack::Unknown)?;
     release::check_in_force(&release, &caller.claims().sub, now_ms())?;
+    if caller.scope().district.is_some_and(|own| !covers(own, release.district)) {
+        return Err(QueryError::OutOfScope { field: "release", limit: Limit::District });
+    }
     let asked = try_join_all(question.asked.iter().copied().map(|asked| found(state, &release, asked))).await?;
-    let depths = release::check_covers(&release, question.time, question.steps, &asked)?;
+    let depths = release::check_covers(&release, &question, &asked)?;
     let (mut persons, mut venues) = (Vec::new(), Vec::new());
-    for asked in &question.asked {
-        match asked.subject {
+    for Asked { subject, field } in question.asked {
+        match subject {
             Subject::Person(person) => persons.push(person.to_u64()),
-            Subject::Venue(venue) => venues.push(venue),
+            Subject::Venue(venue) => {
+                check_place(state, &release, venue, field).await?;
+                venues.push(venue);
+            }
         }
     }
     let read = AuditRead {
-        account: caller.claims().sub.clone(),
-        role: caller.role().as_str().to_owned(),
         district: release.district,
-        route: route.to_owned(),
         release_id: id,
         case_number: release.case_number,
         case_kind: release.case_kind,
@@ -69,45 +80,58 @@ pub async fn permit(
         persons,
         venues,
         depth: depths.iter().copied().max().unwrap_or_default(),
+        window_minutes: question.window_minutes,
         from_s: question.time.from.into(),
         to_s: question.time.to.into(),
-        reached: Vec::new(),
-        reached_depths: Vec::new(),
-        scans: 0,
+        ..by(caller, route)
     };
-    Ok(Permit { read, depths })
+    Ok(Permit { read, depths, _slot: None })
 }
 
 /// Lets somebody read what is kept of themselves: it takes no release, and is written down all the same, so that they see
-/// when another phone with a token of theirs did.
-pub fn permit_own(caller: &Caller, route: &'static str, person: PersonKey) -> Permit {
-    let read = AuditRead {
-        account: caller.claims().sub.clone(),
-        role: caller.role().as_str().to_owned(),
-        district: 0,
-        route: route.to_owned(),
-        release_id: Uuid::nil(),
-        case_number: String::new(),
-        case_kind: String::new(),
-        evidence: String::new(),
-        purpose: ReadRow::OWN_RECORD.to_owned(),
-        persons: vec![person.to_u64()],
-        venues: Vec::new(),
-        depth: 0,
-        from_s: 0,
-        to_s: UnixSeconds::MAX,
-        reached: Vec::new(),
-        reached_depths: Vec::new(),
-        scans: 0,
-    };
-    Permit { read, depths: vec![0] }
+/// when another phone with a token of theirs did. They are many, and have a few slots of their own, so that however often
+/// they look, traces go on.
+///
+/// # Errors
+/// [`QueryError::Overloaded`] while these slots are taken.
+pub fn permit_own(
+    state: &AppState,
+    caller: &Caller,
+    route: &'static str,
+    person: PersonKey,
+) -> Result<Permit, QueryError> {
+    let slot = Arc::clone(state.own_slots()).try_acquire_owned().map_err(|_| QueryError::Overloaded)?;
+    let purpose = ReadRow::OWN_RECORD.to_owned();
+    let read = AuditRead { purpose, persons: vec![person.to_u64()], to_s: UnixSeconds::MAX, ..by(caller, route) };
+    Ok(Permit { read, depths: vec![0], _slot: Some(slot) })
+}
+
+/// Who reads by which route, and nothing else yet.
+fn by(caller: &Caller, route: &'static str) -> AuditRead {
+    let (account, role) = (caller.claims().sub.clone(), caller.role().as_str().to_owned());
+    AuditRead { account, role, route: route.to_owned(), ..AuditRead::default() }
+}
+
+/// Whether a venue lies where the office of a release works; one that the directory does not have lies nowhere.
+async fn check_place(
+    state: &AppState,
+    release: &ReleaseRow,
+    venue: VenueId,
+    field: &'static str,
+) -> Result<(), QueryError> {
+    let Some(area) = release::area(release.district) else { return Ok(()) };
+    let owner = state.store().venue_owner(venue).await?;
+    match owner.is_some_and(|owner| covers(area, owner.district)) {
+        true => Ok(()),
+        false => Err(Lack::OtherDistrict { field }.into()),
+    }
 }
 
 /// How many hops the subject is from whom the release names; none when nothing that was read by it has led there.
 async fn found(state: &AppState, release: &ReleaseRow, asked: Asked) -> Result<(Asked, Option<u8>), QueryError> {
     let depth = match asked.subject {
         subject if release::names(release, subject) => Some(0),
-        Subject::Person(person) => state.store().hops_to(release.release_id, person).await?,
+        Subject::Person(person) => state.store().hops_to(release, person).await?,
         Subject::Venue(_) => None,
     };
     Ok((asked, depth))

@@ -35,6 +35,10 @@ pub struct Question {
     pub time: TimeRange,
     /// How many hops it goes beyond the subjects: 0 for its own visits, 1 for whom it met.
     pub steps: u8,
+    /// How many minutes around a visit contacts are looked for: 0 for who was there at all.
+    pub window_minutes: u16,
+    /// What of the request asks for so many.
+    pub window_field: &'static str,
 }
 
 /// What is missing for a read.
@@ -71,6 +75,18 @@ pub enum Lack {
         /// `from` or `to`.
         field: &'static str,
     },
+    /// The venue is not in the district of the office that has the case.
+    #[error("this venue is not in the release's district: it takes a release of its own district, or of the city")]
+    OtherDistrict {
+        /// Where the venue was named.
+        field: &'static str,
+    },
+    /// It does not look so far around a visit.
+    #[error("the release is for a smaller window: see its `window_minutes`; stays may take a whole day, 1440")]
+    TooWide {
+        /// What asks for the window.
+        field: &'static str,
+    },
     /// It does not go so many hops.
     #[error("this is further from whom the release names than its `hops` allow")]
     TooFar {
@@ -89,14 +105,22 @@ impl Lack {
             Self::NotReleased(_) => "release-not-given",
             Self::WithoutReason => "release-without-reason",
             Self::Expired => "release-expired",
-            Self::OtherSubject { .. } | Self::OtherTime { .. } | Self::TooFar { .. } => "release-does-not-cover",
+            Self::OtherSubject { .. }
+            | Self::OtherTime { .. }
+            | Self::TooFar { .. }
+            | Self::TooWide { .. }
+            | Self::OtherDistrict { .. } => "release-does-not-cover",
         }
     }
 
     /// The field that is wrong.
     pub const fn field(self) -> &'static str {
         match self {
-            Self::OtherSubject { field } | Self::OtherTime { field } | Self::TooFar { field } => field,
+            Self::OtherSubject { field }
+            | Self::OtherTime { field }
+            | Self::OtherDistrict { field }
+            | Self::TooWide { field }
+            | Self::TooFar { field } => field,
             _ => "release",
         }
     }
@@ -123,6 +147,11 @@ fn has_reason(release: &ReleaseRow) -> bool {
     said && CaseKind::of(&release.case_kind).is_some() && Purpose::of(&release.purpose).is_some()
 }
 
+/// The district to whose venues a release of an office is limited; none for a city's or a province's office.
+pub const fn area(district: u32) -> Option<u32> {
+    if schemas::access::is_city_wide(district) { None } else { Some(district) }
+}
+
 /// Whether a release names the subject.
 pub fn names(release: &ReleaseRow, subject: Subject) -> bool {
     match subject {
@@ -136,12 +165,8 @@ pub fn names(release: &ReleaseRow, subject: Subject) -> bool {
 ///
 /// # Errors
 /// What is missing.
-pub fn check_covers(
-    release: &ReleaseRow,
-    time: TimeRange,
-    steps: u8,
-    asked: &[(Asked, Option<u8>)],
-) -> Result<Vec<u8>, Lack> {
+pub fn check_covers(release: &ReleaseRow, question: &Question, asked: &[(Asked, Option<u8>)]) -> Result<Vec<u8>, Lack> {
+    let Question { time, steps, window_minutes, window_field, .. } = question;
     let found = |(asked, depth): &(Asked, Option<u8>)| match depth {
         Some(depth) => Ok((asked.field, *depth)),
         None => Err(Lack::OtherSubject { field: asked.field }),
@@ -153,7 +178,10 @@ pub fn check_covers(
     if i64::from(time.to) > release.to_s {
         return Err(Lack::OtherTime { field: "to" });
     }
-    let within = |(field, depth): (&'static str, u8)| match depth.saturating_add(steps) <= release.hops {
+    if *window_minutes > release.window_minutes {
+        return Err(Lack::TooWide { field: window_field });
+    }
+    let within = |(field, depth): (&'static str, u8)| match depth.saturating_add(*steps) <= release.hops {
         true => Ok(depth),
         false => Err(Lack::TooFar { field }),
     };
@@ -183,6 +211,7 @@ mod tests {
             from_s: 100,
             to_s: 200,
             hops: 1,
+            window_minutes: 30,
             expires_at_ms: NOW_MS + 1,
             ..ReleaseRow::default()
         };
@@ -213,6 +242,11 @@ mod tests {
         assert!(check("li", |r| r.state = "of a newer build".to_owned()).is_err());
     }
 
+    fn question() -> Question {
+        let time = TimeRange { from: 0, to: 0 };
+        Question { asked: Vec::new(), time, steps: 0, window_minutes: 0, window_field: "window_minutes" }
+    }
+
     #[test]
     fn a_release_covers_its_time_its_subjects_and_its_hops_and_no_more() {
         let check = |asked: &[(Subject, Option<u8>)], (from, to), steps| {
@@ -221,7 +255,8 @@ mod tests {
                 Subject::Venue(_) => (Asked { subject: *subject, field: "id" }, *depth),
             };
             let asked: Vec<_> = asked.iter().map(named).collect();
-            check_covers(&release(|_| {}), TimeRange { from, to }, steps, &asked)
+            let question = Question { time: TimeRange { from, to }, steps, window_minutes: 30, ..question() };
+            check_covers(&release(|_| {}), &question, &asked)
         };
         let (who, venue) = (Subject::Person(person(1)), Subject::Venue(7));
         assert_eq!(check(&[(who, Some(0))], (100, 200), 1), Ok(vec![0]));
@@ -240,6 +275,12 @@ mod tests {
         assert_eq!(check(&[(venue, Some(0)), (who, Some(1))], (100, 200), 1), too_far);
         let unknown = Err(Lack::OtherSubject { field: "id" });
         assert_eq!(check(&[(who, Some(0)), (venue, None)], (100, 200), 0), unknown);
+        let wide = |window_minutes| {
+            let time = TimeRange { from: 100, to: 200 };
+            let named = (Asked { subject: who, field: "person" }, Some(0));
+            check_covers(&release(|_| {}), &Question { time, steps: 1, window_minutes, ..question() }, &[named])
+        };
+        assert_eq!((wide(30), wide(31)), (Ok(vec![0]), Err(Lack::TooWide { field: "window_minutes" })));
         let row = release(|_| {});
         assert!(names(&row, who) && names(&row, venue));
         assert!(!names(&row, Subject::Person(person(2))) && !names(&row, Subject::Venue(8)));

@@ -54,9 +54,10 @@ const COUNTS: &[Role] =
 
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
-    // These three take a release that names whom they are about, besides the role (`permit`).
-    Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]),
-    Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]),
+    // These three take a release that names whom they are about, besides the role, and a district's token takes one of that
+    // district (`permit`).
+    Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]).honouring(&[District]),
+    Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("GET", "/v1/venues/{id}/visitors", &[Role::Epidemiologist]).honouring(&[Organisation, District, Venues]),
     Rule::of("GET", "/v1/footfall", COUNTS).honouring(&[Organisation, District, Venues]),
     Rule::of("GET", "/v1/footfall/top", COUNTS).honouring(&[Organisation, District, Venues]),

@@ -21,6 +21,9 @@ use crate::{
     tables,
 };
 
+/// One slot in so many is for people who look at what is kept of themselves.
+const OWN_SHARE: u32 = 4;
+
 /// State of the router; cheap to clone.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
@@ -40,6 +43,7 @@ struct Inner {
     readiness: Readiness,
     verifier: Arc<Verifier>,
     slots: Semaphore,
+    own_slots: Arc<Semaphore>,
     metrics: PrometheusHandle,
 }
 
@@ -59,7 +63,7 @@ impl AppState {
         Ok(Self(Arc::new(Inner {
             live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
             store,
-            audit: AuditLog::new(&config.clickhouse),
+            audit: AuditLog::try_new(&config.audit, &config.clickhouse).context("--audit-key-file")?,
             beliefs: Beliefs::of(&city),
             dwells: Dwells::of(&city),
             city,
@@ -68,6 +72,7 @@ impl AppState {
             posters: PrintShop::new(&config.posters),
             page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
+            own_slots: Arc::new(Semaphore::new((config.query.max_concurrent_requests / OWN_SHARE).max(1) as usize)),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
             verifier,
@@ -142,6 +147,11 @@ impl AppState {
 
     pub(crate) fn slots(&self) -> &Semaphore {
         &self.0.slots
+    }
+
+    /// Those of the slots that people may have who look at what is kept of themselves.
+    pub(crate) fn own_slots(&self) -> &Arc<Semaphore> {
+        &self.0.own_slots
     }
 
     pub(crate) fn metrics(&self) -> &PrometheusHandle {

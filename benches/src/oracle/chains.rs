@@ -44,6 +44,10 @@ pub enum Case {
     Venue(VenueId, Range<UnixSeconds>),
 }
 
+/// From whom others may have it: which person, unless it is everybody at a venue; with what weight, since when by number of
+/// case, and when they were where.
+type Source = (Option<u64>, f64, BTreeMap<usize, UnixSeconds>, Vec<Stay>);
+
 /// Somebody who was reached.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reached {
@@ -138,7 +142,7 @@ impl Chains {
     ) -> BTreeMap<u64, Reached> {
         let mut found: BTreeMap<u64, Reached> = BTreeMap::new();
         let mut known: HashSet<u64> = HashSet::new();
-        let mut sources: Vec<(Option<u64>, f64, BTreeMap<usize, UnixSeconds>, Vec<Stay>)> = Vec::new();
+        let mut sources: Vec<Source> = Vec::new();
         for (number, case) in cases.iter().enumerate() {
             let exposed = BTreeMap::from([(number, i64::MIN)]);
             match case {
@@ -215,13 +219,7 @@ impl Chains {
         self.by_person.get(&person).into_iter().flatten().filter(|stay| counts(stay)).map(cut).collect()
     }
 
-    fn as_source(
-        &self,
-        person: u64,
-        reached: &Reached,
-        range: &Range<UnixSeconds>,
-        weights: Weights,
-    ) -> (Option<u64>, f64, BTreeMap<usize, UnixSeconds>, Vec<Stay>) {
+    fn as_source(&self, person: u64, reached: &Reached, range: &Range<UnixSeconds>, weights: Weights) -> Source {
         let since = reached.exposed.values().copied().min().unwrap_or(i64::MAX);
         let of_person = self.by_person.get(&person).into_iter().flatten();
         let later = of_person.filter(|stay| stay.until >= since && stay.from < range.end);

@@ -195,6 +195,7 @@ async fn start_services(
                 environment.push(("VENUECODE_PAGE_ORIGIN", origin(args.listen_query).into()));
             }
             "query-api" => {
+                environment.push(("VENUECODE_AUDIT_KEY_FILE", secrets.audit_key_file.clone().into()));
                 environment.push((fonts::FONTS_VARIABLE, fonts::folder()?.into()));
                 environment.push(("VENUECODE_GATEWAY_ORIGIN", origin(args.listen_ingest).into()));
             }

@@ -98,6 +98,9 @@ pub struct VenueExposure {
 #[error("more pairs of stays than may be looked at")]
 pub struct TooManyPairs;
 
+/// Who was reached, and where.
+pub type ReachedAndWhere = (Vec<Reached>, Vec<(VenueId, VenueExposure)>);
+
 /// One hop: everybody who may infect, everybody who may be infected, and no person in both.
 #[derive(Debug)]
 pub struct Hop {
@@ -142,11 +145,7 @@ impl Hop {
     ///
     /// # Errors
     /// When there are more pairs than `most_pairs`.
-    pub fn reached(
-        &self,
-        weights: &Weights,
-        most_pairs: u64,
-    ) -> Result<(Vec<Reached>, Vec<(VenueId, VenueExposure)>), TooManyPairs> {
+    pub fn reached(&self, weights: &Weights, most_pairs: u64) -> Result<ReachedAndWhere, TooManyPairs> {
         let mut people: HashMap<PersonKey, Tally> = HashMap::new();
         let mut venues: Vec<(VenueId, VenueExposure)> = Vec::new();
         let mut looked_at = 0;

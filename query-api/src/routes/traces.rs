@@ -191,7 +191,9 @@ pub async fn trace(
 ) -> Result<Json<TraceResponse>, QueryError> {
     let fields = Fields::try_from_json(&headers, body)?;
     let Request { question, asked, release } = Request::try_from_fields(fields, state.city().tracing)?;
-    let to_read = release::Question { asked, time: question.time, steps: question.hops };
+    let (window_minutes, window_field) = question.rule.window();
+    let (time, steps) = (question.time, question.hops);
+    let to_read = release::Question { asked, time, steps, window_minutes, window_field };
     let permit = permit(&state, &caller, "POST /v1/traces", release, to_read).await?;
     let answer = inquiry::trace(state.clone(), question, chrono::Utc::now()).await?;
     let reached = answer.reached().map(|(person, hop, cases)| {

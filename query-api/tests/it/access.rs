@@ -10,7 +10,10 @@ use schemas::access::{
     Scope,
 };
 
-use crate::city::{Api, City, ORGANISATION, RELEASE, problem, range, scan};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::city::{Api, City, ORGANISATION, RELEASE, problem, range, release, scan};
 
 /// Who may use what, written down a second time.
 const DOORS: &[Door] = &[
@@ -167,7 +170,11 @@ async fn visitors_are_shown_of_the_venues_of_the_token_only() {
     let city = City::new().await;
     two_venues(&city).await;
     let api = city.api().await;
-    let path = |venue| format!("/v1/venues/{venue}/visitors?{}&release={RELEASE}", range(0, 3600));
+    let id = Uuid::from_u128(RELEASE.as_u128() + 1);
+    let mut of_the_district = release(id);
+    of_the_district["district"] = json!(310_101);
+    city.release(&of_the_district).await;
+    let path = |venue| format!("/v1/venues/{venue}/visitors?{}&release={id}", range(0, 3600));
     let own = Scope { district: Some(310_101), ..Scope::default() };
     assert_eq!(get(&api, Epidemiologist, &own, &path(1)).await.status(), 200);
     let answer = get(&api, Epidemiologist, &own, &path(2)).await;
@@ -178,7 +185,7 @@ async fn visitors_are_shown_of_the_venues_of_the_token_only() {
 async fn a_limit_that_a_route_cannot_hold_to_is_no_licence() {
     let city = City::new().await;
     let api = city.api().await;
-    let limited = Scope { district: Some(31), ..Scope::default() };
+    let limited = Scope { venues: Some(vec![1]), district: Some(31), ..Scope::default() };
     let visits = format!("/v1/persons/1123456789abcdef/visits?{}&release={RELEASE}", range(0, 60));
     for (role, path) in [(Epidemiologist, visits.as_str()), (Regulator, "/v1/stats")] {
         assert_eq!(get(&api, role, &Scope::default(), path).await.status(), 200, "{path}");

@@ -27,6 +27,9 @@ pub const RELEASE: Uuid = Uuid::from_u128(0x0031_0101_0000_8000_8000_0000_0000_0
 /// Keys that sign codes in tests.
 pub const CODE_KEYS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/code.keys");
 
+/// Keys that entries of the audit log are hashed with in tests.
+pub const AUDIT_KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/audit.keys");
+
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]
@@ -169,7 +172,8 @@ pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
     let (issuer, keys) = keys();
     let keys_file = keys.path().display().to_string();
     let own = ["query-api", "--token-keys-file", &keys_file, "--code-keys-file", CODE_KEYS_FILE];
-    let own = own.into_iter().chain(["--clickhouse", url, "--database", database, "--clickhouse-user", &user]);
+    let own = own.into_iter().chain(["--audit-key-file", AUDIT_KEY_FILE]);
+    let own = own.chain(["--clickhouse", url, "--database", database, "--clickhouse-user", &user]);
     let own = own.chain(["--clickhouse-password", &password]);
     let config = Cli::parse_from(own.chain(flags.iter().copied())).config;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -184,15 +188,17 @@ pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
     Api { base, issuer, http: reqwest::Client::new(), shutdown }
 }
 
-/// The state of a release that covers a hundred people and venues, all time and three hops, asked for by `it`.
+/// The state of a release that covers a hundred people and venues of the whole city, all time and three hops, asked for by
+/// `it`.
 pub fn release(id: Uuid) -> Value {
     let persons: Vec<u64> = (0..100).map(|number| person(number).to_u64()).chain([0x1123_4567_89ab_cdef]).collect();
     let venues: Vec<u32> = (0..100).chain([u32::MAX]).collect();
     let now_ms = chrono::Utc::now().timestamp_millis();
-    json!({"release_id": id, "revision": 7, "district": 310_101, "action": "release", "at_ms": now_ms,
+    json!({"release_id": id, "revision": 7, "district": 310_000, "action": "release", "at_ms": now_ms,
         "command_id": Uuid::from_u128(1), "sender": "wu", "refused": "", "state": "released", "asked_at_ms": now_ms - 60_000,
         "asked_by": "it", "case_number": "C-1", "case_kind": "confirmed", "evidence": "E-1", "purpose": "contact_tracing",
-        "persons": persons, "venues": venues, "from_s": 0, "to_s": u32::MAX, "hops": 3, "expires_at_ms": now_ms + 3_600_000,
+        "persons": persons, "venues": venues, "from_s": 0, "to_s": u32::MAX, "hops": 3, "window_minutes": 1440,
+        "expires_at_ms": now_ms + 3_600_000,
         "decided_at_ms": now_ms, "decided_by": "wu", "declined_for": "", "withdrawn_by": ""})
 }
 
