@@ -7,10 +7,12 @@ mod hops;
 mod reading;
 mod report;
 mod response;
+mod stays;
 
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
@@ -98,6 +100,7 @@ pub async fn trace(state: AppState, question: Question, now: DateTime<Utc>) -> R
 
     let (sources, stays) = first_sources(&question, &histories);
     let cases: HashSet<PersonKey> = reader.persons().into_iter().map(|(_, person)| person).collect();
+    let cases = Arc::new(cases);
     // The first contacts are met where the cases were, so the names of venues need not wait for them.
     let mut visited: Vec<VenueId> = stays.iter().map(|index| index.stay.venue).collect();
     for history in &histories {

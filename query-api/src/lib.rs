@@ -34,7 +34,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, QueryConfig};
-pub use error::QueryError;
+pub use error::{QueryError, TooMany};
 pub use routes::router;
 pub use state::AppState;
 

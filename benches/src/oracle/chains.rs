@@ -215,15 +215,21 @@ impl Chains {
             true => range.contains(&stay.at),
             false => stay.until >= range.start && stay.from < range.end,
         };
-        let cut = |stay: &Stay| Stay { from: stay.from.max(range.start), ..*stay };
+        let cut = |stay: &Stay| self.cut(stay, range.start, range);
         self.by_person.get(&person).into_iter().flatten().filter(|stay| counts(stay)).map(cut).collect()
+    }
+
+    /// The part of a source's stay that counts. What a window is long, the question says; a dwell ends with the range.
+    fn cut(&self, stay: &Stay, since: UnixSeconds, range: &Range<UnixSeconds>) -> Stay {
+        let until = if self.is_window { stay.until } else { stay.until.min(range.end - 1) };
+        Stay { from: stay.from.max(since), until, ..*stay }
     }
 
     fn as_source(&self, person: u64, reached: &Reached, range: &Range<UnixSeconds>, weights: Weights) -> Source {
         let since = reached.exposed.values().copied().min().unwrap_or(i64::MAX);
         let of_person = self.by_person.get(&person).into_iter().flatten();
         let later = of_person.filter(|stay| stay.until >= since && stay.from < range.end);
-        let stays = later.map(|stay| Stay { from: stay.from.max(since), ..*stay }).collect();
+        let stays = later.map(|stay| self.cut(stay, since, range)).collect();
         (Some(person), reached.score * weights.hop, reached.exposed.clone(), stays)
     }
 }

@@ -58,7 +58,7 @@ struct NotKnown {
     text: Bilingual,
 }
 
-const NOT_KNOWN: [(&str, &str, &str); 4] = [
+const NOT_KNOWN: [(&str, &str, &str); 5] = [
     ("unscanned", "未扫码进入者不在记录之中", "who went in without a scan is in no record"),
     (
         "assumed_ends",
@@ -74,6 +74,12 @@ const NOT_KNOWN: [(&str, &str, &str); 4] = [
         "dead_letters",
         "无法处理而待人工处置的扫码不在其中；见 venuecode dead-letters list",
         "scans that could not be processed are not in it; `venuecode dead-letters list --pending` has them",
+    ),
+    (
+        "longer_chains",
+        "每人只保留最近一跳的暴露时间；经更多人但更早的传播链，以及由其再传及的人，可能缺失",
+        "of each person only the exposure of the nearest hop is kept: a chain over more people that reached somebody \
+         earlier, or from another case, and those whom it leads on to, may be missing",
     ),
 ];
 

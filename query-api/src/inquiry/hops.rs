@@ -1,24 +1,21 @@
 //! Leads a trace from hop to hop.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use schemas::{PersonKey, VenueId};
 
 use super::{
-    Question,
+    DwellRule, Question,
     reading::Reader,
     response::{Cut, Limit},
 };
 use crate::{
-    AppState, QueryError,
+    AppState, QueryError, TooMany,
     exposure::{
         Encounter, Full, Hop, Presence, Reached, Room, Source, SourceStay, TooManyPairs, VenueExposure, Weights,
         by_overlap, by_score,
     },
 };
-
-/// What a trace with too many of them is refused for.
-const PAIRS: &str = "encounters";
 
 /// Who may infect, where they were, and who may have been there.
 pub(super) struct Round {
@@ -42,16 +39,17 @@ pub(super) struct Walk {
     pub met: Vec<Met>,
     pub cuts: Vec<Cut>,
     /// The cases, and whoever was reached.
-    known: HashSet<PersonKey>,
+    known: Arc<HashSet<PersonKey>>,
     room: Room,
     weights: Weights,
     most_pairs: u64,
     most_followed: usize,
+    has_window: bool,
 }
 
 impl Walk {
     /// Has gone nowhere yet.
-    pub fn new(state: &AppState, question: &Question, cases: HashSet<PersonKey>, cuts: Vec<Cut>) -> Self {
+    pub fn new(state: &AppState, question: &Question, cases: Arc<HashSet<PersonKey>>, cuts: Vec<Cut>) -> Self {
         let limits = state.limits();
         Self {
             met: Vec::new(),
@@ -61,6 +59,7 @@ impl Walk {
             weights: Weights::of(question.tracing),
             most_pairs: limits.max_pairs.into(),
             most_followed: limits.max_followed as usize,
+            has_window: matches!(question.rule, DwellRule::Window { .. }),
         }
     }
 
@@ -72,8 +71,11 @@ impl Walk {
         self.meet(first).await?;
         for hop in 2..=hops {
             match self.go_on(reader, hop).await {
-                Err(QueryError::TraceTooLarge { what, limit }) => {
-                    let what = if what == PAIRS { Limit::Pairs } else { Limit::Scans };
+                Err(QueryError::TraceTooLarge { what, limit, .. }) => {
+                    let what = match what {
+                        TooMany::Scans => Limit::Scans,
+                        TooMany::Pairs => Limit::Pairs,
+                    };
                     self.cuts.push(Cut::of(what, limit, limit + 1).in_hop(hop));
                     break;
                 }
@@ -107,9 +109,9 @@ impl Walk {
             Ok((Met { sources: hop.into_sources(), people, listed, venues }, room))
         };
         let met = tokio::task::spawn_blocking(meeting).await.map_err(|_| QueryError::Aborted)?;
-        let too_large = |TooManyPairs| QueryError::TraceTooLarge { what: PAIRS, limit: most_pairs };
-        let (met, room) = met.map_err(too_large)?;
-        self.known.extend(met.people.iter().map(|contact| contact.person));
+        let (what, limit, has_window) = (TooMany::Pairs, most_pairs, self.has_window);
+        let (met, room) = met.map_err(|TooManyPairs| QueryError::TraceTooLarge { what, limit, has_window })?;
+        Arc::make_mut(&mut self.known).extend(met.people.iter().map(|contact| contact.person));
         self.met.push(met);
         self.room = room;
         Ok(())

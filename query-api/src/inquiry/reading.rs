@@ -1,15 +1,19 @@
 //! Reads the stays of cases and of others, by the rule of the question.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use schemas::{PersonKey, VenueId};
 
-use super::{Case, DwellRule, Question};
+use super::{
+    Case, DwellRule, Question,
+    stays::{Telling, learn, passage, presence},
+};
 use crate::{
     AppState, QueryError,
-    exposure::{
-        CaseNumber, Dwell, Passage, Presence, Scan, Source, SourceStay, Stay, Window, dwelt, merged, without_repeats,
-    },
+    exposure::{CaseNumber, Dwell, Presence, Scan, Source, SourceStay, Stay, Window, merged, without_repeats},
     store::{TimeRange, VisitRow, Visits},
 };
 
@@ -71,14 +75,16 @@ impl<'a> Reader<'a> {
             (Scan { person, venue, at, method, direction, colour }, self.state.dwells().at(&row.category))
         };
         let scans: Vec<(Scan, Dwell)> = visits.asked_for().map(scan).collect();
-        let mut followed = match self.rule {
-            DwellRule::Window { seconds } => scans.iter().map(|(scan, _)| Some(Stay::window(scan, seconds))).collect(),
-            DwellRule::Dwell => dwelt(&scans, self.horizon_s()),
-        };
-        if self.rule == DwellRule::Dwell {
-            for stay in &mut followed {
-                *stay = stay.filter(|stay| self.is_followed(stay, self.time.from));
+        let (telling, time) = (self.telling(), self.time);
+        let followed = on_a_thread(move || {
+            let mut stays = telling.of_one(&scans);
+            if telling.rule == DwellRule::Dwell {
+                stays.iter_mut().for_each(|stay| *stay = stay.and_then(|stay| telling.followed(stay, time.from, time)));
             }
+            stays
+        });
+        let mut followed = followed.await?;
+        if self.rule == DwellRule::Dwell {
             // The scan after the last one was not read, so that its end is not known.
             if visits.more {
                 followed.pop();
@@ -104,71 +110,81 @@ impl<'a> Reader<'a> {
         people: &[PersonKey],
         sources: &[Source],
     ) -> Result<Vec<SourceStay>, QueryError> {
-        let places: HashMap<PersonKey, usize> = people.iter().copied().zip(0..).collect();
+        let sources = sources.iter().map(Source::since).enumerate();
+        let sources: HashMap<PersonKey, (usize, u32)> = people.iter().copied().zip(sources).collect();
         let time = match self.rule {
             DwellRule::Window { seconds } => self.widened(seconds, 0),
-            DwellRule::Dwell => self.widened(self.horizon_s(), self.horizon_s() * 2),
+            DwellRule::Dwell => self.widened(self.horizon_s(), self.horizon_s()),
         };
-        let presences = self.stays_in(people, time).await?;
-        let index = |presence: Presence| {
-            let (stay, source) = (presence.stay, *places.get(&presence.person)?);
-            let since = sources[source].since();
-            self.is_followed(&stay, since).then(|| SourceStay { stay, since: since.max(stay.from), source })
+        let (telling, asked_for) = (self.telling(), self.time);
+        let index = move |presence: Presence| {
+            let (source, since) = *sources.get(&presence.person)?;
+            let stay = telling.followed(presence.stay, since, asked_for)?;
+            Some(SourceStay { stay, since: since.max(stay.from), source })
         };
-        Ok(presences.into_iter().filter_map(index).collect())
+        self.stays_in(people, time, index).await
     }
 
     /// The stays of others that may meet these ones.
     pub async fn presences(
         &mut self,
         stays: &[SourceStay],
-        known: &HashSet<PersonKey>,
+        known: &Arc<HashSet<PersonKey>>,
     ) -> Result<Vec<Presence>, QueryError> {
         let windows = merged(stays.iter().map(|index| self.window(index)).collect());
         let cases: Vec<PersonKey> = self.persons().into_iter().map(|(_, person)| person).collect();
         let scans = self.state.store().scans_in_windows(&cases, &windows, self.scans_left).await;
         let scans = scans.map_err(|error| self.of_all(error))?;
         self.scans_left -= scans.len();
+        let (telling, known) = (self.telling(), Arc::clone(known));
         match self.rule {
             DwellRule::Window { seconds } => {
-                let scans = without_repeats(scans, self.state.either_or_s(), passage);
-                let others = scans.iter().filter(|scan| !known.contains(&scan.person));
-                Ok(others.map(|scan| presence(scan, Stay::window(scan, seconds))).collect())
+                on_a_thread(move || {
+                    let scans = without_repeats(scans, telling.either_or_s, passage);
+                    let others = scans.iter().filter(|scan| !known.contains(&scan.person));
+                    others.map(|scan| presence(scan, Stay::window(scan, seconds))).collect()
+                })
+                .await
             }
             // How long each was there the scans of that person tell, wherever they were.
             DwellRule::Dwell => {
-                let people: HashSet<PersonKey> = scans.iter().map(|scan| scan.person).collect();
-                let mut people: Vec<PersonKey> = people.difference(known).copied().collect();
-                people.sort_unstable();
-                let time = self.widened(self.horizon_s(), self.horizon_s() * 2);
+                let people = on_a_thread(move || {
+                    let people: HashSet<PersonKey> = scans.iter().map(|scan| scan.person).collect();
+                    let mut people: Vec<PersonKey> = people.difference(&known).copied().collect();
+                    people.sort_unstable();
+                    people
+                });
+                let people = people.await?;
+                let time = self.widened(self.horizon_s(), self.horizon_s());
                 let venues: HashSet<VenueId> = stays.iter().map(|index| index.stay.venue).collect();
-                let mut presences = self.stays_in(&people, time).await?;
-                presences.retain(|presence| venues.contains(&presence.stay.venue));
-                Ok(presences)
+                let there = move |presence: Presence| venues.contains(&presence.stay.venue).then_some(presence);
+                self.stays_in(&people, time, there).await
             }
         }
     }
 
-    /// All stays of people that their scans in a time tell of.
-    async fn stays_in(&mut self, people: &[PersonKey], time: TimeRange) -> Result<Vec<Presence>, QueryError> {
+    /// What is wanted of the stays of people that their scans in a time tell of.
+    async fn stays_in<T: Send + 'static>(
+        &mut self,
+        people: &[PersonKey],
+        time: TimeRange,
+        wanted: impl Fn(Presence) -> Option<T> + Send + 'static,
+    ) -> Result<Vec<T>, QueryError> {
         let time = TimeRange { from: time.from.saturating_sub(self.state.either_or_s()), ..time };
         let scans = self.state.store().scans_of(people, time, self.scans_left).await;
         let scans = scans.map_err(|error| self.of_all(error))?;
         self.scans_left -= scans.len();
-        let mut scans: Vec<(Scan, Dwell)> =
-            scans.into_iter().map(|(scan, category)| (scan, self.state.dwells().at(&category))).collect();
-        scans = without_repeats(scans, self.state.either_or_s(), |(scan, _)| passage(scan));
-        if let DwellRule::Window { seconds } = self.rule {
-            return Ok(scans.iter().map(|(scan, _)| presence(scan, Stay::window(scan, seconds))).collect());
+        let (telling, state) = (self.telling(), self.state.clone());
+        let told = on_a_thread(move || {
+            let with_dwell = |(scan, category): (Scan, String)| (scan, state.dwells().at(&category));
+            let (presences, dwells) = telling.of_many(scans.into_iter().map(with_dwell).collect());
+            (presences.into_iter().filter_map(wanted).collect(), dwells)
+        });
+        let (wanted, dwells) = told.await?;
+        if self.rule == DwellRule::Dwell {
+            dwells.into_iter().for_each(|(venue, dwell)| self.learn_one(venue, dwell));
         }
-        scans.iter().for_each(|(scan, dwell)| self.learn_one(scan.venue, *dwell));
-        scans.sort_by_key(|(scan, _)| scan.person);
-        let mut presences = Vec::with_capacity(scans.len());
-        for of_one in scans.chunk_by(|(one, _), (other, _)| one.person == other.person) {
-            let stays = dwelt(of_one, self.horizon_s());
-            presences.extend(of_one.iter().zip(stays).filter_map(|((scan, _), stay)| Some(presence(scan, stay?))));
-        }
-        Ok(presences)
+        Ok(wanted)
     }
 
     /// When a scan of somebody else would begin or end a stay that meets this one. With the dwell rule an exit tells of a
@@ -187,14 +203,12 @@ impl<'a> Reader<'a> {
         Window { venue, opens: since.saturating_sub(back_s), closes: until.saturating_add(forward_s) }
     }
 
-    fn is_followed(&self, stay: &Stay, since: u32) -> bool {
-        stay.until >= since && stay.from < self.time.to
+    fn learn_one(&mut self, venue: VenueId, dwell: Dwell) {
+        learn(&mut self.dwells, venue, dwell);
     }
 
-    fn learn_one(&mut self, venue: VenueId, dwell: Dwell) {
-        let known = self.dwells.entry(venue).or_insert(dwell);
-        known.usual_s = known.usual_s.max(dwell.usual_s);
-        known.longest_s = known.longest_s.max(dwell.longest_s);
+    fn telling(&self) -> Telling {
+        Telling { rule: self.rule, horizon_s: self.horizon_s(), either_or_s: self.state.either_or_s() }
     }
 
     fn horizon_s(&self) -> u32 {
@@ -210,18 +224,16 @@ impl<'a> Reader<'a> {
     fn of_all(&self, error: QueryError) -> QueryError {
         match error {
             QueryError::TraceTooLarge { what, .. } => {
-                QueryError::TraceTooLarge { what, limit: self.state.limits().max_contact_scans.into() }
+                let has_window = matches!(self.rule, DwellRule::Window { .. });
+                let limit = self.state.limits().max_contact_scans.into();
+                QueryError::TraceTooLarge { what, limit, has_window }
             }
             error => error,
         }
     }
 }
 
-fn passage(scan: &Scan) -> Passage {
-    let Scan { person, venue, at, method, direction, .. } = *scan;
-    Passage { person, venue, direction, at, method }
-}
-
-const fn presence(scan: &Scan, stay: Stay) -> Presence {
-    Presence { stay, person: scan.person, method: scan.method, colour: scan.colour }
+/// Work on as many scans as a trace may read holds up no other request.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, QueryError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| QueryError::Aborted)
 }

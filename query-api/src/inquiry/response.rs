@@ -43,7 +43,7 @@ pub struct TraceResponse {
     pub(super) contact_counts: Vec<usize>,
     /// Where it happened: the longest time together first, then the most contacts.
     pub(super) venues: Vec<VenueAnswer>,
-    /// What two or more cases have in common; of one case nothing.
+    /// What two or more cases have in common; of one case nothing. Whoever they reach in different hops is not in it.
     pub(super) shared: Shared,
     /// Whether a limit left anything out; `cuts` says what.
     pub(super) truncated: bool,
@@ -89,7 +89,7 @@ pub(super) struct TracedVisit {
 pub(super) struct StayAnswer {
     /// First second.
     pub(super) from: DateTime<Utc>,
-    /// Last second.
+    /// Last second; of a case, or of who leads on, none after the time asked for.
     pub(super) until: DateTime<Utc>,
     /// What gave the length.
     pub(super) rule: StayRule,
@@ -109,7 +109,7 @@ pub(super) struct ContactAnswer {
     pub(super) score: f64,
     /// When the first encounter that counts began.
     pub(super) exposed_at: DateTime<Utc>,
-    /// Which cases it leads back to.
+    /// Which cases it leads back to, by the nearest hop only: not those from which a chain over more people leads here.
     pub(super) cases: Vec<CaseNumber>,
     /// Each stay of a case, or of a contact one hop nearer, with each stay of this one that meets it.
     pub(super) encounters: Vec<EncounterAnswer>,
@@ -177,7 +177,8 @@ pub(super) struct VenueAnswer {
 /// What two or more cases have in common.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Shared {
-    /// People who lead back to two or more of them, in the order of all contacts; the limit of those holds here as well.
+    /// People who lead back to two or more of them in the same hop, in the order of all contacts; the limit of those holds
+    /// here as well.
     pub(super) contacts: Vec<SharedContact>,
     /// Venues where two or more of them were, in the order of all venues.
     pub(super) venues: Vec<SharedVenue>,

@@ -27,7 +27,8 @@ const MAX_HOPS: u32 = 3;
 const MAX_CASES: usize = 20;
 
 const PERSONS: &str = "1 to 20 person keys, each once, instead of `person`";
-const VENUES: &str = "1 to 20 objects with `venue`, and `from` and `to` within those of the trace, or without them";
+const VENUES: &str = "1 to 20 objects with `venue`, and `from` and `to` within those of the trace, or without them; \
+                      times of one venue must not overlap";
 const RULE: &str = "`window` or `dwell`";
 
 /// Whom to trace. At least one of `person`, `persons` and `venues`.
@@ -40,7 +41,7 @@ pub struct TraceParams {
     /// Person keys of several index cases, instead of `person`.
     #[schema(value_type = Option<Vec<String>>, max_items = 20)]
     persons: Option<Vec<PersonKey>>,
-    /// Venues whose visitors are all contacts, and when.
+    /// Venues whose visitors are all contacts, and when; the times of one venue must not overlap.
     #[schema(max_items = 20)]
     venues: Option<Vec<VenueCaseParams>>,
     /// First second of the visits that are followed; contacts may have been scanned before.
@@ -148,13 +149,27 @@ fn cases(
         cases.push(case.ok_or_else(|| input::invalid("persons", PERSONS))?);
     }
     for value in venues {
-        cases.push(venue_case(Fields::try_from_value(value, "venues", VENUES)?, time)?);
+        let case = venue_case(Fields::try_from_value(value, "venues", VENUES)?, time)?;
+        // Or each encounter in both would count twice.
+        if cases.iter().any(|other| overlap(other, &case)) {
+            return Err(input::invalid("venues", VENUES));
+        }
+        cases.push(case);
     }
     match cases.is_empty() {
         true => {
             Err(QueryError::MissingField { field: "person", expected: format!("{PERSON}; or `persons`, or `venues`") })
         }
         false => Ok(cases),
+    }
+}
+
+fn overlap(one: &Case, other: &Case) -> bool {
+    match (one, other) {
+        (Case::Venue { venue, time }, Case::Venue { venue: other_venue, time: other_time }) => {
+            venue == other_venue && time.from < other_time.to && other_time.from < time.to
+        }
+        _ => false,
     }
 }
 

@@ -5,4 +5,5 @@
 SELECT count() AS found, min(reached_depths[indexOf(reached, {person:UInt64})]) AS nearest
 FROM audit_log
 WHERE release_id = {release:UUID} AND at_ms >= {asked_at_ms:Int64} AND has(reached, {person:UInt64})
+  -- Beyond the end of an array stands 0, as near as whom the release names.
   AND length(reached_depths) = length(reached)

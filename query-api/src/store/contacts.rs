@@ -58,7 +58,7 @@ impl Store {
             let query = with_windows(self.query(&query), windows).param("cases", &cases);
             let rows = self.rows::<ContactRow>(Kind::Contacts, query.param("limit", left + 1)).await?;
             if rows.len() > left {
-                return Err(QueryError::TraceTooLarge { what: "scans of others", limit: limit as u64 });
+                return Err(QueryError::too_many_scans(limit));
             }
             scans.extend(rows.into_iter().map(Scan::from));
         }

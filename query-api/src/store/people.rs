@@ -145,7 +145,7 @@ impl Store {
                 .param("limit", left + 1);
             let rows: Vec<HistoryRow> = self.rows(Kind::ScansOfPeople, query).await?;
             if rows.len() > left {
-                return Err(QueryError::TraceTooLarge { what: "scans of contacts", limit: limit as u64 });
+                return Err(QueryError::too_many_scans(limit));
             }
             scans.extend(rows.into_iter().map(|row| {
                 let HistoryRow {

@@ -84,6 +84,12 @@ async fn a_wrong_field_of_a_trace_is_named() {
         ("venues", json!([{"venue": 7, "to": at(MIDNIGHT + 61)}]), "invalid-field"),
         ("venues", json!([{"venue": 7, "from": at(MIDNIGHT + 5), "to": at(MIDNIGHT + 5)}]), "invalid-field"),
         ("venues", json!(vec![json!({"venue": 7}); 21]), "invalid-field"),
+        ("venues", json!([{"venue": 7}, {"venue": 8}, {"venue": 7}]), "invalid-field"),
+        (
+            "venues",
+            json!([{"venue": 7, "to": at(MIDNIGHT + 6)}, {"venue": 7, "from": at(MIDNIGHT + 5)}]),
+            "invalid-field",
+        ),
         ("colour", json!("red"), "unknown-field"),
         ("release", json!("7"), "invalid-field"),
     ] {

@@ -112,6 +112,25 @@ async fn a_stay_that_begins_when_the_time_ends_is_not_followed() {
     }
 }
 
+#[tokio::test]
+async fn with_dwell_nobody_is_met_after_the_time() {
+    let city = City::new().await;
+    let end = 86_400;
+    city.store(&[
+        scan(1, 7, end - 20 * MINUTE),
+        scan(2, 7, end - 10 * MINUTE),
+        scan(2, 8, end - 5 * MINUTE),
+        scan(3, 8, end - 1),
+        scan(4, 7, end), // 1 and 2 are still there
+        scan(5, 8, end),
+    ])
+    .await;
+    let trace = city.api().await.trace(ask(json!({"person": person(1), "rule": "dwell", "hops": 2}))).await;
+    assert_eq!(contacts(&trace), people(&[(2, 1), (3, 2)]));
+    assert_eq!(trace["visits"][0]["stay"]["until"], at(MIDNIGHT + end - 1));
+    assert_eq!(trace["contacts"][1]["encounters"][0]["stays"]["index"]["until"], at(MIDNIGHT + end - 1));
+}
+
 /// 1 meets 2 and 3; 2 meets 4, who then meets 5; 6 met 2 before 2 met 1.
 fn chain() -> Vec<ScanRow> {
     vec![

@@ -399,6 +399,21 @@ async fn a_long_history_is_cut_and_its_last_state_holds() {
     assert_eq!(answer, refused("release-not-given", "release"));
 }
 
+#[tokio::test]
+async fn an_entry_without_depths_tells_nothing_of_how_far_somebody_is() {
+    let city = City::new().await;
+    city.store(&[scan(2, 1, 60)]).await;
+    store(&city, &[(id(1), json!({"hops": 2}))]).await;
+    let api = city.api().await;
+    let key = person(2).to_u64();
+    for (depths, expected) in [("[]", "person"), ("[1]", "read")] {
+        let columns = "chain, sequence, at_ms, release_id, reached, reached_depths";
+        let values = format!("generateUUIDv4(), 0, toUnixTimestamp64Milli(now64(3)), '{}', [{key}], {depths}", id(1));
+        city.run(&format!("INSERT INTO audit_log ({columns}) VALUES ({values})")).await;
+        assert_eq!(traced(&api, 1, json!({"person": person(2)})).await, expected, "{depths}");
+    }
+}
+
 async fn get(api: &Api, who: &Who, path: &str) -> Response {
     let now = chrono::Utc::now().timestamp();
     let token = api.issuer.issue(who.role, who.account, who.scope.clone(), now, 600).expect("a token");

@@ -67,7 +67,11 @@ async fn a_contact_is_listed_with_every_encounter() {
     let coverage = trace.as_object_mut().and_then(|trace| trace.remove("coverage")).expect("a coverage statement");
     assert_eq!(trace, expected);
     assert_eq!((&coverage["retention_days"], &coverage["within_retention"]), (&json!(30), &json!(false)));
-    assert_eq!(coverage["not_known"].as_array().map(Vec::len), Some(4));
+    let not_known = coverage["not_known"].as_array().expect("a list").iter().map(|one| &one["what"]);
+    assert_eq!(
+        json!(not_known.collect::<Vec<_>>()),
+        json!(["unscanned", "assumed_ends", "not_stored_yet", "dead_letters", "longer_chains"])
+    );
 }
 
 #[tokio::test]
@@ -118,6 +122,14 @@ async fn limits_leave_out_whole_contacts_and_late_visits_and_say_so() {
     let few_pairs = city.api_with(&["--max-pairs", "15"]).await;
     let refused = few_pairs.post("/v1/traces", "application/json", body(1, 60).to_string()).await;
     assert_eq!(problem(refused, 422).await, ("trace-too-large".to_owned(), "window_minutes".to_owned()));
+
+    let mut dwell = body(1, 60);
+    dwell["rule"] = json!("dwell");
+    dwell.as_object_mut().expect("an object").remove("window_minutes");
+    for flags in [["--max-pairs", "1"], ["--max-contact-scans", "3"]] {
+        let refused = city.api_with(&flags).await.post("/v1/traces", "application/json", dwell.to_string()).await;
+        assert_eq!(problem(refused, 422).await, ("trace-too-large".to_owned(), "to".to_owned()), "{flags:?}");
+    }
 
     for ranges in ["0", "120"] {
         let flags = ["--max-contact-scans", "3", "--max-window-ranges", ranges];
