@@ -52,7 +52,7 @@ pub struct LiveCounts {
 /// What a reader is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Sent {
-    Counts(LiveCounts),
+    Counts(Box<LiveCounts>),
     Unavailable,
     Alive,
 }
@@ -98,7 +98,7 @@ pub async fn live(
     let until = Instant::now() + Duration::from_secs(left_s);
     let pace = Pace { heartbeat: HEARTBEAT, patience: PATIENCE, until };
     let mut events = live::serve(listener, pace, move |event| match event {
-        live::Event::Counts(row, at) => Sent::Counts(shown(&row, at, suppression)),
+        live::Event::Counts(row, at) => Sent::Counts(Box::new(shown(&row, at, suppression))),
         live::Event::Unavailable => Sent::Unavailable,
         live::Event::Alive => Sent::Alive,
     });
