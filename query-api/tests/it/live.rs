@@ -70,7 +70,7 @@ async fn every_scope_hears_of_its_scans_within_a_second() {
     let mut streams = Vec::new();
     let own = format!("organisation&id={ORGANISATION}");
     for scope in ["venue&id=7", &own, "district&id=310101", "category&id=retail", "city"] {
-        let mut stream = events(open(&api, scope, scope).await);
+        let mut stream = events(open(&api, &scope.to_lowercase(), scope).await);
         assert_eq!(next(&mut stream).await["counts"]["scans"], 0, "what there is comes at once");
         streams.push(stream);
     }
