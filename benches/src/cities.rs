@@ -15,6 +15,7 @@ mod door;
 mod fuyang;
 mod kaifeng;
 mod office;
+mod overview;
 mod page;
 mod people;
 mod posters;

@@ -95,7 +95,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let oracle = Oracle::new(sightings);
     let range = city.start() - DAY..city.plan().until + DAY;
     let (from, to) = (range.start, range.end);
-    let release = query.release(&[infected.0], (from, to)).await?;
+    let release = query.release(&[infected.0], (from, to), 1).await?;
     let started = Instant::now();
     let trace = query.trace(release, infected.0, (from, to), WINDOW_MINUTES).await?;
     let took = started.elapsed();

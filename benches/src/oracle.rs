@@ -2,6 +2,8 @@
 //!
 //! It shares no code and no query with the services, so that agreement means something.
 
+pub mod chains;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 

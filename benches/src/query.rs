@@ -70,8 +70,37 @@ pub struct Trace {
     pub visits: Vec<Visit>,
     /// Who else was there, longest overlap first.
     pub contacts: Vec<Contact>,
+    /// What several cases have in common.
+    pub shared: Shared,
     /// Whether a limit cut something off.
     pub truncated: bool,
+}
+
+/// What several cases have in common.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Shared {
+    /// People whom two or more of them reached.
+    pub contacts: Vec<SharedContact>,
+    /// Venues where two or more of them were.
+    pub venues: Vec<SharedVenue>,
+}
+
+/// A person whom several cases reached.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SharedContact {
+    /// Who.
+    pub person: PersonKey,
+    /// Which cases.
+    pub cases: Vec<usize>,
+}
+
+/// A venue where several cases were.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SharedVenue {
+    /// Number.
+    pub venue: VenueId,
+    /// Which cases.
+    pub cases: Vec<usize>,
 }
 
 /// A person who was near the index person.
@@ -79,13 +108,21 @@ pub struct Trace {
 pub struct Contact {
     /// Who.
     pub person: PersonKey,
+    /// How far from a case.
+    pub hop: u8,
+    /// From 0 to 1.
+    pub score: f64,
+    /// Since when it may have infected others.
+    pub exposed_at: DateTime<Utc>,
+    /// Numbers of the cases that reached it.
+    pub cases: Vec<usize>,
     /// Where and when.
     pub encounters: Vec<TracedEncounter>,
     /// Minutes together, over all encounters.
     pub overlap_minutes_total: f64,
 }
 
-/// Two scans at one venue within the window.
+/// Two stays at one venue that meet.
 #[derive(Debug, Clone, Deserialize)]
 pub struct TracedEncounter {
     /// Where.
@@ -94,6 +131,12 @@ pub struct TracedEncounter {
     pub index_at: DateTime<Utc>,
     /// When the contact was scanned.
     pub contact_at: DateTime<Utc>,
+    /// How long both were there.
+    pub overlap_minutes: f64,
+    /// What gave the contact's stay its length.
+    pub rule: String,
+    /// Whom the contact met, unless the case is a venue.
+    pub source: Option<PersonKey>,
 }
 
 /// Footfall of a venue, by steps of time; only steps with scans.
@@ -114,14 +157,45 @@ pub struct Bucket {
     pub persons: u64,
 }
 
-#[derive(Serialize)]
-struct TraceRequest {
-    person: PersonKey,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    window_minutes: u32,
-    limit: u32,
-    release: Uuid,
+/// A request for a trace.
+#[derive(Debug, Clone, Serialize)]
+pub struct TraceRequest {
+    /// Index cases.
+    pub persons: Vec<PersonKey>,
+    /// First second.
+    pub from: DateTime<Utc>,
+    /// First second after.
+    pub to: DateTime<Utc>,
+    /// `window` or `dwell`.
+    pub rule: &'static str,
+    /// With `window`, how long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_minutes: Option<u32>,
+    /// How far.
+    pub hops: u8,
+    /// Most contacts.
+    pub limit: u32,
+    /// The release by which it is asked.
+    pub release: Uuid,
+}
+
+impl TraceRequest {
+    /// One hop from one person, by a window.
+    pub fn window(
+        release: Uuid,
+        person: PersonKey,
+        (from, to): (UnixSeconds, UnixSeconds),
+        window_minutes: u32,
+    ) -> Self {
+        let (from, to) = (http_time(from), http_time(to));
+        let (persons, window_minutes) = (vec![person], Some(window_minutes));
+        Self { persons, from, to, rule: "window", window_minutes, hops: 1, limit: TRACE_LIMIT, release }
+    }
+
+    /// The same by the dwell rule.
+    pub fn dwell(release: Uuid, person: PersonKey, time: (UnixSeconds, UnixSeconds)) -> Self {
+        Self { rule: "dwell", window_minutes: None, ..Self::window(release, person, time, 0) }
+    }
 }
 
 /// A client of the query API. Cheap to clone.
@@ -144,12 +218,18 @@ impl QueryApi {
         Ok(Self { http: crate::gateway::http_client()?, base, tokens, releases })
     }
 
-    /// A release for the movements of these persons, up to 500, from a time, included, to another, not included.
+    /// A release for the movements of these persons, up to 500, from a time, included, to another, not included, and so many
+    /// hops of contacts.
     ///
     /// # Errors
     /// When a service refuses or cannot be reached, or the release does not come.
-    pub async fn release(&self, persons: &[PersonKey], time: (UnixSeconds, UnixSeconds)) -> anyhow::Result<Uuid> {
-        self.releases.obtain(Wanted { persons, venues: &[], time }).await.context("cannot get a release")
+    pub async fn release(
+        &self,
+        persons: &[PersonKey],
+        time: (UnixSeconds, UnixSeconds),
+        hops: u8,
+    ) -> anyhow::Result<Uuid> {
+        self.releases.obtain(Wanted { persons, venues: &[], time, hops }).await.context("cannot get a release")
     }
 
     /// Waits until the API says that it is ready.
@@ -201,12 +281,18 @@ impl QueryApi {
         &self,
         release: Uuid,
         person: PersonKey,
-        (from, to): (UnixSeconds, UnixSeconds),
+        time: (UnixSeconds, UnixSeconds),
         window_minutes: u32,
     ) -> anyhow::Result<Trace> {
-        let (from, to) = (http_time(from), http_time(to));
-        let body = TraceRequest { person, from, to, window_minutes, limit: TRACE_LIMIT, release };
-        self.send(Role::Epidemiologist, self.http.post(self.url("v1/traces")).json(&body)).await
+        self.ask_trace(&TraceRequest::window(release, person, time, window_minutes)).await
+    }
+
+    /// Who was near some people, and whom these met.
+    ///
+    /// # Errors
+    /// When the API cannot be reached or refuses.
+    pub async fn ask_trace(&self, request: &TraceRequest) -> anyhow::Result<Trace> {
+        self.send(Role::Epidemiologist, self.http.post(self.url("v1/traces")).json(request)).await
     }
 
     /// How many came to a venue; `step` is `hour` or `day`.
@@ -223,7 +309,8 @@ impl QueryApi {
         let time = |at| http_time(at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let (id, from, to) = (venue.to_string(), time(from), time(to));
         let query = [("scope", "venue"), ("id", &id), ("from", &from), ("to", &to), ("step", step)];
-        self.send(Role::Dashboard, self.http.get(self.url("v1/footfall")).query(&query)).await
+        // Dashboards see rounded counts.
+        self.send(Role::Regulator, self.http.get(self.url("v1/footfall")).query(&query)).await
     }
 
     async fn send<A: DeserializeOwned>(&self, role: Role, request: RequestBuilder) -> anyhow::Result<A> {

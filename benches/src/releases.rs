@@ -16,8 +16,8 @@ use crate::tokens::{HOLDER, Tokens};
 
 /// The account that releases.
 const RELEASER: &str = "venuecode-cli-supervisor";
-/// District of the office that asks.
-pub const DISTRICT: u32 = 310_101;
+/// The office that asks: the city's, since the venues of simulated cities lie in all of its districts.
+const OFFICE: u32 = 310_000;
 /// How soon a release is in force.
 const SOON: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(50);
@@ -33,14 +33,16 @@ pub struct Wanted<'a> {
     pub venues: &'a [VenueId],
     /// First second, and first second after it.
     pub time: (UnixSeconds, UnixSeconds),
+    /// How many hops of contacts.
+    pub hops: u8,
 }
 
 impl Wanted<'_> {
     /// The body that asks for it.
     pub fn body(&self) -> Value {
-        json!({"district": DISTRICT, "case": "SIMULATED", "case_kind": "confirmed", "evidence": "SIMULATED",
+        json!({"district": OFFICE, "case": "SIMULATED", "case_kind": "confirmed", "evidence": "SIMULATED",
             "purpose": "contact_tracing", "persons": self.persons, "venues": self.venues, "from": http_time(self.time.0),
-            "to": http_time(self.time.1), "hops": 1})
+            "to": http_time(self.time.1), "hops": self.hops, "window_minutes": 24 * 60})
     }
 }
 

@@ -18,6 +18,9 @@ use crate::tokens::TokenConfig;
 
 const READY: Duration = Duration::from_secs(120);
 const STOP: Duration = Duration::from_secs(90);
+/// The variable that makes `venuecode up` and the services end with their standard input, so that they outlive nobody who
+/// started them with a pipe there.
+pub(crate) const LIFELINE: (&str, &str) = ("VENUECODE_LIFELINE", "stdin");
 /// So much of the log is shown when it does not start.
 const LOG_TAIL_BYTES: usize = 2_000;
 
@@ -55,7 +58,8 @@ impl Stack {
             command.env_remove(name);
         }
         command.envs(environment.iter().copied());
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        command.env(LIFELINE.0, LIFELINE.1).stdin(Stdio::piped());
+        command.stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let url = |port| Url::parse(&format!("http://{}", address(port)));
         let (gateway, query) = (url(ingest)?, url(query)?);

@@ -107,7 +107,7 @@ def fill(send, until):
 
     time = {"from": at(-600), "to": at(600)}
     wanted = {"district": DISTRICT, "case": "C-1", "case_kind": "confirmed", "evidence": "E1", "purpose": "contact_tracing",
-              "persons": [person], "venues": [VENUE], **time}
+              "persons": [person], "venues": [VENUE], "hops": 2, **time}
     path = {"id": sent("POST /v1/releases", "epidemiologist", body=wanted)["command"]}
     sent("POST /v1/releases/{id}/decision", "supervisor", path=path, body={"outcome": "release"})
     sent("POST /v1/releases/{id}/withdrawal", "epidemiologist", path=path, body={})
@@ -118,13 +118,21 @@ def fill(send, until):
     sent("GET /v1/releases", "supervisor", query={"district": DISTRICT, "state": "released"})
     read = {**time, "release": path["id"]}
     until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=read)["visits"])
-    sent("POST /v1/traces", "epidemiologist", body={"person": person, **read})
+    sent("POST /v1/traces", "epidemiologist", body={"person": person, "venues": [{"venue": VENUE}], "hops": 2, **read})
     sent("GET /v1/venues/{id}/visitors", "epidemiologist", path={"id": VENUE}, query=read)
     sent("GET /v1/persons/{person}/reads", "citizen", path={"person": GUARDIAN})
     sent("GET /v1/venues/{id}/poster", "reviewer", path={"id": VENUE}, query={"format": "svg"})
     sent("GET /V/{page}", "citizen", path={"page": code.rsplit("/", 1)[-1]})
     sent("GET /v1/footfall", "dashboard", query={"scope": "city", "step": "hour", **time})
-    sent("GET /v1/stats", "dashboard")
+    # Dashboards see one day of the city at a time.
+    sent("GET /v1/footfall/top", "dashboard", query={"scope": "city", "from": at(-600), "to": at(-599)})
+    sent("GET /v1/footfall/live", "dashboard", query={"scope": "city", "events": 1})
+    sent("GET /v1/occupancy", "dashboard", query={"scope": "venue", "id": VENUE})
+    sent("GET /v1/scans", "operator", query={"scope": "organisation", "id": ORGANISATION, **time})
+    sent("GET /v1/codes/unused", "regulator", query={"days": 3})
+    sent("GET /v1/codes/missing", "regulator", query={"district": DISTRICT})
+    sent("GET /v1/city/days", "dashboard", query=time)
+    sent("GET /v1/stats", "regulator")
     return good
 
 

@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
-    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +14,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{ConnectInfo, Request},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use futures::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -25,10 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
-use crate::{
-    admission::{Clients, Connection},
-    error::IngestError,
-};
+use crate::admission::{Clients, Connection};
 
 /// How long the head of a request may take, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -100,9 +96,7 @@ async fn talk(stream: TcpStream, connection: Connection, service: impl Answering
         asked.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(address));
-        // Whatever goes wrong in a handler, the client gets an answer, and others on this thread theirs.
-        let answer = AssertUnwindSafe(service.clone().call(request)).catch_unwind();
-        async move { answer.await.unwrap_or_else(|_| Ok(IngestError::Internal.into_response())) }
+        service.clone().call(request)
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(READ_BUFFER_BYTES);
@@ -139,31 +133,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::{Router, routing::get};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_in_a_handler_is_answered_and_the_connection_goes_on() {
-        let router = Router::new()
-            .route("/panic", get(async || -> () { panic!("for the test") }))
-            .route("/", get(async || "fine"));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(router, listener, Arc::new(Clients::new(1, 1)), stop.clone()));
-        // One connection is all that there is: the second request needs the first one's.
-        let client = reqwest::Client::new();
-        let panicked = client.get(format!("{url}/panic")).send().await.expect("an answer");
-        assert_eq!(panicked.status(), 500);
-        assert_eq!(panicked.headers()[hyper::header::CONTENT_TYPE], "application/problem+json");
-        assert!(!panicked.text().await.expect("a body").contains("for the test"));
-        assert_eq!(client.get(url).send().await.expect("an answer").text().await.expect("a body"), "fine");
-        stop.cancel();
-        serving.await.expect("ends");
-    }
 }

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Waker,
     thread,
     time::Duration,
 };
@@ -160,7 +161,7 @@ impl Sending<'_> {
     fn close(&mut self) {
         if !std::mem::replace(&mut self.is_closed, true) {
             let waiting = &self.producer.waiting;
-            waiting.requests.lock().sent(self.request, self.sent, &waiting.ages);
+            waiting.wake(|requests| requests.sent(self.request, self.sent, &waiting.ages));
         }
     }
 }
@@ -169,6 +170,14 @@ impl Drop for Sending<'_> {
     fn drop(&mut self) {
         self.close();
         self.producer.waiting.requests.lock().leave(self.request);
+    }
+}
+
+impl Waiting {
+    /// Notes something, and wakes who waits for it once others may note theirs.
+    fn wake(&self, note: impl FnOnce(&mut InFlight) -> Option<Waker>) {
+        let waker = note(&mut self.requests.lock());
+        waker.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -209,7 +218,7 @@ impl ProducerContext for Deliveries {
                 None
             }
         };
-        self.waiting.requests.lock().settle(Tag::unpack(tag), stored, &self.waiting.ages);
+        self.waiting.wake(|requests| requests.settle(Tag::unpack(tag), stored, &self.waiting.ages));
     }
 }
 

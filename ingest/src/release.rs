@@ -3,7 +3,10 @@
 use schemas::{
     KeyRing, PersonKey, ReleaseEvent, VenueId,
     access::{Claims, Limit, covers},
-    events::{Asking, CaseKind, DeclineReason, MAX_HOPS, MAX_SUBJECTS, Purpose, ReleaseAction, VERSION, is_district},
+    events::{
+        Asking, CaseKind, DEFAULT_WINDOW_MINUTES, DeclineReason, MAX_HOPS, MAX_SUBJECTS, MAX_WINDOW_MINUTES, Purpose,
+        ReleaseAction, VERSION, is_district,
+    },
 };
 use serde::Deserialize;
 use service::sealing::{self, Place};
@@ -25,6 +28,7 @@ const MAX_NOTE_CHARS: usize = 500;
 const TEXT: &str = "expected a text";
 const NOTE: Field = Field::optional::<Option<String>>("note", || TEXT.to_owned());
 const PERSONS: &str = "expected up to 500 person keys: 16 lower-case hex digits, the first one from 1 to f";
+const WINDOW: &str = "expected 1 to 1440 minutes";
 const VENUES: &str = "expected up to 500 numbers of venues";
 
 /// What somebody wants to read of anyone's movements, and why.
@@ -34,7 +38,8 @@ pub struct ReleaseRequest<'a> {
     /// Identity of the request: sent again with the same one, it is still one.
     #[serde(default)]
     request_id: Option<Uuid>,
-    /// District of the office that has the case, a six-digit code of GB/T 2260.
+    /// District of the office that has the case, a six-digit code of GB/T 2260: venues are read of this district only. With
+    /// the code of a city or province, which ends in 00, of all; then a supervisor without a district decides.
     #[schema(minimum = 110_000, maximum = 829_999)]
     district: u32,
     /// Number of the case, up to 64 characters, without the number of a person.
@@ -70,6 +75,10 @@ pub struct ReleaseRequest<'a> {
     #[serde(default = "one_hop")]
     #[schema(minimum = 0, maximum = 3, default = 1)]
     hops: u8,
+    /// How many minutes before or after a visit contacts may be looked for, at most.
+    #[serde(default = "default_window_minutes")]
+    #[schema(minimum = 1, maximum = 1440, default = 30)]
+    window_minutes: u16,
     /// What is to be noted, up to 500 characters; encrypted before it is kept.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>)]
@@ -78,6 +87,10 @@ pub struct ReleaseRequest<'a> {
 
 const fn one_hop() -> u8 {
     1
+}
+
+const fn default_window_minutes() -> u16 {
+    DEFAULT_WINDOW_MINUTES
 }
 
 impl<'a> Object<'a> for ReleaseRequest<'a> {
@@ -93,6 +106,7 @@ impl<'a> Object<'a> for ReleaseRequest<'a> {
         Field::required::<String>("from", || time::EXPECTED.to_owned()),
         Field::required::<String>("to", || time::EXPECTED.to_owned()),
         Field::optional::<u8>("hops", || "expected 0 to 3".to_owned()),
+        Field::optional::<u16>("window_minutes", || WINDOW.to_owned()),
         NOTE,
     ];
 }
@@ -190,6 +204,9 @@ impl ReleaseRequest<'_> {
         if self.hops > MAX_HOPS {
             return Err(IngestError::invalid("hops", "expected 0 to 3"));
         }
+        if !(1..=MAX_WINDOW_MINUTES).contains(&self.window_minutes) {
+            return Err(IngestError::invalid("window_minutes", WINDOW));
+        }
         let release = ReleaseEvent::derive_id(self.district, &sender.sub, self.request_id.unwrap_or_else(Uuid::now_v7));
         let asking = Asking {
             by: sender.sub.clone(),
@@ -202,6 +219,7 @@ impl ReleaseRequest<'_> {
             from,
             to,
             hops: self.hops,
+            window_minutes: self.window_minutes,
             expires_at_ms,
             sealed_note: seal(self.note, release, keys)?,
         };

@@ -36,7 +36,7 @@ use tower::{
 use tower_http::cors::{Cors, CorsLayer};
 use utoipa_axum::routes;
 
-use crate::{openapi, state::Gateway};
+use crate::{caught::Caught, openapi, state::Gateway};
 
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
@@ -91,9 +91,9 @@ pub const TABLE: Table = Table(&[
 /// The gateway's routes, those that every service has, and what a page may do.
 ///
 /// What concerns all routes stands around the router: within, each layer would cost every request some allocations.
-pub fn service(gateway: Arc<Gateway>) -> Either<Cors<Router>, Router> {
+pub fn service(gateway: Arc<Gateway>) -> Either<Cors<Caught<Router>>, Caught<Router>> {
     let page = gateway.page_origin.clone().map(for_page);
-    option_layer(page).layer(router(gateway))
+    option_layer(page).layer(Caught(router(gateway)))
 }
 
 fn router(gateway: Arc<Gateway>) -> Router {

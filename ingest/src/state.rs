@@ -1,13 +1,11 @@
 //! What all requests share.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::{PersonKey, PlateKey, Topics, TripEvent, Verdict};
+pub use service::clock::now_ms;
 use service::{
     Readiness,
     access::{Subject, Verifier},
@@ -202,10 +200,4 @@ impl People for Gateway {
     fn knows_lorry(&self, vehicle: PlateKey) -> Option<bool> {
         self.trips.as_ref().map_or(Some(false), |trips| trips.knows(vehicle))
     }
-}
-
-/// Milliseconds since 1970.
-pub fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }

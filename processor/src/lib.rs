@@ -54,6 +54,7 @@ use utoipa::OpenApi;
 pub use config::{Config, Hold};
 
 use crate::{
+    anchors::Anchors,
     backoff::Backoff,
     dead_letters::DeadLetters,
     directory::Directory,
@@ -187,8 +188,8 @@ async fn process(
         let watch = Arc::clone(&progress).watch(&config.kafka, stop.clone())?;
 
         let clickhouse = config.clickhouse.query_client();
-        let anchors = anchors::run(clickhouse, producer.clone(), topics.audit_anchors.clone(), stop.clone());
-        let anchors = runtime.spawn(anchors);
+        let anchors = Anchors { clickhouse, producer: producer.clone(), kafka: config.kafka.clone() };
+        let anchors = runtime.spawn(anchors.run(stop.clone()));
 
         let forgetting = retention::run(config.clickhouse.query_client(), kept, Arc::clone(&progress), stop.clone());
         let forgetting = runtime.spawn(forgetting);

@@ -55,6 +55,9 @@ pub const FORGOT_AT: &str = "processor_retention_at_seconds";
 /// 1 where nothing is ever forgotten (`--retention off`).
 pub const RETENTION_OFF: &str = "processor_retention_off";
 
+/// When how far the audit log is was last told to Kafka, in seconds since 1970.
+pub const ANCHORED_AT: &str = "processor_audit_anchored_at_seconds";
+
 /// Every counter with its help text.
 const COUNTERS: &[(&str, &str)] = &[
     (STORED, "Scans stored in ClickHouse"),
@@ -86,6 +89,7 @@ const GAUGES: &[(&str, &str)] = &[
     (HORIZON, "Before which nothing is left in any table that goes with the city's retention, in seconds since 1970"),
     (FORGOT_AT, "When that was last looked after, in seconds since 1970"),
     (RETENTION_OFF, "1 where nothing is ever forgotten (--retention off)"),
+    (ANCHORED_AT, "When how far the audit log is was last told to Kafka, in seconds since 1970"),
     (MACHINE_PARTITIONS, "Partitions of a state machine held by this instance, per machine"),
 ];
 

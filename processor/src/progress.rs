@@ -1,15 +1,11 @@
 //! How far each partition is, for metrics: also, and above all, while nothing can be stored.
 
-use std::{
-    sync::Arc,
-    thread::JoinHandle,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use service::KafkaConfig;
+use service::{KafkaConfig, clock::now_ms};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
@@ -104,9 +100,4 @@ fn show(partition: i32, lag: u64, state: &Partition) {
     ::metrics::gauge!(metrics::BEHIND_SECONDS, "partition" => label.clone()).set(behind_ms as f64 / 1000.0);
     let blocked = state.blocked_since_ms.map_or(0.0, |since| since as f64 / 1000.0);
     ::metrics::gauge!(metrics::CANNOT_STORE_SINCE, "partition" => label).set(blocked);
-}
-
-fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

@@ -20,9 +20,10 @@ use schemas::{
     stores::{TABLES, TableKept},
 };
 use serde::Deserialize;
+use service::clock::now_ms;
 use tokio_util::sync::CancellationToken;
 
-use crate::{machine::runner::now_ms, metrics, progress::Progress};
+use crate::{metrics, progress::Progress};
 
 /// How often it is looked whether there is something to do, or the day is another one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

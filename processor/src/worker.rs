@@ -21,6 +21,7 @@ use rdkafka::{
 use schemas::{HealthEvent, Retention, ScanEvent, TestEvent};
 use service::{
     KafkaConfig, TopicReader,
+    clock::now_ms,
     kafka::{METADATA_TIMEOUT, reader_at},
 };
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,7 @@ use crate::{
     fault::Fault,
     history::HealthHistory,
     ledger::{Entry, Ledger},
-    machine::{outlet, runner::now_ms},
+    machine::outlet,
     metrics,
     outdated::Outdated,
     progress::Progress,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Length of a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// 60 seconds.
@@ -41,6 +41,11 @@ impl Step {
     /// The start of the bucket that a time is in, for a clock that is `offset_s` ahead of UTC.
     pub const fn start_of(self, at: UnixSeconds, offset_s: i64) -> UnixSeconds {
         at - (at + offset_s).rem_euclid(self.seconds())
+    }
+
+    /// The end of the bucket that a time is in, for a clock that is `offset_s` ahead of UTC.
+    pub const fn end_of(self, at: UnixSeconds, offset_s: i64) -> UnixSeconds {
+        self.start_of(at, offset_s) + self.seconds()
     }
 
     /// How many buckets the half-open time from `from` to `to` touches.

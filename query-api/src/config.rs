@@ -2,7 +2,12 @@
 
 use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
-use crate::{page::PageConfig, poster::PosterConfig};
+use crate::{audit::AuditConfig, page::PageConfig, poster::PosterConfig};
+
+/// Windows in one query. A parameter may have 128 KiB, and a time takes 11 bytes.
+pub const MAX_QUERY_WINDOWS: u32 = 10_000;
+/// People in one query; a key takes up to 21 bytes.
+pub const MAX_QUERY_PEOPLE: u32 = 5_000;
 
 /// Everything that the query service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -19,6 +24,9 @@ pub struct Config {
     /// What a query may cost.
     #[command(flatten)]
     pub query: QueryConfig,
+    /// With what reads are written down.
+    #[command(flatten)]
+    pub audit: AuditConfig,
     /// How the codes on posters are signed.
     #[command(flatten)]
     pub codes: CodeConfig,
@@ -62,4 +70,44 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_WINDOW_RANGES", default_value_t = 120, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub max_window_ranges: u32,
+    /// Windows in one query of a trace; with more it asks several times
+    #[arg(long, env = "VENUECODE_MAX_QUERY_WINDOWS", default_value_t = MAX_QUERY_WINDOWS, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_QUERY_WINDOWS)))]
+    pub max_query_windows: u32,
+    /// People in one query of a trace; with more it asks several times
+    #[arg(long, env = "VENUECODE_MAX_QUERY_PEOPLE", default_value_t = MAX_QUERY_PEOPLE, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_QUERY_PEOPLE)))]
+    pub max_query_people: u32,
+    /// People of one hop whom a trace follows to the next, those with the highest score
+    #[arg(long, env = "VENUECODE_MAX_FOLLOWED", default_value_t = 2_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_followed: u32,
+    /// Pairs of stays that one hop of a trace looks at
+    #[arg(long, env = "VENUECODE_MAX_PAIRS", default_value_t = 20_000_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_pairs: u32,
+    /// Venues that one trace ranks
+    #[arg(long, env = "VENUECODE_MAX_TRACE_VENUES", default_value_t = 1_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_trace_venues: u32,
+    /// Milliseconds within which the same question about footfall gets the same answer, whoever asks; 0 asks anew
+    #[arg(long, env = "VENUECODE_SHARE_ANSWERS_MS", default_value_t = 100, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub share_answers_ms: u32,
+    /// Smallest count that is shown to dashboards; they see counts rounded down to whole multiples of it. 1 shows all
+    #[arg(long, env = "VENUECODE_SMALLEST_GROUP", default_value_t = 10, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub smallest_group: u32,
+    /// Milliseconds between two looks at ClickHouse for all who listen to live counts
+    #[arg(long, env = "VENUECODE_LIVE_INTERVAL_MS", default_value_t = 250, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(10..=60_000))]
+    pub live_interval_ms: u32,
+    /// Live streams at the same time; further ones are refused
+    #[arg(long, env = "VENUECODE_MAX_LIVE_STREAMS", default_value_t = 1_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub max_live_streams: u32,
+    /// Live streams at the same time with the tokens of one holder
+    #[arg(long, env = "VENUECODE_MAX_LIVE_STREAMS_EACH", default_value_t = 4, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub max_live_streams_each: u32,
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with a request, and how the client is told.
 
+use std::sync::Arc;
+
 use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -71,7 +73,7 @@ pub enum QueryError {
     Unreleased(#[from] Lack),
     /// What is read cannot be written down, so it is not answered.
     #[error("the audit log is temporarily not available, and nothing is read without it")]
-    NotAudited(#[source] StoreFailure),
+    NotAudited(#[source] Arc<StoreFailure>),
     /// The token is limited in a way that leaves this out.
     #[error("the token is limited by its `{}`, which leaves this out", limit.as_str())]
     OutOfScope {
@@ -98,12 +100,14 @@ pub enum QueryError {
         limit: u64,
     },
     /// More people were near than one trace can look at.
-    #[error("more than {limit} {what} are near these visits: choose a shorter time or a smaller window")]
+    #[error("more than {limit} {} are near these visits: choose a shorter time{}", what.as_str(), or_window(*has_window))]
     TraceTooLarge {
         /// What there are too many of.
-        what: &'static str,
+        what: TooMany,
         /// How many are looked at.
         limit: u64,
+        /// Whether a smaller window can be chosen: not with dwell times.
+        has_window: bool,
     },
     /// The directory does not have the venue.
     #[error("no venue has this number")]
@@ -135,6 +139,9 @@ pub enum QueryError {
     /// All slots stayed taken.
     #[error("too many requests are being answered")]
     Overloaded,
+    /// As many live streams are open as may be.
+    #[error("as many live streams are open as may be, in all or with your tokens: close one")]
+    TooManyListeners,
     /// ClickHouse is out of reach, refuses to work, or answers nothing.
     #[error("the scan store is temporarily not available")]
     Unavailable(#[source] StoreFailure),
@@ -149,7 +156,34 @@ pub enum QueryError {
     Aborted,
 }
 
+/// What there can be too much of for one trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooMany {
+    /// Scans that are read.
+    Scans,
+    /// Pairs of stays that are looked at.
+    Pairs,
+}
+
+impl TooMany {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scans => "scans of others",
+            Self::Pairs => "pairs of stays",
+        }
+    }
+}
+
+const fn or_window(has_window: bool) -> &'static str {
+    if has_window { " or a smaller window" } else { "" }
+}
+
 impl QueryError {
+    /// What the store says, which knows of no window.
+    pub(crate) const fn too_many_scans(limit: usize) -> Self {
+        Self::TraceTooLarge { what: TooMany::Scans, limit: limit as u64, has_window: false }
+    }
+
     fn status_and_kind(&self) -> (StatusCode, &'static str) {
         match self {
             Self::MalformedJson(_) => (StatusCode::BAD_REQUEST, "malformed-json"),
@@ -175,6 +209,7 @@ impl QueryError {
             Self::IssueUnknown => (StatusCode::SERVICE_UNAVAILABLE, "issue-unknown"),
             Self::NoPosters(_) => (StatusCode::SERVICE_UNAVAILABLE, "posters-unavailable"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
+            Self::TooManyListeners => (StatusCode::TOO_MANY_REQUESTS, "too-many-listeners"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "clickhouse-unavailable"),
             Self::TooExpensive(_) => (StatusCode::SERVICE_UNAVAILABLE, "query-too-expensive"),
@@ -199,7 +234,7 @@ impl QueryError {
             Self::UnknownVenue { field } | Self::RevokedVenue { field } => Some(field),
             Self::Unprintable(unprintable) => Some(unprintable.what),
             Self::TooManyBuckets { .. } => Some("step"),
-            Self::TraceTooLarge { .. } => Some("window_minutes"),
+            Self::TraceTooLarge { has_window, .. } => Some(if *has_window { "window_minutes" } else { "to" }),
             _ => None,
         }
     }
@@ -208,6 +243,7 @@ impl QueryError {
         match self {
             Self::Overloaded => Some(SOON_S),
             Self::NotReady | Self::IssueUnknown | Self::Unavailable(_) | Self::NotAudited(_) => Some(LATER_S),
+            Self::TooManyListeners => Some(MUCH_LATER_S),
             Self::NoPosters(_) | Self::TooExpensive(_) => Some(MUCH_LATER_S),
             _ => None,
         }
@@ -265,9 +301,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn whoever_has_no_window_is_not_told_to_choose_a_smaller_one() {
+        let text = |has_window| QueryError::TraceTooLarge { what: TooMany::Pairs, limit: 5, has_window }.to_string();
+        let shorter = "more than 5 pairs of stays are near these visits: choose a shorter time";
+        assert_eq!([text(true), text(false)], [format!("{shorter} or a smaller window"), shorter.to_owned()]);
+    }
+
+    #[test]
     fn every_variant_has_its_status_kind_field_and_retry() {
         let json = serde_json::from_str::<u8>("{").unwrap_err();
         let text = String::new;
+        let too_large = |has_window| QueryError::TraceTooLarge { what: TooMany::Scans, limit: 1, has_window };
         let unprintable = Unprintable { what: "name", character: '𠮷' };
         let table = [
             (QueryError::MalformedJson(json), 400, "malformed-json", None, None),
@@ -284,8 +328,16 @@ mod tests {
             (Lack::Expired.into(), 403, "release-expired", Some("release"), None),
             (Lack::OtherSubject { field: "id" }.into(), 403, "release-does-not-cover", Some("id"), None),
             (Lack::OtherTime { field: "to" }.into(), 403, "release-does-not-cover", Some("to"), None),
+            (Lack::OtherDistrict { field: "id" }.into(), 403, "release-does-not-cover", Some("id"), None),
+            (
+                Lack::TooWide { field: "window_minutes" }.into(),
+                403,
+                "release-does-not-cover",
+                Some("window_minutes"),
+                None,
+            ),
             (Lack::TooFar { field: "person" }.into(), 403, "release-does-not-cover", Some("person"), None),
-            (QueryError::NotAudited(StoreFailure::Silent), 503, "audit-unavailable", None, Some(5)),
+            (QueryError::NotAudited(StoreFailure::Silent.into()), 503, "audit-unavailable", None, Some(5)),
             (QueryError::BodyTooLarge { limit_bytes: 1 }, 413, "body-too-large", None, None),
             (QueryError::UnsupportedMediaType, 415, "unsupported-media-type", None, None),
             (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),
@@ -293,13 +345,8 @@ mod tests {
             (QueryError::InvalidField { field: "to", expected: text() }, 422, "invalid-field", Some("to"), None),
             (QueryError::OutOfScope { field: "id", limit: Limit::District }, 403, "out-of-scope", Some("id"), None),
             (QueryError::TooManyBuckets { buckets: 2, limit: 1 }, 422, "too-many-buckets", Some("step"), None),
-            (
-                QueryError::TraceTooLarge { what: "scans", limit: 1 },
-                422,
-                "trace-too-large",
-                Some("window_minutes"),
-                None,
-            ),
+            (too_large(true), 422, "trace-too-large", Some("window_minutes"), None),
+            (too_large(false), 422, "trace-too-large", Some("to"), None),
             (QueryError::UnknownVenue { field: "id" }, 404, "unknown-venue", Some("id"), None),
             (QueryError::RevokedVenue { field: "id" }, 410, "revoked-venue", Some("id"), None),
             (QueryError::from(ShopError::Press(unprintable.into())), 422, "unprintable-character", Some("name"), None),
@@ -308,6 +355,7 @@ mod tests {
             (QueryError::from(ShopError::Full), 503, "overloaded", None, Some(1)),
             (QueryError::from(ShopError::Aborted), 500, "internal-error", None, None),
             (QueryError::NotReady, 503, "not-ready", None, Some(5)),
+            (QueryError::TooManyListeners, 429, "too-many-listeners", None, Some(30)),
             (QueryError::Overloaded, 503, "overloaded", None, Some(1)),
             (QueryError::Unavailable(StoreFailure::Silent), 503, "clickhouse-unavailable", None, Some(5)),
             (QueryError::TooExpensive(StoreFailure::Silent), 503, "query-too-expensive", None, Some(30)),

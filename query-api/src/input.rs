@@ -65,6 +65,17 @@ impl Fields {
         }
     }
 
+    /// The fields of an object within a body.
+    ///
+    /// # Errors
+    /// When it is no object.
+    pub fn try_from_value(value: Value, field: &'static str, expected: &str) -> Result<Self, QueryError> {
+        match value {
+            Value::Object(object) => Ok(Self { values: object.into_iter().collect(), known: Vec::new() }),
+            _ => Err(invalid(field, expected)),
+        }
+    }
+
     /// The text of a field that may be left out.
     ///
     /// # Errors
@@ -91,14 +102,42 @@ impl Fields {
     /// # Errors
     /// When it is no whole number or out of range.
     pub fn number(&mut self, field: &'static str, range: RangeInclusive<u32>, default: u32) -> Result<u32, QueryError> {
-        let number = match self.take(field) {
-            None => return Ok(default),
-            Some(Value::String(text)) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-            Some(Value::Number(number)) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
-            Some(_) => None,
-        };
-        let expected = || format!("a whole number from {} to {}", range.start(), range.end());
-        number.filter(|number| range.contains(number)).ok_or_else(|| invalid(field, &expected()))
+        self.take(field).map_or(Ok(default), |value| number(field, &value, &range))
+    }
+
+    /// A whole number within a range that must be there.
+    ///
+    /// # Errors
+    /// When it is missing, no whole number or out of range.
+    pub fn required_number(&mut self, field: &'static str, range: RangeInclusive<u32>) -> Result<u32, QueryError> {
+        match self.take(field) {
+            Some(value) => number(field, &value, &range),
+            None => Err(QueryError::MissingField { field, expected: within(&range) }),
+        }
+    }
+
+    /// A list that may be left out, which is then empty.
+    ///
+    /// # Errors
+    /// When it is no list, or longer than `most`.
+    pub fn list(&mut self, field: &'static str, most: usize, expected: &str) -> Result<Vec<Value>, QueryError> {
+        match self.take(field) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(values)) if values.len() <= most => Ok(values),
+            Some(_) => Err(invalid(field, expected)),
+        }
+    }
+
+    /// Yes or no; no, when left out.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn flag(&mut self, field: &'static str) -> Result<bool, QueryError> {
+        match self.take(field) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(invalid(field, "true or false")),
+        }
     }
 
     /// A district of GB/T 2260, or its first digits.
@@ -167,6 +206,19 @@ pub const PERSON: &str = "a person key: 16 lower-case hex digits, the first one 
 /// A field whose value cannot be used.
 pub fn invalid(field: &'static str, expected: &str) -> QueryError {
     QueryError::InvalidField { field, expected: expected.to_owned() }
+}
+
+fn number(field: &'static str, value: &Value, range: &RangeInclusive<u32>) -> Result<u32, QueryError> {
+    let number = match value {
+        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        Value::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+        _ => None,
+    };
+    number.filter(|number| range.contains(number)).ok_or_else(|| invalid(field, &within(range)))
+}
+
+fn within(range: &RangeInclusive<u32>) -> String {
+    format!("a whole number from {} to {}", range.start(), range.end())
 }
 
 fn time(field: &'static str, text: &str) -> Result<u32, QueryError> {

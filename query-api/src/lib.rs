@@ -1,19 +1,21 @@
 //! Everything that reads: tracing, visits, visitors, footfall, statistics and posters over HTTP, out of ClickHouse.
 //!
-//! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (match visits
-//! with the scans of others, purely); [`poster`] prints what hangs at a door, and [`page`] is what its code opens. Whose
-//! movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`]) before it is answered:
-//! nothing else here writes, to Kafka or to ClickHouse. Nothing is cached, so that an
-//! answer is as fresh as the store.
+//! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (who stayed where and
+//! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door, and [`page`] is what
+//! its code opens. Whose movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`])
+//! before it is answered: nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen. Nothing
+//! is cached, except that the same question about footfall within a tenth of a second has the same answer.
 
 mod answer;
-mod audit;
+pub mod audit;
 pub mod buckets;
 pub mod config;
 pub mod error;
 pub mod exposure;
 mod input;
+mod inquiry;
 mod limits;
+pub mod live;
 pub mod metrics;
 pub mod page;
 mod permit;
@@ -22,6 +24,7 @@ pub mod release;
 pub mod routes;
 mod state;
 pub mod store;
+pub mod suppression;
 mod tables;
 
 use std::sync::Arc;
@@ -31,7 +34,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, QueryConfig};
-pub use error::QueryError;
+pub use error::{QueryError, TooMany};
 pub use routes::router;
 pub use state::AppState;
 
@@ -63,10 +66,12 @@ async fn serve_state(
 ) -> anyhow::Result<()> {
     let watch = tables::until_there(config.clickhouse.clone(), state.readiness().clone());
     let watch = tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
+    let live = tokio::spawn(Arc::clone(state.live()).run(shutdown.clone()));
     let keys = tokio::spawn(Arc::clone(state.verifier()).watch(shutdown.clone()));
     let router: Router = router(state);
     let served = service::http::serve(router, listener, shutdown).await;
     watch.abort();
     keys.abort();
+    live.abort();
     served
 }

@@ -35,11 +35,23 @@ pub async fn check_venue(store: &Store, limits: &Limits, venue: VenueId) -> Resu
 pub async fn check_footfall(store: &Store, limits: &Limits, scope: &Scope) -> Result<(), QueryError> {
     match scope {
         Scope::Venue(venue) => check_venue(store, limits, *venue).await,
+        Scope::Organisation(code) => check_organisation(limits, code),
         Scope::District(district) => check_district(limits, *district),
         Scope::Category(_) | Scope::City => match limits.limits().next() {
             Some(limit) => Err(out_of("scope", limit)),
             None => Ok(()),
         },
+    }
+}
+
+fn check_organisation(limits: &Limits, code: &str) -> Result<(), QueryError> {
+    // An organisation may have venues in other districts, and others than those of a list.
+    if let Some(limit) = limits.limits().find(|limit| *limit != Limit::Organisation) {
+        return Err(out_of("scope", limit));
+    }
+    match limits.organisation.as_deref() {
+        Some(own) if own != code => Err(out_of("id", Limit::Organisation)),
+        _ => Ok(()),
     }
 }
 

@@ -1,15 +1,22 @@
 //! Lets reads of anyone's movements through, and writes each down before its answer leaves; as is written down who looks
 //! at a person's health, which the person alone may.
 
-use schemas::{PersonKey, UnixSeconds, audit::AuditRead};
-use service::Caller;
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use schemas::{
+    PersonKey, UnixSeconds, VenueId,
+    access::{Limit, covers},
+    audit::AuditRead,
+};
+use service::{Caller, clock::now_ms};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::{
     AppState, QueryError,
-    audit::now_ms,
     input::{self, Fields},
-    release::{self, Lack, Question, Subject},
+    release::{self, Asked, Lack, Question, Subject},
     store::{ReadRow, ReleaseRow},
 };
 
@@ -19,6 +26,10 @@ const RELEASE: &str = "the identity of a release, a UUID";
 #[must_use = "what is read without being written down must not be answered"]
 pub struct Permit {
     read: AuditRead,
+    /// How many hops each subject of the question is from whom the release names.
+    depths: Vec<u8>,
+    /// Held until it is written down.
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 /// The release that a request names, if it names one.
@@ -42,19 +53,25 @@ pub async fn permit(
     question: Question,
 ) -> Result<Permit, QueryError> {
     let id = named.ok_or(Lack::NotNamed)?;
-    let release = state.store().release(id).await?.pop().ok_or(Lack::Unknown)?;
+    let release = state.store().release(id, 1).await?.0.pop().ok_or(Lack::Unknown)?;
     release::check_in_force(&release, &caller.claims().sub, now_ms())?;
-    let depth = depth(state, &release, question.subject).await?;
-    release::check_covers(&release, &question, depth)?;
-    let (persons, venues) = match question.subject {
-        Subject::Person(person) => (vec![person.to_u64()], Vec::new()),
-        Subject::Venue(venue) => (Vec::new(), vec![venue]),
-    };
+    if caller.scope().district.is_some_and(|own| !covers(own, release.district)) {
+        return Err(QueryError::OutOfScope { field: "release", limit: Limit::District });
+    }
+    let asked = try_join_all(question.asked.iter().copied().map(|asked| found(state, &release, asked))).await?;
+    let depths = release::check_covers(&release, &question, &asked)?;
+    let (mut persons, mut venues) = (Vec::new(), Vec::new());
+    for Asked { subject, field } in question.asked {
+        match subject {
+            Subject::Person(person) => persons.push(person.to_u64()),
+            Subject::Venue(venue) => {
+                check_place(state, &release, venue, field).await?;
+                venues.push(venue);
+            }
+        }
+    }
     let read = AuditRead {
-        account: caller.claims().sub.clone(),
-        role: caller.role().as_str().to_owned(),
         district: release.district,
-        route: route.to_owned(),
         release_id: id,
         case_number: release.case_number,
         case_kind: release.case_kind,
@@ -62,62 +79,89 @@ pub async fn permit(
         purpose: release.purpose,
         persons,
         venues,
-        depth: depth.unwrap_or_default(),
+        depth: depths.iter().copied().max().unwrap_or_default(),
+        window_minutes: question.window_minutes,
         from_s: question.time.from.into(),
         to_s: question.time.to.into(),
-        reached: Vec::new(),
-        scans: 0,
+        ..by(caller, route)
     };
-    Ok(Permit { read })
+    Ok(Permit { read, depths, _slot: None })
 }
 
 /// Lets somebody read what is kept of themselves: it takes no release, and is written down all the same, so that they see
-/// when another phone with a token of theirs did.
-pub fn permit_own(caller: &Caller, route: &'static str, person: PersonKey) -> Permit {
-    let read = AuditRead {
-        account: caller.claims().sub.clone(),
-        role: caller.role().as_str().to_owned(),
-        district: 0,
-        route: route.to_owned(),
-        release_id: Uuid::nil(),
-        case_number: String::new(),
-        case_kind: String::new(),
-        evidence: String::new(),
-        purpose: ReadRow::OWN_RECORD.to_owned(),
-        persons: vec![person.to_u64()],
-        venues: Vec::new(),
-        depth: 0,
-        from_s: 0,
-        to_s: UnixSeconds::MAX,
-        reached: Vec::new(),
-        scans: 0,
-    };
-    Permit { read }
+/// when another phone with a token of theirs did. They are many, and have a few slots of their own, so that however often
+/// they look, traces go on.
+///
+/// # Errors
+/// [`QueryError::Overloaded`] while these slots are taken.
+pub fn permit_own(
+    state: &AppState,
+    caller: &Caller,
+    route: &'static str,
+    person: PersonKey,
+) -> Result<Permit, QueryError> {
+    let slot = Arc::clone(state.own_slots()).try_acquire_owned().map_err(|_| QueryError::Overloaded)?;
+    let purpose = ReadRow::OWN_RECORD.to_owned();
+    let read = AuditRead { purpose, persons: vec![person.to_u64()], to_s: UnixSeconds::MAX, ..by(caller, route) };
+    Ok(Permit { read, depths: vec![0], _slot: Some(slot) })
 }
 
-/// How many hops the subject is from whom the release names; none when nothing that was read by it has led there.
-async fn depth(state: &AppState, release: &ReleaseRow, subject: Subject) -> Result<Option<u8>, QueryError> {
-    match subject {
-        subject if release::names(release, subject) => Ok(Some(0)),
-        Subject::Person(person) => state.store().hops_to(release.release_id, person).await,
-        Subject::Venue(_) => Ok(None),
+/// Who reads by which route, and nothing else yet.
+fn by(caller: &Caller, route: &'static str) -> AuditRead {
+    let (account, role) = (caller.claims().sub.clone(), caller.role().as_str().to_owned());
+    AuditRead { account, role, route: route.to_owned(), ..AuditRead::default() }
+}
+
+/// Whether a venue lies where the office of a release works; one that the directory does not have lies nowhere.
+async fn check_place(
+    state: &AppState,
+    release: &ReleaseRow,
+    venue: VenueId,
+    field: &'static str,
+) -> Result<(), QueryError> {
+    let Some(area) = release::area(release.district) else { return Ok(()) };
+    let owner = state.store().venue_owner(venue).await?;
+    match owner.is_some_and(|owner| covers(area, owner.district)) {
+        true => Ok(()),
+        false => Err(Lack::OtherDistrict { field }.into()),
     }
 }
 
+/// How many hops the subject is from whom the release names; none when nothing that was read by it has led there.
+async fn found(state: &AppState, release: &ReleaseRow, asked: Asked) -> Result<(Asked, Option<u8>), QueryError> {
+    let depth = match asked.subject {
+        subject if release::names(release, subject) => Some(0),
+        Subject::Person(person) => state.store().hops_to(release, person).await?,
+        Subject::Venue(_) => None,
+    };
+    Ok((asked, depth))
+}
+
 impl Permit {
-    /// Writes down what is answered: who else is in it, and how many scans or changes. The answer may leave when this has returned.
+    /// How far from whom the release names somebody is who is so many hops from these subjects, each by its place in the
+    /// question.
+    pub fn depth_of(&self, subjects: impl IntoIterator<Item = usize>, hops: u8) -> u8 {
+        let depths = subjects.into_iter().filter_map(|place| self.depths.get(place));
+        // Of nobody, as far as any of them leads.
+        depths.min().copied().unwrap_or(self.read.depth).saturating_add(hops)
+    }
+
+    /// Writes down what is answered: who else is in it, how far each is from whom the release names, and how many scans or
+    /// changes. The answer may leave when this has returned.
     ///
     /// # Errors
     /// [`QueryError::NotAudited`]: then there is no answer.
     pub async fn write_down(
         mut self,
         state: &AppState,
-        reached: impl IntoIterator<Item = PersonKey>,
+        reached: impl IntoIterator<Item = (PersonKey, u8)>,
         scans: usize,
     ) -> Result<(), QueryError> {
-        self.read.reached = reached.into_iter().map(PersonKey::to_u64).collect();
-        self.read.reached.sort_unstable();
-        self.read.reached.dedup();
+        let mut reached: Vec<(u64, u8)> = reached.into_iter().map(|(person, depth)| (person.to_u64(), depth)).collect();
+        // Of one who is there twice the nearer.
+        reached.sort_unstable();
+        reached.dedup_by_key(|(person, _)| *person);
+        (self.read.reached, self.read.reached_depths) = reached.into_iter().unzip();
         self.read.scans = scans as u64;
         state.audit().append(self.read).await
     }

@@ -17,15 +17,28 @@ pub enum Subject {
     Venue(VenueId),
 }
 
-/// What is to be read.
+/// Who or what is asked about, and in which field of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Question {
-    /// Of whom.
+pub struct Asked {
+    /// Whom or what.
     pub subject: Subject,
+    /// Where the request names it.
+    pub field: &'static str,
+}
+
+/// What is to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Of whom: one at least.
+    pub asked: Vec<Asked>,
     /// From when to when.
     pub time: TimeRange,
-    /// How many hops it goes beyond the subject: 0 for its own visits, 1 for whom it met.
+    /// How many hops it goes beyond the subjects: 0 for its own visits, 1 for whom it met.
     pub steps: u8,
+    /// How many minutes around a visit contacts are looked for: 0 for who was there at all.
+    pub window_minutes: u16,
+    /// What of the request asks for so many.
+    pub window_field: &'static str,
 }
 
 /// What is missing for a read.
@@ -62,22 +75,24 @@ pub enum Lack {
         /// `from` or `to`.
         field: &'static str,
     },
+    /// The venue is not in the district of the office that has the case.
+    #[error("this venue is not in the release's district: it takes a release of its own district, or of the city")]
+    OtherDistrict {
+        /// Where the venue was named.
+        field: &'static str,
+    },
+    /// It does not look so far around a visit.
+    #[error("the release is for a smaller window: see its `window_minutes`; stays may take a whole day, 1440")]
+    TooWide {
+        /// What asks for the window.
+        field: &'static str,
+    },
     /// It does not go so many hops.
     #[error("this is further from whom the release names than its `hops` allow")]
     TooFar {
         /// Where the subject was named.
         field: &'static str,
     },
-}
-
-impl Subject {
-    /// The field in which a request names it.
-    pub const fn field(self) -> &'static str {
-        match self {
-            Self::Person(_) => "person",
-            Self::Venue(_) => "id",
-        }
-    }
 }
 
 impl Lack {
@@ -90,14 +105,22 @@ impl Lack {
             Self::NotReleased(_) => "release-not-given",
             Self::WithoutReason => "release-without-reason",
             Self::Expired => "release-expired",
-            Self::OtherSubject { .. } | Self::OtherTime { .. } | Self::TooFar { .. } => "release-does-not-cover",
+            Self::OtherSubject { .. }
+            | Self::OtherTime { .. }
+            | Self::TooFar { .. }
+            | Self::TooWide { .. }
+            | Self::OtherDistrict { .. } => "release-does-not-cover",
         }
     }
 
     /// The field that is wrong.
     pub const fn field(self) -> &'static str {
         match self {
-            Self::OtherSubject { field } | Self::OtherTime { field } | Self::TooFar { field } => field,
+            Self::OtherSubject { field }
+            | Self::OtherTime { field }
+            | Self::OtherDistrict { field }
+            | Self::TooWide { field }
+            | Self::TooFar { field } => field,
             _ => "release",
         }
     }
@@ -124,6 +147,11 @@ fn has_reason(release: &ReleaseRow) -> bool {
     said && CaseKind::of(&release.case_kind).is_some() && Purpose::of(&release.purpose).is_some()
 }
 
+/// The district to whose venues a release of an office is limited; none for a city's or a province's office.
+pub const fn area(district: u32) -> Option<u32> {
+    if schemas::access::is_city_wide(district) { None } else { Some(district) }
+}
+
 /// Whether a release names the subject.
 pub fn names(release: &ReleaseRow, subject: Subject) -> bool {
     match subject {
@@ -132,25 +160,32 @@ pub fn names(release: &ReleaseRow, subject: Subject) -> bool {
     }
 }
 
-/// Whether a release covers a question about somebody who is `depth` hops from whom it names; none when nothing that was
-/// read by it has led there.
+/// Whether a release covers what is asked, and how many hops each subject is from whom the release names: with each comes
+/// how many those are, and none for one to whom nothing that was read by it has led.
 ///
 /// # Errors
 /// What is missing.
-pub fn check_covers(release: &ReleaseRow, question: &Question, depth: Option<u8>) -> Result<(), Lack> {
-    let Question { subject, time, steps } = question;
-    let field = subject.field();
-    let depth = depth.ok_or(Lack::OtherSubject { field })?;
+pub fn check_covers(release: &ReleaseRow, question: &Question, asked: &[(Asked, Option<u8>)]) -> Result<Vec<u8>, Lack> {
+    let Question { time, steps, window_minutes, window_field, .. } = question;
+    let found = |(asked, depth): &(Asked, Option<u8>)| match depth {
+        Some(depth) => Ok((asked.field, *depth)),
+        None => Err(Lack::OtherSubject { field: asked.field }),
+    };
+    let depths = asked.iter().map(found).collect::<Result<Vec<_>, _>>()?;
     if i64::from(time.from) < release.from_s {
         return Err(Lack::OtherTime { field: "from" });
     }
     if i64::from(time.to) > release.to_s {
         return Err(Lack::OtherTime { field: "to" });
     }
-    if depth.saturating_add(*steps) > release.hops {
-        return Err(Lack::TooFar { field });
+    if *window_minutes > release.window_minutes {
+        return Err(Lack::TooWide { field: window_field });
     }
-    Ok(())
+    let within = |(field, depth): (&'static str, u8)| match depth.saturating_add(*steps) <= release.hops {
+        true => Ok(depth),
+        false => Err(Lack::TooFar { field }),
+    };
+    depths.into_iter().map(within).collect()
 }
 
 #[cfg(test)]
@@ -176,6 +211,7 @@ mod tests {
             from_s: 100,
             to_s: 200,
             hops: 1,
+            window_minutes: 30,
             expires_at_ms: NOW_MS + 1,
             ..ReleaseRow::default()
         };
@@ -206,21 +242,45 @@ mod tests {
         assert!(check("li", |r| r.state = "of a newer build".to_owned()).is_err());
     }
 
+    fn question() -> Question {
+        let time = TimeRange { from: 0, to: 0 };
+        Question { asked: Vec::new(), time, steps: 0, window_minutes: 0, window_field: "window_minutes" }
+    }
+
     #[test]
     fn a_release_covers_its_time_its_subjects_and_its_hops_and_no_more() {
-        let check = |subject, (from, to), steps, depth| {
-            check_covers(&release(|_| {}), &Question { subject, time: TimeRange { from, to }, steps }, depth)
+        let check = |asked: &[(Subject, Option<u8>)], (from, to), steps| {
+            let named = |(subject, depth): &(Subject, Option<u8>)| match subject {
+                Subject::Person(_) => (Asked { subject: *subject, field: "person" }, *depth),
+                Subject::Venue(_) => (Asked { subject: *subject, field: "id" }, *depth),
+            };
+            let asked: Vec<_> = asked.iter().map(named).collect();
+            let question = Question { time: TimeRange { from, to }, steps, window_minutes: 30, ..question() };
+            check_covers(&release(|_| {}), &question, &asked)
         };
         let (who, venue) = (Subject::Person(person(1)), Subject::Venue(7));
-        assert_eq!(check(who, (100, 200), 1, Some(0)), Ok(()));
-        assert_eq!(check(venue, (100, 200), 1, Some(0)), Ok(()));
-        assert_eq!(check(who, (99, 200), 1, Some(0)), Err(Lack::OtherTime { field: "from" }));
-        assert_eq!(check(who, (100, 201), 1, Some(0)), Err(Lack::OtherTime { field: "to" }));
-        assert_eq!(check(who, (100, 200), 0, Some(1)), Ok(()), "the visits of a contact");
-        assert_eq!(check(who, (100, 200), 1, Some(1)), Err(Lack::TooFar { field: "person" }), "whom a contact met");
-        assert_eq!(check(who, (100, 200), 0, Some(2)), Err(Lack::TooFar { field: "person" }));
-        assert_eq!(check(who, (100, 200), 0, None), Err(Lack::OtherSubject { field: "person" }));
-        assert_eq!(check(venue, (100, 200), 1, None), Err(Lack::OtherSubject { field: "id" }));
+        assert_eq!(check(&[(who, Some(0))], (100, 200), 1), Ok(vec![0]));
+        assert_eq!(check(&[(venue, Some(0))], (100, 200), 1), Ok(vec![0]));
+        assert_eq!(check(&[(who, Some(0))], (99, 200), 1), Err(Lack::OtherTime { field: "from" }));
+        assert_eq!(check(&[(who, Some(0))], (100, 201), 1), Err(Lack::OtherTime { field: "to" }));
+        assert_eq!(check(&[(who, Some(1))], (100, 200), 0), Ok(vec![1]), "the visits of a contact");
+        let too_far = Err(Lack::TooFar { field: "person" });
+        assert_eq!(check(&[(who, Some(1))], (100, 200), 1), too_far, "whom a contact met");
+        assert_eq!(check(&[(who, Some(0))], (100, 200), 2), too_far, "whom those met whom the person met");
+        assert_eq!(check(&[(who, Some(2))], (100, 200), 0), too_far);
+        assert_eq!(check(&[(who, None)], (100, 200), 0), Err(Lack::OtherSubject { field: "person" }));
+        assert_eq!(check(&[(venue, None)], (100, 200), 1), Err(Lack::OtherSubject { field: "id" }));
+        // Of several each one.
+        assert_eq!(check(&[(venue, Some(0)), (who, Some(1))], (100, 200), 0), Ok(vec![0, 1]));
+        assert_eq!(check(&[(venue, Some(0)), (who, Some(1))], (100, 200), 1), too_far);
+        let unknown = Err(Lack::OtherSubject { field: "id" });
+        assert_eq!(check(&[(who, Some(0)), (venue, None)], (100, 200), 0), unknown);
+        let wide = |window_minutes| {
+            let time = TimeRange { from: 100, to: 200 };
+            let named = (Asked { subject: who, field: "person" }, Some(0));
+            check_covers(&release(|_| {}), &Question { time, steps: 1, window_minutes, ..question() }, &[named])
+        };
+        assert_eq!((wide(30), wide(31)), (Ok(vec![0]), Err(Lack::TooWide { field: "window_minutes" })));
         let row = release(|_| {});
         assert!(names(&row, who) && names(&row, venue));
         assert!(!names(&row, Subject::Person(person(2))) && !names(&row, Subject::Venue(8)));

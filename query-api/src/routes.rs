@@ -3,20 +3,28 @@
 mod alerts;
 mod applications;
 mod checkpoints;
+mod city;
+mod codes;
 mod district;
 mod footfall;
 mod health_changes;
 mod health_proposals;
+mod live;
+mod occupancy;
 mod openapi;
 mod page;
 mod posters;
 mod reads;
 mod releases;
+mod scans;
 mod stats;
+mod top;
 mod traces;
 mod trips;
 mod visitors;
 mod visits;
+
+pub(crate) use scans::AliasKey;
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,19 +48,28 @@ use crate::{AppState, QueryError, input::MAX_BODY_BYTES};
 /// How long a request waits for a slot.
 const SLOT_WAIT: Duration = Duration::from_secs(5);
 
+/// Who may count.
+const COUNTS: &[Role] =
+    &[Role::Operator, Role::District, Role::Epidemiologist, Role::Supervisor, Role::Dashboard, Role::Regulator];
+
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
-    // These three take a release that names whom they are about, besides the role (`permit`).
-    Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]),
-    Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]),
+    // These three take a release that names whom they are about, besides the role, and a district's token takes one of that
+    // district (`permit`).
+    Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]).honouring(&[District]),
+    Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("GET", "/v1/venues/{id}/visitors", &[Role::Epidemiologist]).honouring(&[Organisation, District, Venues]),
-    Rule::of(
-        "GET",
-        "/v1/footfall",
-        &[Role::Operator, Role::District, Role::Epidemiologist, Role::Supervisor, Role::Dashboard, Role::Regulator],
-    )
-    .honouring(&[Organisation, District, Venues]),
-    Rule::of("GET", "/v1/stats", &[Role::Dashboard, Role::Regulator, Role::Admin]),
+    Rule::of("GET", "/v1/footfall", COUNTS).honouring(&[Organisation, District, Venues]),
+    Rule::of("GET", "/v1/footfall/top", COUNTS).honouring(&[Organisation, District, Venues]),
+    Rule::of("GET", "/v1/footfall/live", COUNTS).honouring(&[Organisation, District, Venues]),
+    Rule::of("GET", "/v1/occupancy", COUNTS).honouring(&[Organisation, District, Venues]),
+    // Whose they are is masked (S0).
+    Rule::of("GET", "/v1/scans", &[Role::Operator, Role::District]).honouring(&[Organisation, District, Venues]),
+    Rule::of("GET", "/v1/codes/unused", &[Role::Regulator, Role::District]).honouring(&[District]),
+    Rule::of("GET", "/v1/codes/missing", &[Role::Regulator, Role::District]).honouring(&[District]),
+    Rule::of("GET", "/v1/city/days", &[Role::Dashboard, Role::Regulator, Role::Admin]),
+    // Exact to the scan and the second: screens have the headline figures of days instead.
+    Rule::of("GET", "/v1/stats", &[Role::Regulator, Role::Admin]),
     // A person is who asks for "my records", and no limit: the organisation's are shown to all its operators (S0).
     Rule::of(
         "GET",
@@ -102,6 +119,13 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(visits::visits))
         .routes(routes!(visitors::visitors))
         .routes(routes!(footfall::footfall))
+        .routes(routes!(top::top))
+        .routes(routes!(live::live))
+        .routes(routes!(occupancy::occupancy))
+        .routes(routes!(scans::scans))
+        .routes(routes!(codes::unused))
+        .routes(routes!(codes::missing))
+        .routes(routes!(city::days))
         .routes(routes!(stats::stats))
         .routes(routes!(applications::application))
         .routes(routes!(applications::applications))

@@ -9,9 +9,20 @@ use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
 use tokio::sync::Semaphore;
 
 use crate::{
-    Config, QueryConfig, audit::AuditLog, exposure::Beliefs, metrics, page::Page, poster::PrintShop, store::Store,
+    Config, QueryConfig,
+    audit::AuditLog,
+    exposure::{Beliefs, Dwells},
+    live::Live,
+    metrics,
+    page::Page,
+    poster::PrintShop,
+    routes::AliasKey,
+    store::Store,
     tables,
 };
+
+/// One slot in so many is for people who look at what is kept of themselves.
+const OWN_SHARE: u32 = 4;
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]
@@ -20,15 +31,19 @@ pub struct AppState(Arc<Inner>);
 struct Inner {
     store: Store,
     audit: AuditLog,
+    live: Arc<Live>,
     city: CityProfile,
     beliefs: Beliefs,
+    dwells: Dwells,
     signer: CodeSigner,
+    aliases: AliasKey,
     posters: PrintShop,
     page: Page,
     limits: QueryConfig,
     readiness: Readiness,
     verifier: Arc<Verifier>,
     slots: Semaphore,
+    own_slots: Arc<Semaphore>,
     metrics: PrometheusHandle,
 }
 
@@ -42,15 +57,22 @@ impl AppState {
         let metrics = service::telemetry::init_metrics()?;
         metrics::describe();
         let verifier = Verifier::try_new(&config.access)?;
+        let store = Store::new(&config.clickhouse, &config.query);
+        let offset_s = i64::from(city.utc_offset_minutes) * 60;
+        let signer = config.codes.load()?;
         Ok(Self(Arc::new(Inner {
-            store: Store::new(&config.clickhouse, &config.query),
-            audit: AuditLog::new(&config.clickhouse),
+            live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
+            store,
+            audit: AuditLog::try_new(&config.audit, &config.clickhouse).context("--audit-key-file")?,
             beliefs: Beliefs::of(&city),
+            dwells: Dwells::of(&city),
             city,
-            signer: config.codes.load()?,
+            aliases: AliasKey::derived_from(&signer.keys),
+            signer,
             posters: PrintShop::new(&config.posters),
             page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
+            own_slots: Arc::new(Semaphore::new((config.query.max_concurrent_requests / OWN_SHARE).max(1) as usize)),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
             verifier,
@@ -62,6 +84,10 @@ impl AppState {
         &self.0.store
     }
 
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.0.live
+    }
+
     pub(crate) fn audit(&self) -> &AuditLog {
         &self.0.audit
     }
@@ -70,9 +96,19 @@ impl AppState {
         &self.0.city
     }
 
+    /// How far the city's clock is ahead of UTC, in seconds.
+    pub(crate) fn offset_s(&self) -> i64 {
+        i64::from(self.0.city.utc_offset_minutes) * 60
+    }
+
     /// What the city believes of scans.
     pub(crate) fn beliefs(&self) -> &Beliefs {
         &self.0.beliefs
+    }
+
+    /// How long people stay at the venues of the city.
+    pub(crate) fn dwells(&self) -> &Dwells {
+        &self.0.dwells
     }
 
     /// Within how many seconds two methods at one point are one visit; 0 where the city says nothing of it.
@@ -82,6 +118,11 @@ impl AppState {
 
     pub(crate) fn signer(&self) -> &CodeSigner {
         &self.0.signer
+    }
+
+    /// What masks people in details of scans.
+    pub(crate) fn aliases(&self) -> &AliasKey {
+        &self.0.aliases
     }
 
     pub(crate) fn posters(&self) -> &PrintShop {
@@ -106,6 +147,11 @@ impl AppState {
 
     pub(crate) fn slots(&self) -> &Semaphore {
         &self.0.slots
+    }
+
+    /// Those of the slots that people may have who look at what is kept of themselves.
+    pub(crate) fn own_slots(&self) -> &Arc<Semaphore> {
+        &self.0.own_slots
     }
 
     pub(crate) fn metrics(&self) -> &PrometheusHandle {

@@ -7,31 +7,46 @@ mod alerts;
 mod applications;
 mod columns;
 mod contacts;
+mod coverage;
+mod crowds;
 mod failure;
 mod footfall;
 mod health_changes;
 mod health_proposals;
+mod live;
+mod operations;
 mod people;
+mod recent;
 mod releases;
+mod scope;
 mod stats;
 mod trips;
 mod venues;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use clickhouse::{Client, Row, RowOwned, RowRead, query::Query};
 use service::ClickHouseConfig;
 
 use crate::{QueryConfig, error::QueryError, metrics};
+use recent::Recent;
 
 pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
+pub use coverage::VenueDaysRow;
+pub use crowds::{OccupancyRow, TopQuestion, TopRow};
 pub use failure::StoreFailure;
-pub use footfall::{BucketRow, FootfallQuestion, Scope};
+pub use footfall::{BucketRow, FootfallQuestion, People};
 pub use health_changes::HealthChangeRow;
 pub use health_proposals::{HealthProposalRow, ProposalFilter};
+pub use live::Watched;
+pub use operations::{CodesOfDayRow, CodesRow, MissingCodeRow, ScanDetailRow, UnusedCodeRow};
 pub use people::{VisitRow, VisitorRow, Visits};
 pub use releases::{ReadRow, ReleaseFilter, ReleaseRow};
+pub use scope::Scope;
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
 pub use venues::{CheckpointRow, VenueNames, VenueRow};
@@ -45,10 +60,13 @@ pub struct Store {
     client: Client,
     patience: Duration,
     max_window_ranges: usize,
+    max_query_windows: usize,
+    max_query_people: usize,
+    recent: Arc<Recent<FootfallQuestion, BucketRow>>,
 }
 
 /// A half-open time in seconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimeRange {
     /// First second.
     pub from: u32,
@@ -62,11 +80,26 @@ enum Kind {
     Visits,
     Visitors,
     Contacts,
+    ScansOfPeople,
+    VenueDays,
+    VenueCodes,
+    NewestScan,
     VenueNames,
     VenueOwner,
     Venue,
     Footfall,
-    FootfallByHour,
+    FootfallKept,
+    PeopleByDay,
+    TopVenues,
+    TopVenuesKept,
+    PeopleOfVenues,
+    Occupancy,
+    Live,
+    LiveCounted,
+    Scans,
+    UnusedCodes,
+    MissingCodes,
+    Codes,
     Stats,
     Application,
     Applications,
@@ -90,11 +123,26 @@ impl Kind {
             Self::Visits => "visits",
             Self::Visitors => "visitors",
             Self::Contacts => "contacts",
+            Self::ScansOfPeople => "scans_of_people",
+            Self::VenueDays => "venue_days",
+            Self::VenueCodes => "venue_codes",
+            Self::NewestScan => "newest_scan",
             Self::VenueNames => "venue_names",
             Self::VenueOwner => "venue_owner",
             Self::Venue => "venue",
             Self::Footfall => "footfall",
-            Self::FootfallByHour => "footfall_by_hour",
+            Self::FootfallKept => "footfall_kept",
+            Self::PeopleByDay => "people_by_day",
+            Self::TopVenues => "top_venues",
+            Self::TopVenuesKept => "top_venues_kept",
+            Self::PeopleOfVenues => "people_of_venues",
+            Self::Occupancy => "occupancy",
+            Self::Live => "live",
+            Self::Scans => "scans",
+            Self::UnusedCodes => "unused_codes",
+            Self::MissingCodes => "missing_codes",
+            Self::Codes => "codes",
+            Self::LiveCounted => "live_counted",
             Self::Stats => "stats",
             Self::Application => "application",
             Self::Applications => "applications",
@@ -125,7 +173,14 @@ impl Store {
             // A query ends when its connection does, which is when nobody waits for the answer any more.
             .with_setting("cancel_http_readonly_queries_on_client_close", "1");
         let patience = Duration::from_secs(limits.max_execution_time_s.into()) + GRACE;
-        Self { client, patience, max_window_ranges: limits.max_window_ranges as usize }
+        Self {
+            client,
+            patience,
+            max_window_ranges: limits.max_window_ranges as usize,
+            max_query_windows: limits.max_query_windows as usize,
+            max_query_people: limits.max_query_people as usize,
+            recent: Arc::new(Recent::new(Duration::from_millis(limits.share_answers_ms.into()))),
+        }
     }
 
     fn query(&self, sql: &str) -> Query {

@@ -1,5 +1,5 @@
 -- Purpose: the venue directory for names in answers. A venue may be written again: the newest version stays.
--- Sorting key: (venue_id).
+-- Sorting key: (venue_id). The index finds the venues of an organisation without reading the whole directory.
 CREATE TABLE IF NOT EXISTS venues
 (
     venue_id     UInt32,
@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS venues
     active       Bool,
     latitude     Nullable(Float64),
     longitude    Nullable(Float64),
-    version      UInt64
+    version      UInt64,
+    INDEX of_organisation organisation TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY venue_id

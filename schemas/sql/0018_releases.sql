@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS releases
     from_s          Int64,
     to_s            Int64,
     hops            UInt8,
+    window_minutes  UInt16,
     expires_at_ms   Int64,
     decided_at_ms   Nullable(Int64),
     decided_by      String,

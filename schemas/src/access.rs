@@ -9,7 +9,7 @@ mod table;
 use serde::{Deserialize, Serialize};
 
 pub use claims::{Claims, ClaimsError, Expected};
-pub use scope::{Limit, Scope, covers, is_district_prefix};
+pub use scope::{Limit, Scope, covers, is_city_wide, is_district_prefix};
 pub use table::{Refusal, Rule, Table};
 
 /// What somebody, or something, is trusted with. A token has exactly one.

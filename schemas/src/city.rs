@@ -14,6 +14,7 @@ mod plausibility;
 mod poster;
 mod rules;
 mod scanning;
+mod tracing;
 mod venues;
 mod wording;
 
@@ -27,6 +28,7 @@ pub use plausibility::Plausibility;
 pub use poster::{Poster, PosterColours, PosterSize, PosterWords};
 pub use rules::{AdmissionRule, ExemptionKind, Lifts};
 pub use scanning::{LastFour, Scanning};
+pub use tracing::Tracing;
 pub use venues::{Category, Group, OpeningHours, VenueClass, VenueKind};
 pub use wording::{Sentence, Wording};
 
@@ -66,6 +68,9 @@ pub struct CityProfile {
     /// What of a scan is hard to believe.
     #[serde(default)]
     pub plausibility: Plausibility,
+    /// How contacts are weighed.
+    #[serde(default)]
+    pub tracing: Tracing,
     /// Who gets a code, and how.
     pub application: Application,
     /// What a person is asked at the first scan of a code of ordinary venues.

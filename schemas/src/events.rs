@@ -27,8 +27,8 @@ pub use health::{ColourChange, Colouring, HealthEvent, Release, Sampling, TestEv
 pub use identity::IdentityEvent;
 pub use proposal::{ProposalAction, ProposalEvent, ProposalRefusal, ProposalState};
 pub use release::{
-    Asking, CaseKind, DeclineReason, MAX_HOPS, MAX_SUBJECTS, Purpose, ReleaseAction, ReleaseEvent, ReleaseRefusal,
-    ReleaseState,
+    Asking, CaseKind, DEFAULT_WINDOW_MINUTES, DeclineReason, MAX_HOPS, MAX_SUBJECTS, MAX_WINDOW_MINUTES, Purpose,
+    ReleaseAction, ReleaseEvent, ReleaseRefusal, ReleaseState,
 };
 pub use scan::{FreightScan, FreightStop, ScanEvent};
 pub use trip::{Declaration, Scanned, TripAction, TripEvent};

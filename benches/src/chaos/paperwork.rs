@@ -57,7 +57,7 @@ impl Load {
         let organisation = ORGANISATIONS[usize::from(rng.random_ratio(1, 5))];
         let place = rng.random_range(0..PLACES);
         let scope = Scope { organisation: Some(organisation.to_owned()), ..Scope::default() };
-        let operator = self.tokens.of_limited(Role::Operator, organisation, &scope)?;
+        let operator = self.tokens.of_limited(Role::Operator, &organisation.to_lowercase(), &scope)?;
         let application = json!({"request_id": Uuid::from_u128(rng.random()), "channel": "mobile",
             "applicant": {"kind": "manager", "person": "1123456789abcdef"},
             "organisation": {"credit_code": organisation, "name": "茶业公司", "kind": "company"},

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::plan::{Target, Way};
 use crate::link::Link;
+use crate::stack::LIFELINE;
 use crate::tokens::{TokenConfig, Tokens};
 
 /// The city whose rules hold: the one with codes for lorries.
@@ -86,6 +87,7 @@ impl Stack {
         set("VENUECODE_CODE_KEYS_FILE", secret("code.keys"));
         set("VENUECODE_PERSON_KEYS_FILE", secret("person.keys"));
         set("VENUECODE_IDENTITY_KEYS_FILE", secret("identity.keys"));
+        set("VENUECODE_AUDIT_KEY_FILE", secret("audit.keys"));
         set("VENUECODE_TOKEN_KEYS_FILE", secret("token-keys.json"));
         set("VENUECODE_AUTOMATIC_FEEDS", crate::tokens::HOLDER.to_owned());
         set("VENUECODE_LIMIT_SCANS_PER_SECOND", "1000000".to_owned());
@@ -323,8 +325,7 @@ impl Service {
         let log = File::options().create(true).append(true).open(log)?;
         let mut command = Command::new(&plan.venuecode);
         command.args(["service", self.kind]).envs(self.environment.iter().map(|(name, value)| (name, value)));
-        // Ends with its standard input: nothing outlives this process.
-        command.env("VENUECODE_LIFELINE", "stdin").stdin(Stdio::piped());
+        command.env(LIFELINE.0, LIFELINE.1).stdin(Stdio::piped());
         command.stdout(log.try_clone()?).stderr(log).process_group(0).kill_on_drop(true);
         self.child = Some(command.spawn().with_context(|| format!("cannot start {}", self.name))?);
         Ok(())

@@ -176,8 +176,8 @@ async fn rows(stack: &Stack, table: &str) -> anyhow::Result<HashMap<Sighting, (u
         .collect()
 }
 
-/// How many hours of the city, its districts, categories and venues are not what they must be, asked with people and
-/// without.
+/// How many hours of the city, its districts, categories and venues are not what they must be, asked with people, which
+/// counts the scans, and without, which counts kept hours, or kept minutes where the time begins at another one.
 async fn wrong_footfall(query: &Url, tokens: &Tokens, kept: &HashSet<Sighting>) -> anyhow::Result<u64> {
     let Some(first) = kept.iter().map(|sighting| sighting.at).min() else { return Ok(0) };
     let last = kept.iter().map(|sighting| sighting.at).max().unwrap_or(first);
@@ -204,17 +204,18 @@ async fn wrong_footfall(query: &Url, tokens: &Tokens, kept: &HashSet<Sighting>) 
     }
     let time = |at: i64| crate::gateway::http_time(at.div_euclid(HOUR_S) * HOUR_S).to_rfc3339();
     let (from, to) = (time(first), time(last + HOUR_S));
+    let minute_before = crate::gateway::http_time(first.div_euclid(HOUR_S) * HOUR_S - 60).to_rfc3339();
     let http = crate::gateway::http_client()?;
     let mut wrong = 0;
     for ((scope, id), hours) in &expected {
-        for people in ["true", "false"] {
+        for (people, from) in [("true", &from), ("false", &from), ("false", &minute_before)] {
             let mut parameters =
-                vec![("scope", *scope), ("from", &from), ("to", &to), ("step", "hour"), ("people", people)];
+                vec![("scope", *scope), ("from", from), ("to", &to), ("step", "hour"), ("people", people)];
             if !id.is_empty() {
                 parameters.push(("id", id));
             }
             let request = http.get(query.join("v1/footfall")?).query(&parameters);
-            let request = request.header("authorization", tokens.of(Role::Dashboard)?);
+            let request = request.header("authorization", tokens.of(Role::Regulator)?);
             let footfall: Footfall = request.send().await?.error_for_status()?.json().await?;
             wrong += differences(&footfall, hours);
         }

@@ -30,6 +30,7 @@ pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
     abnormal(&office, sheet).await?;
     freight::freight(&office, sheet).await?;
     records(&office, sheet).await?;
+    regulated(&office, sheet).await?;
     gaps(sheet);
     Ok(())
 }
@@ -113,6 +114,18 @@ async fn records(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn regulated(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()> {
+    let api = office.api;
+    let newcomer = office.other(KAIFENG, 9);
+    let form = newcomer.form("restaurant", "小宋城饭店", "御街9号");
+    let promise = "who applied and has no code is before the office that reminds them";
+    sheet.rule("no-code", "S4 3.1", promise, "listed, gone", api.without_code(&newcomer, &form)).await;
+    let venue = office.issue(&office.form("restaurant", "又一新饭店", "鼓楼街22号")).await?;
+    let promise = "so is a code that nobody scans";
+    sheet.rule("no-scans", "S4 3.1", promise, "listed, gone", api.without_scans(office, &venue)).await;
+    Ok(())
+}
+
 fn gaps(sheet: &mut Sheet) {
-    sheet.gap("S4 3.1", "places without a code are reminded, and worse", "nothing yet");
+    sheet.gap("S4 3.1", "places without a code are reminded, and worse", "who applied in vain is listed");
 }

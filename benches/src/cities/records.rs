@@ -61,7 +61,7 @@ impl Api {
     /// A release for what these persons did, or who was at these places, on a scripted day: one account asks, another one
     /// releases.
     async fn released(&self, persons: &[PersonKey], venues: &[u32]) -> anyhow::Result<String> {
-        let wanted = Wanted { persons, venues, time: (ago(25 * 60).timestamp(), ago(-61).timestamp()) };
+        let wanted = Wanted { persons, venues, time: (ago(25 * 60).timestamp(), ago(-61).timestamp()), hops: 1 };
         let who = Caller::of(Role::Epidemiologist);
         let asked = self.post(&who, "/v1/releases", &wanted.body()).await?.ok()?;
         let release = asked["command"].as_str().context("no release")?.to_owned();

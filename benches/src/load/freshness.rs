@@ -45,7 +45,7 @@ pub(super) async fn measure(
     let now = Utc::now().timestamp();
     let mut releases = Vec::new();
     for some in keys.chunks(MOST) {
-        releases.push(load.query.release(some, (now - HOUR_S, now + HOUR_S)).await?);
+        releases.push(load.query.release(some, (now - HOUR_S, now + HOUR_S), 1).await?);
     }
     let query = load.processes.query.as_ref();
     let before = cpu_of(query)?;

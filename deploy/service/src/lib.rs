@@ -4,6 +4,7 @@
 pub mod access;
 pub mod city;
 pub mod clickhouse;
+pub mod clock;
 pub mod code;
 pub mod health;
 pub mod http;

@@ -11,7 +11,7 @@ const CREATE_LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
 /// Creates the database if it is not there and applies what is missing; running it twice changes nothing.
 ///
 /// # Errors
-/// When ClickHouse does not answer or refuses, or its tables are newer than this build.
+/// When ClickHouse does not answer or refuses, or its tables are newer than this build or of another one.
 pub async fn migrate(config: &ClickHouseConfig) -> anyhow::Result<()> {
     let database = &config.database;
     if database.is_empty() || !database.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
@@ -25,12 +25,32 @@ pub async fn migrate(config: &ClickHouseConfig) -> anyhow::Result<()> {
     if applied > VERSION {
         bail!("database {database} is at version {applied}, this build knows versions up to {VERSION}");
     }
+    check_names(config).await?;
     for migration in MIGRATIONS.iter().filter(|m| m.version > applied) {
         client.query(migration.sql).execute().await.with_context(|| format!("migration {} failed", migration.name))?;
         let note = "INSERT INTO schema_migrations (version, name) VALUES ({version:UInt32}, {name:String})";
         let note = client.query(note).param("version", migration.version).param("name", migration.name);
         note.execute().await.with_context(|| format!("cannot note migration {}", migration.name))?;
         tracing::info!(migration = migration.name, "applied a migration");
+    }
+    Ok(())
+}
+
+/// Whether the migrations that were applied are those of this build: numbers alone do not tell.
+async fn check_names(config: &ClickHouseConfig) -> anyhow::Result<()> {
+    let names = "SELECT version, any(name) FROM schema_migrations GROUP BY version ORDER BY version";
+    let applied: Vec<(u32, String)> =
+        config.query_client().query(names).fetch_all().await.context("cannot read the names of the migrations")?;
+    for (version, name) in applied {
+        let own = MIGRATIONS.iter().find(|migration| migration.version == version).map_or("none", |own| own.name);
+        if own != name {
+            bail!(
+                "the tables of database {} were made by another build: its migration {version} is `{name}`, this build's \
+                 is `{own}`. Tables of such a build are not carried over: keep using that build, or begin with an empty \
+                 database (with embedded engines: a new data directory)",
+                config.database
+            );
+        }
     }
     Ok(())
 }

@@ -8,9 +8,9 @@ use std::thread;
 
 use rustix::process::{Signal, getpid, kill_process};
 
-/// Environment variable that tells a service child that its standard input is a lifeline.
+/// Environment variable that tells a service, or `venuecode up`, that its standard input is a lifeline.
 ///
-/// Without it a service ignores its standard input, as it must under systemd or with `</dev/null`.
+/// Without it they ignore their standard input, as they must under systemd or with `</dev/null`.
 pub const LIFELINE_VARIABLE: &str = "VENUECODE_LIFELINE";
 
 /// Blocks until the parent has ended or let go of this process.
@@ -29,7 +29,7 @@ pub fn wait() {
 
 /// Turns the end of the lifeline into a SIGTERM to this process, if it was started with one.
 ///
-/// The service then drains as it would after `kill`.
+/// It then ends in order, as it would after `kill`.
 ///
 /// # Errors
 /// The watching thread could not be started.

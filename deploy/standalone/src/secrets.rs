@@ -29,6 +29,8 @@ pub struct Secrets {
     pub person_keys_file: PathBuf,
     /// File with the keys that encrypt what names a person, in the same format.
     pub identity_keys_file: PathBuf,
+    /// File with the keys that entries of the audit log are hashed with, in the same format; the query service's alone.
+    pub audit_key_file: PathBuf,
     /// File with the private key that tokens are signed with.
     pub token_key_file: PathBuf,
     /// File with the public keys that the services verify tokens with.
@@ -60,6 +62,7 @@ impl Secrets {
             code_keys_file: ring("code.keys")?,
             person_keys_file: ring("person.keys")?,
             identity_keys_file: ring("identity.keys")?,
+            audit_key_file: ring("audit.keys")?,
             token_key_file,
             token_keys_file,
         })

@@ -16,7 +16,7 @@ use crate::engines::{EnginePlan, Engines, KafkaArgs, libchdb};
 use crate::exec::external_clickhouse;
 use crate::secrets::Secrets;
 use crate::signals::Signals;
-use crate::{fonts, ports, services};
+use crate::{fonts, lifeline, ports, services};
 
 const ENGINE_GRACE: Duration = Duration::from_secs(60);
 
@@ -63,6 +63,7 @@ pub struct UpArgs {
 /// The directory or a port is in use, or a part did not become ready; everything that had started is stopped.
 pub async fn run(args: UpArgs) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
+    lifeline::raise_sigterm_at_end()?;
     if let Some(system) = System::start(&args, &mut signals).await? {
         system.print_addresses();
         println!("ready; Ctrl-C stops");
@@ -165,7 +166,7 @@ impl System {
     fn token_line(&self) -> String {
         let program = std::env::current_exe().unwrap_or_else(|_| "venuecode".into());
         let (program, key) = (program.display(), self.token_key.display());
-        format!("TOKEN=$({program} token issue --key {key} --role dashboard --sub me)")
+        format!("TOKEN=$({program} token issue --key {key} --role regulator --sub me)")
     }
 }
 
@@ -194,6 +195,7 @@ async fn start_services(
                 environment.push(("VENUECODE_PAGE_ORIGIN", origin(args.listen_query).into()));
             }
             "query-api" => {
+                environment.push(("VENUECODE_AUDIT_KEY_FILE", secrets.audit_key_file.clone().into()));
                 environment.push((fonts::FONTS_VARIABLE, fonts::folder()?.into()));
                 environment.push(("VENUECODE_GATEWAY_ORIGIN", origin(args.listen_ingest).into()));
             }

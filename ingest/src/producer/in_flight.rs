@@ -81,21 +81,23 @@ impl InFlight {
         u32::try_from(key).unwrap_or_else(|_| unreachable!("memory ends before four thousand million requests"))
     }
 
-    /// Notes what became of a message: where it is, or that it failed.
-    pub(super) fn settle(&mut self, tag: Tag, at: Option<Position>, ages: &Ages) {
+    /// Notes what became of a message: where it is, or that it failed. Whom that ends the waiting of is to be woken.
+    #[must_use]
+    pub(super) fn settle(&mut self, tag: Tag, at: Option<Position>, ages: &Ages) -> Option<Waker> {
         let request = &mut self.0[tag.request as usize];
         match at {
             Some(at) => request.outcome.stored(at),
             None => request.outcome.failed.push(tag.message),
         }
         request.settled += 1;
-        self.look(tag.request, ages);
+        self.look(tag.request, ages)
     }
 
     /// Notes that a request has sent all its messages.
-    pub(super) fn sent(&mut self, request: u32, messages: u32, ages: &Ages) {
+    #[must_use]
+    pub(super) fn sent(&mut self, request: u32, messages: u32, ages: &Ages) -> Option<Waker> {
         self.0[request as usize].sent = Some(messages);
-        self.look(request, ages);
+        self.look(request, ages)
     }
 
     /// Notes that nobody waits for a request that has sent its last.
@@ -123,18 +125,18 @@ impl InFlight {
     }
 
     /// Ends a request that is done.
-    fn look(&mut self, number: u32, ages: &Ages) {
+    fn look(&mut self, number: u32, ages: &Ages) -> Option<Waker> {
         let request = &mut self.0[number as usize];
         if !request.is_done() {
-            return;
+            return None;
         }
         ages.leave(request.slot);
-        if let Some(waker) = request.waker.take() {
-            waker.wake();
-        }
+        let waker = request.waker.take();
         if request.is_left {
             self.0.remove(number as usize);
+            return None;
         }
+        waker
     }
 }
 
@@ -218,63 +220,91 @@ mod tests {
         assert_eq!(outcome.last, [at(1, 9), at(0, 7)].map(Option::unwrap));
     }
 
-    /// What happens to a request: a message of it is settled, or it has sent its last.
+    /// A request of a test.
+    #[derive(Debug, Clone, Copy)]
+    struct Course {
+        messages: u32,
+        /// Whether it asks once for its outcome and is left then.
+        is_left: bool,
+    }
+
+    /// What happens to a request.
     #[derive(Debug, Clone, Copy)]
     enum Step {
         Settle(u32),
         Sent,
     }
 
-    /// Requests of so many messages each, of which some are left; their steps in any order.
-    fn steps() -> impl Strategy<Value = (Vec<(u32, bool)>, Vec<(usize, Step)>)> {
-        prop::collection::vec((0u32..5, any::<bool>()), 1..8).prop_flat_map(|requests| {
-            let of = |(at, (messages, _)): (usize, &(u32, bool))| {
-                (0..*messages).map(Step::Settle).chain([Step::Sent]).map(move |step| (at, step)).collect::<Vec<_>>()
-            };
-            let steps: Vec<_> = requests.iter().enumerate().flat_map(of).collect();
-            (Just(requests), Just(steps).prop_shuffle())
-        })
+    /// A request on its way, with what is still to happen to it.
+    struct Underway {
+        at: usize,
+        request: u32,
+        steps: Vec<Step>,
+    }
+
+    fn course() -> impl Strategy<Value = Course> {
+        (0u32..5, any::<bool>()).prop_map(|(messages, is_left)| Course { messages, is_left })
     }
 
     proptest! {
         /// Whoever is first, the request that has sent its last message or the acknowledgements: each request gets its own
-        /// outcome, is woken when it has it, and nothing stays behind.
+        /// outcome, is woken when it has it, and nothing stays behind. Some begin in the places of others that have ended.
         #[test]
         fn each_request_gets_its_own_outcome_and_nothing_stays_behind(
-            (requests, steps) in steps(),
-            failing in prop::collection::hash_set((0usize..8, 0u32..5), 0..10),
+            courses in prop::collection::vec(course(), 1..12),
+            failing in prop::collection::hash_set((0usize..12, 0u32..5), 0..15),
+            picks in prop::collection::vec(any::<prop::sample::Index>(), 200),
         ) {
             let (ages, mut all) = (Ages::new(), InFlight::default());
-            let begun: Vec<u32> = requests.iter().map(|_| all.begin(ages.enter())).collect();
-            let woken: Vec<Arc<Woken>> = requests.iter().map(|_| Arc::default()).collect();
-            let mut outcomes: Vec<_> = requests.iter().map(|_| Poll::Pending).collect();
-            for (at, step) in steps {
-                let ((messages, is_left), request) = (requests[at], begun[at]);
-                match step {
+            let (mut coming, mut underway, mut ended) = (courses.iter().enumerate(), Vec::<Underway>::new(), 0);
+            let woken: Vec<Arc<Woken>> = courses.iter().map(|_| Arc::default()).collect();
+            for pick in picks {
+                if underway.is_empty() || pick.index(3) == 0 {
+                    if let Some((at, course)) = coming.next() {
+                        let steps = (0..course.messages).map(Step::Settle).chain([Step::Sent]).collect();
+                        underway.push(Underway { at, request: all.begin(ages.enter()), steps });
+                    }
+                    continue;
+                }
+                let chosen = pick.index(underway.len());
+                let Underway { at, request, steps } = &mut underway[chosen];
+                let (at, request, step) = (*at, *request, steps.swap_remove(pick.index(steps.len())));
+                let (is_last, course, mut early) = (steps.is_empty(), courses[at], None);
+                let to_wake = match step {
                     Step::Settle(message) => {
                         let stored = self::at(0, message.into()).filter(|_| !failing.contains(&(at, message)));
-                        all.settle(Tag { request, message }, stored, &ages);
+                        all.settle(Tag { request, message }, stored, &ages)
                     }
                     Step::Sent => {
-                        all.sent(request, messages, &ages);
-                        if is_left {
-                            all.leave(request);
-                        } else {
-                            outcomes[at] = all.poll(request, &Waker::from(Arc::clone(&woken[at])));
+                        prop_assert!(all.sent(request, course.messages, &ages).is_none(), "nobody waits yet");
+                        match all.poll(request, &Waker::from(Arc::clone(&woken[at]))) {
+                            Poll::Ready(outcome) => early = Some(outcome),
+                            Poll::Pending => prop_assert!(!is_last),
                         }
+                        if course.is_left {
+                            all.leave(request);
+                        }
+                        None
                     }
+                };
+                prop_assert_eq!(to_wake.is_some(), is_last && early.is_none() && !course.is_left);
+                to_wake.into_iter().for_each(Waker::wake);
+                if !is_last {
+                    continue;
                 }
-            }
-            for (at, (messages, _)) in requests.iter().enumerate().filter(|(_, (_, is_left))| !is_left) {
-                if outcomes[at].is_pending() {
-                    prop_assert_eq!(woken[at].0.load(Ordering::Relaxed), 1);
-                    outcomes[at] = all.poll(begun[at], Waker::noop());
+                underway.swap_remove(chosen);
+                ended += 1;
+                if course.is_left {
+                    continue;
                 }
-                let (failed, stored): (Vec<u32>, Vec<u32>) = (0..*messages).partition(|m| failing.contains(&(at, *m)));
+                prop_assert_eq!(woken[at].0.load(Ordering::Relaxed), usize::from(early.is_none()));
+                let (failed, stored): (Vec<u32>, Vec<u32>) = (0..course.messages).partition(|m| failing.contains(&(at, *m)));
                 let last = stored.last().and_then(|last| self::at(0, (*last).into())).into_iter().collect();
-                prop_assert_eq!(&outcomes[at], &Poll::Ready(Outcome { failed, last }));
-                all.leave(begun[at]);
+                let outcome = early.map_or_else(|| all.poll(request, Waker::noop()), Poll::Ready);
+                prop_assert_eq!(outcome, Poll::Ready(Outcome { failed, last }));
+                all.leave(request);
             }
+            prop_assert_eq!(ended, courses.len());
             prop_assert!(all.0.is_empty());
             prop_assert!(ages.waiting.iter().all(|waiting| waiting.load(Ordering::Relaxed) == 0));
         }

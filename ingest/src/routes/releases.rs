@@ -9,7 +9,7 @@ use axum::{
 };
 use schemas::{
     ReleaseEvent,
-    access::{Limit, Role, covers},
+    access::{Limit, Role, covers, is_city_wide},
     events::{ReleaseAction, VERSION},
 };
 use service::{Caller, http::Segment, openapi::IdOfDistrict};
@@ -51,7 +51,8 @@ pub async fn ask(
 
 /// Releases what another account asks to read, or declines it
 ///
-/// Once, and never by the account that asked: anything further changes nothing, and is noted as refused.
+/// Once, and never by the account that asked: anything further changes nothing, and is noted as refused. What a whole city's
+/// or province's office asks for (its district ends in 00) is decided with a token that has no limit.
 #[utoipa::path(post, path = "/v1/releases/{id}/decision", tag = "releases",
     params(IdOfDistrict),
     request_body(content = DecisionRequest<'static>, content_type = "application/json"),
@@ -65,7 +66,10 @@ pub async fn decide(
     id: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
-    take(&gateway, &caller, id, request, |body| {
+    take(&gateway, &caller, id, request, |district, body| {
+        if caller.scope().district.is_some() && is_city_wide(district) {
+            return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });
+        }
         let decision = read::<DecisionRequest<'_>>(body)?;
         decision.check(caller.claims(), &gateway.city.identity_keys, gateway.releases_until(now_ms()))
     })
@@ -74,7 +78,8 @@ pub async fn decide(
 
 /// Takes a release back, or what was asked for
 ///
-/// By the account that asked, or by a supervisor: from then on nothing is read by it.
+/// By the account that asked, or by a supervisor. Nothing is read by it as soon as the processor has taken it up: within a
+/// second or two, or, while no processor runs, when one does again; the release's own end holds meanwhile.
 #[utoipa::path(post, path = "/v1/releases/{id}/withdrawal", tag = "releases",
     params(IdOfDistrict),
     request_body(content = ReleaseWithdrawalRequest, content_type = "application/json"),
@@ -88,7 +93,7 @@ pub async fn withdraw(
     id: Segment,
     request: Request,
 ) -> Result<Response, IngestError> {
-    take(&gateway, &caller, id, request, |body| {
+    take(&gateway, &caller, id, request, |_, body| {
         let command = read::<ReleaseWithdrawalRequest>(body)?.request_id.unwrap_or_else(Uuid::now_v7);
         let (by, by_supervisor) = (caller.claims().sub.clone(), caller.role() == Role::Supervisor);
         Ok((command, ReleaseAction::Withdraw { command, by, by_supervisor }))
@@ -101,7 +106,7 @@ async fn take(
     caller: &Caller,
     id: Segment,
     request: Request,
-    read: impl FnOnce(&[u8]) -> Result<(Uuid, ReleaseAction), IngestError>,
+    read: impl FnOnce(u32, &[u8]) -> Result<(Uuid, ReleaseAction), IngestError>,
 ) -> Result<Response, IngestError> {
     commands::take(gateway, caller, request, &gateway.topics.releases, |body| {
         let known = segment(id, "id")?.parse().ok().and_then(|id| Some((id, ReleaseEvent::district_of(id)?)));
@@ -109,7 +114,7 @@ async fn take(
         if caller.scope().district.is_some_and(|area| !covers(area, district)) {
             return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });
         }
-        let (command, action) = read(body)?;
+        let (command, action) = read(district, body)?;
         let event = ReleaseEvent { v: VERSION, release, at_ms: now_ms(), action };
         Ok(Command { key: release.to_string(), event, answer: answer(command, release) })
     })

@@ -104,6 +104,25 @@ async fn the_same_request_of_another_account_is_another_release() {
 }
 
 #[tokio::test]
+async fn what_a_citys_office_asks_for_is_decided_without_a_limit() {
+    let gateway = Gateway::start().await;
+    let mut body = good();
+    body["district"] = json!(310_100);
+    let asked = post(&gateway, LI, Some(3101), "/v1/releases", &body).await;
+    assert_eq!(asked.status, 202, "{}", asked.text);
+    let asked: Value = serde_json::from_str(&asked.text).expect("JSON");
+    let path = |what: &str| format!("/v1/releases/{}/{what}", asked["command"].as_str().expect("a release"));
+    let decision = json!({"outcome": "release"});
+    for district in [31, 3101] {
+        let answer = post(&gateway, WU, Some(district), &path("decision"), &decision).await;
+        assert_eq!(answer.refusal(), (403, "out-of-scope".to_owned(), Some("id".to_owned())), "{}", answer.text);
+    }
+    assert_eq!(post(&gateway, WU, None, &path("decision"), &decision).await.status, 202);
+    assert_eq!(post(&gateway, WU, Some(3101), &path("withdrawal"), &json!({})).await.status, 202, "less is read by it");
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn a_fault_names_its_field_and_goes_nowhere() {
     let gateway = Gateway::start().await;
     let many = |value: Value| Value::Array(vec![value; 501]);
@@ -130,6 +149,8 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
         ("to", json!("2022-05-23T00:00:00+08:00"), invalid),
         ("to", json!("tomorrow"), invalid),
         ("hops", json!(4), invalid),
+        ("window_minutes", json!(0), invalid),
+        ("window_minutes", json!(1441), invalid),
         ("note", json!("长".repeat(501)), invalid),
         ("colour", json!("green"), "unknown-field"),
     ] {

@@ -3,11 +3,11 @@
 //! A thread of straight-line steps: gather, fold, put out, note. Outputs that cannot leave are kept and tried again, and
 //! nothing else moves, so no record is ever passed over.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use rdkafka::{Message as _, message::OwnedMessage};
-use service::KafkaConfig;
+use service::{KafkaConfig, clock::now_ms};
 use tokio_util::sync::CancellationToken;
 
 use super::{Machine, Outputs, Record, log::Log, outlet::Outlet};
@@ -176,10 +176,4 @@ impl<'a, M: Machine> Runner<'a, M> {
         self.shared.dead_letters.catch_up()?;
         self.shared.runtime.block_on(self.shared.dead_letters.send(&rejected))
     }
-}
-
-/// Milliseconds since 1970 by this machine's clock.
-pub fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,6 +3,9 @@
 use schemas::events::{Asking, DeclineReason, ReleaseRefusal, ReleaseState};
 use uuid::Uuid;
 
+/// Commands about one release that are remembered; it takes two.
+const MAX_COMMANDS: usize = 100;
+
 /// A release and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -33,6 +36,11 @@ pub struct Deed {
 
 /// What became of a command: `None` when it was decided before.
 pub type Decided = Option<Result<(), ReleaseRefusal>>;
+
+/// Whether there was room to remember a command.
+struct Memory {
+    is_full: bool,
+}
 
 impl Case {
     /// What somebody has asked for.
@@ -69,7 +77,7 @@ impl Case {
         Some(outcome)
     }
 
-    /// Takes it back.
+    /// Takes it back, however many commands there were: what nobody could take back would go on being read by.
     pub fn withdraw(&mut self, command: Uuid, deed: Deed, by_supervisor: bool) -> Decided {
         self.is_new(command)?;
         if deed.by != self.asked.by && !by_supervisor {
@@ -83,7 +91,9 @@ impl Case {
     }
 
     fn decide(&mut self, command: Uuid, deed: Deed) -> Decided {
-        self.is_new(command)?;
+        if self.is_new(command)?.is_full {
+            return Some(Err(ReleaseRefusal::TooManyCommands));
+        }
         if deed.by == self.asked.by {
             return Some(Err(ReleaseRefusal::OwnRequest));
         }
@@ -97,11 +107,15 @@ impl Case {
         Some(Ok(()))
     }
 
-    fn is_new(&mut self, command: Uuid) -> Option<()> {
+    /// Remembers a command, as long as there is room; none when it was decided before.
+    fn is_new(&mut self, command: Uuid) -> Option<Memory> {
         if self.commands.contains(&command) {
             return None;
         }
-        self.commands.push(command);
-        Some(())
+        let is_full = self.commands.len() >= MAX_COMMANDS;
+        if !is_full {
+            self.commands.push(command);
+        }
+        Some(Memory { is_full })
     }
 }

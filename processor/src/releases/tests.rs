@@ -32,6 +32,7 @@ fn ask() -> ReleaseEvent {
         from: START_MS / 1000 - 60,
         to: START_MS / 1000,
         hops: 1,
+        window_minutes: 30,
         expires_at_ms: START_MS + HOUR_MS,
         sealed_note: None,
     };
@@ -86,6 +87,18 @@ fn each_command_is_decided_by_who_sends_it_when() {
     assert_eq!(last(&[ask(), release(1, "other", START_MS), withdraw(2, "asker", false)]), "withdrawn ");
     assert_eq!(last(&[ask(), release(1, "other", START_MS), withdraw(2, "third", true)]), "withdrawn ");
     assert_eq!(last(&[ask(), withdraw(1, "asker", false), release(2, "other", START_MS)]), "withdrawn already_decided");
+}
+
+#[test]
+fn a_flood_of_commands_is_refused_and_stops_nobody_from_taking_it_back() {
+    let flood = (1..=100).map(|command| release(command, "asker", START_MS));
+    let after = [release(101, "other", START_MS), withdraw(102, "third", true), withdraw(103, "asker", false)];
+    let steps = fold(&std::iter::once(ask()).chain(flood).chain(after).collect::<Vec<_>>());
+    let said = |number: usize| steps[number].as_ref().map(|(state, refused)| format!("{state} {refused}"));
+    assert_eq!(said(100).as_deref(), Some("asked own_request"));
+    assert_eq!(said(101).as_deref(), Some("asked too_many_commands"));
+    assert_eq!(said(102).as_deref(), Some("withdrawn "));
+    assert_eq!(said(103).as_deref(), Some("withdrawn already_decided"));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Topics and a database of a test's own, and events as the gateway would produce them.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -43,6 +46,24 @@ pub struct Running {
     shutdown: DropGuard,
     task: JoinHandle<anyhow::Result<()>>,
 }
+
+const DAY: &str = "intDiv(toUnixTimestamp(scanned_at) + 28800, 86400)";
+const MEASURES: &str = "count(), countIf(colour = 'green'), countIf(colour = 'yellow'), countIf(colour = 'red'), \
+     countIf(method = 'sentinel_health_code'), countIf(method = 'sentinel_id_card'), countIf(method = 'reverse_scan'), \
+     countIf(method = 'manual'), countIf(verdict = 'refuse'), countIf(direction = 'exit')";
+const PEOPLE: &str = "uniqCombined64(15)(person_id)";
+
+/// Projections, by what they count and what.
+static KEPT: LazyLock<[(&str, String, &str); 6]> = LazyLock::new(|| {
+    [
+        ("city_by_minute", "toStartOfMinute(scanned_at)".to_owned(), MEASURES),
+        ("places_by_hour", "district, category, toStartOfHour(scanned_at)".to_owned(), MEASURES),
+        ("places_by_minute", "district, category, toStartOfMinute(scanned_at)".to_owned(), MEASURES),
+        ("venues_by_day", format!("{DAY}, district, category, venue_id"), "count()"),
+        ("people_of_city_by_day", DAY.to_owned(), PEOPLE),
+        ("people_of_districts_by_day", format!("district, {DAY}"), PEOPLE),
+    ]
+});
 
 impl Running {
     pub async fn stop(self) {
@@ -124,27 +145,32 @@ impl Fixture {
         counts
     }
 
-    /// Holds what is stored against what must be: so many rows in every table, no message twice, and for every hour,
-    /// district, category and colour the kept count is the number of rows.
+    /// Holds what is stored against what must be: so many rows in every table, no message twice, and whatever is counted
+    /// by a projection is what its rows count.
     pub async fn assert_exact(&self, expected: u64) {
         assert_eq!(self.counts().await, [expected; 3]);
         for table in schemas::ddl::SCAN_TABLES {
             let distinct = self.query_u64(&format!("SELECT uniqExact(stream, kafka_offset) FROM {table}")).await;
             assert_eq!(distinct, expected, "{table}");
         }
-        self.assert_counts_by_hour(expected).await;
+        self.assert_counts(expected).await;
     }
 
-    /// Holds the kept counts of so many rows against the rows.
-    pub async fn assert_counts_by_hour(&self, expected: u64) {
-        let by_hour = "SELECT toString(tuple(toStartOfHour(scanned_at), district, category, colour, count())) AS line \
-             FROM scans_by_venue GROUP BY toStartOfHour(scanned_at), district, category, colour ORDER BY line";
-        let lines = async |setting: &str, value: &str| -> Vec<String> {
-            let client = self.config.clickhouse.query_client().with_setting(setting, value);
-            client.query(by_hour).fetch_all().await.expect("counts")
-        };
-        let counted = lines("optimize_use_projections", "0").await;
-        assert_eq!(lines("force_optimize_projection", if expected > 0 { "1" } else { "0" }).await, counted);
+    /// Holds what each projection keeps of so many rows against the rows.
+    pub async fn assert_counts(&self, expected: u64) {
+        for (projection, keys, measures) in KEPT.iter() {
+            let sql = format!(
+                "SELECT toString(({keys}, {measures})) AS line FROM scans_by_venue GROUP BY {keys} ORDER BY line"
+            );
+            let lines = async |settings: &[(&str, &str)]| -> Vec<String> {
+                let client = self.config.clickhouse.query_client();
+                let client = settings.iter().fold(client, |client, (name, value)| client.with_setting(*name, *value));
+                client.query(&sql).fetch_all().await.expect("counts")
+            };
+            let counted = lines(&[("optimize_use_projections", "0")]).await;
+            let kept = [("force_optimize_projection", "1"), ("force_optimize_projection_name", projection)];
+            assert_eq!(lines(if expected > 0 { &kept } else { &[] }).await, counted, "{projection}");
+        }
     }
 
     /// Runs one statement as the owner of the database.

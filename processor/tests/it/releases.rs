@@ -39,6 +39,7 @@ async fn ask(fixture: &Fixture, number: u128) {
         from: NOON - 3600,
         to: NOON,
         hops: 2,
+        window_minutes: 30,
         expires_at_ms: NOW_MS + 1000,
         sealed_note: None,
     };
@@ -110,6 +111,11 @@ fn anchors(fixture: &Fixture) -> Vec<AuditAnchor> {
 #[tokio::test(flavor = "multi_thread")]
 async fn how_far_each_chain_of_the_audit_log_is_is_told_to_kafka() {
     let fixture = Fixture::new(1).await;
+    // Written while no processor ran, for longer than anybody would look back.
+    service::migrate::migrate(&fixture.config.clickhouse).await.expect("the tables");
+    let old = "INSERT INTO audit_log (chain, sequence, at_ms, hash) \
+               SELECT '00000000-0000-0000-0000-000000000003', 1, toUnixTimestamp64Milli(now64(3)) - 172800000, 'hash-1'";
+    fixture.run(old).await;
     let running = fixture.start().await;
     let append = async |chain: u128, sequence: u64| {
         let sql = format!(
@@ -132,6 +138,7 @@ async fn how_far_each_chain_of_the_audit_log_is_is_told_to_kafka() {
     };
     until(1, 2).await;
     until(2, 1).await;
+    until(3, 1).await;
     append(2, 2).await;
     until(2, 2).await;
     let all = anchors(&fixture);

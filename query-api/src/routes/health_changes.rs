@@ -85,8 +85,9 @@ pub async fn health_changes(
     }
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
+    let permit = permit_own(&state, &caller, ROUTE, person)?;
     let (rows, truncated) = state.store().health_changes(person, limit as usize).await?;
-    permit_own(&caller, ROUTE, person).write_down(&state, [], rows.len()).await?;
+    permit.write_down(&state, [], rows.len()).await?;
     Ok(Json(HealthChangesResponse { person, changes: rows.into_iter().map(HealthChange::from).collect(), truncated }))
 }
 

@@ -11,7 +11,9 @@ use utoipa::OpenApi;
                        truncated to whole seconds; ranges are half-open, [from, to). Every error is a problem detail \
                        (RFC 9457) that names the field that is wrong."
     ),
+    components(schemas(super::live::LiveCounts)),
     tags((name = "scans", description = "Questions about scans"),
+         (name = "footfall", description = "How many people go where"),
          (name = "applications", description = "Applications for venue codes"),
         (name = "health", description = "Bulk changes of health codes and who released them"),
         (name = "releases", description = "What may be read of anyone's movements, and what was"),

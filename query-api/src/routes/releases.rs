@@ -10,7 +10,7 @@ use schemas::{
     events::{Purpose, ReleaseState},
 };
 use serde::Serialize;
-use service::{Caller, Problem, openapi::IdOfDistrict};
+use service::{Caller, Problem, clock::now_ms, openapi::IdOfDistrict};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -21,13 +21,14 @@ use super::{
 use crate::{
     AppState, QueryError,
     answer::{self, said},
-    audit::now_ms,
     input::{Fields, Segment},
     release::Lack,
     store::{ReleaseFilter, ReleaseRow},
 };
 
 const ID: &str = "the identity of a release";
+/// Most entries of a history.
+const MAX_HISTORY: usize = 200;
 
 /// Releases.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,8 +44,10 @@ pub struct ReleasesResponse {
 pub struct ReleaseResponse {
     #[serde(flatten)]
     release: Release,
-    /// What was done about it, oldest first.
+    /// What was done about it last, oldest first.
     history: Vec<ReleaseEntry>,
+    /// Whether more was done before, which is not listed.
+    truncated: bool,
 }
 
 /// A release as it is now.
@@ -68,10 +71,10 @@ struct Release {
     purpose: String,
     /// The same in words.
     purpose_name: Option<Bilingual>,
-    /// Whose movements.
+    /// Whose movements; shown until the release's end and for as long after it as the city keeps scans.
     #[schema(value_type = Vec<String>)]
     persons: Vec<PersonKey>,
-    /// Whose visitors.
+    /// Whose visitors; shown as long.
     venues: Vec<VenueId>,
     /// First second of what may be read.
     from: DateTime<Utc>,
@@ -79,6 +82,8 @@ struct Release {
     to: DateTime<Utc>,
     /// How far contacts may be followed.
     hops: u8,
+    /// How many minutes before or after a visit contacts may be looked for, at most.
+    window_minutes: u16,
     /// When it was asked for.
     asked_at: DateTime<Utc>,
     /// By which account: nobody else reads by it.
@@ -110,7 +115,7 @@ struct ReleaseEntry {
     by: String,
     /// How far the release was after it.
     state: String,
-    /// Why it was refused: own_request, already_decided, expired or not_own.
+    /// Why it was refused: own_request, already_decided, expired, not_own or too_many_commands.
     refused: Option<String>,
 }
 
@@ -134,13 +139,13 @@ pub async fn release(
 ) -> Result<Json<ReleaseResponse>, QueryError> {
     let (id, _) = district::identity(id, ID, ReleaseEvent::district_of, caller.scope())?;
     fields.finish()?;
-    let rows = state.store().release(id).await?;
+    let (rows, truncated) = state.store().release(id, MAX_HISTORY).await?;
     let last = rows.last().ok_or(QueryError::UnknownRelease)?;
     if own_only(&caller).is_some_and(|account| account != last.asked_by) {
         return Err(Lack::OfAnother.into());
     }
-    let release = Release::new(last, now_ms());
-    Ok(Json(ReleaseResponse { release, history: rows.into_iter().map(ReleaseEntry::from).collect() }))
+    let release = Release::new(last, now_ms(), retention_ms(&state));
+    Ok(Json(ReleaseResponse { release, history: rows.into_iter().map(ReleaseEntry::from).collect(), truncated }))
 }
 
 /// Releases of a district, as they are now
@@ -171,8 +176,9 @@ pub async fn releases(
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
     let (rows, truncated) = state.store().releases(&filter, limit as usize).await?;
-    let now_ms = now_ms();
-    Ok(Json(ReleasesResponse { releases: rows.iter().map(|row| Release::new(row, now_ms)).collect(), truncated }))
+    let (now_ms, retention_ms) = (now_ms(), retention_ms(&state));
+    let releases = rows.iter().map(|row| Release::new(row, now_ms, retention_ms)).collect();
+    Ok(Json(ReleasesResponse { releases, truncated }))
 }
 
 /// The account whose releases alone are shown; none for who may see all.
@@ -180,8 +186,15 @@ fn own_only(caller: &Caller) -> Option<&str> {
     (caller.role() == Role::Epidemiologist).then(|| caller.claims().sub.as_str())
 }
 
+/// How long the city keeps scans.
+fn retention_ms(state: &AppState) -> i64 {
+    i64::from(state.city().retention_days) * 24 * 3600 * 1000
+}
+
 impl Release {
-    fn new(row: &ReleaseRow, now_ms: i64) -> Self {
+    fn new(row: &ReleaseRow, now_ms: i64, retention_ms: i64) -> Self {
+        let has_subjects = now_ms < row.expires_at_ms.saturating_add(retention_ms);
+        let persons = row.persons.iter().copied().filter(|_| has_subjects);
         Self {
             release: row.release_id,
             state: row.state.clone(),
@@ -192,11 +205,12 @@ impl Release {
             evidence: row.evidence.clone(),
             purpose: row.purpose.clone(),
             purpose_name: Purpose::of(&row.purpose).map(Purpose::name),
-            persons: row.persons.iter().copied().filter_map(PersonKey::from_u64).collect(),
-            venues: row.venues.clone(),
+            persons: persons.filter_map(PersonKey::from_u64).collect(),
+            venues: row.venues.iter().copied().filter(|_| has_subjects).collect(),
             from: answer::time(row.from_s),
             to: answer::time(row.to_s),
             hops: row.hops,
+            window_minutes: row.window_minutes,
             asked_at: answer::time_of_ms(row.asked_at_ms),
             asked_by: row.asked_by.clone(),
             expires_at: answer::time_of_ms(row.expires_at_ms),

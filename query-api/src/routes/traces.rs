@@ -1,47 +1,73 @@
-//! `POST /v1/traces`: who was near a person.
+//! `POST /v1/traces`: who was near some people, or at some venues.
 //!
 //! In a body, not in a URL: who is traced belongs in no log of a proxy.
 
 use axum::{Json, body::Bytes, extract::State, extract::rejection::BytesRejection, http::HeaderMap};
-use chrono::{DateTime, Utc};
-use schemas::{Colour, Method, PersonKey, VenueId};
-use serde::Serialize;
+use schemas::{PersonKey, VenueId, city::Tracing};
+use serde_json::Value;
 use service::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     AppState, QueryError,
-    answer::{self, Visit},
-    exposure::{self, Caps, Contact, ContactScan, Encounter, IndexVisit, Passage},
     input::{self, Fields, PERSON},
+    inquiry::{self, Case, DwellRule, Question, TraceResponse},
     permit::{self, permit},
-    release::{Question, Subject},
-    store::{TimeRange, VenueNames, VisitRow},
+    release::{self, Asked, Subject},
+    store::TimeRange,
 };
 
 const DEFAULT_WINDOW_MINUTES: u32 = 30;
 const MAX_WINDOW_MINUTES: u32 = 24 * 60;
 const DEFAULT_LIMIT: u32 = 10_000;
 const MAX_LIMIT: u32 = 100_000;
-/// Encounters that are looked at to rank the contacts; more would take seconds.
-const MAX_PAIRS: u64 = 20_000_000;
+const MAX_HOPS: u32 = 3;
+/// Most index cases that are people, and most that are venues.
+const MAX_CASES: usize = 20;
 
-/// Whom to trace.
+const PERSONS: &str = "1 to 20 person keys, each once, instead of `person`";
+const VENUES: &str = "1 to 20 objects with `venue`, and `from` and `to` within those of the trace, or without them; \
+                      times of one venue must not overlap";
+const RULE: &str = "`window` or `dwell`";
+
+/// Whom to trace. At least one of `person`, `persons` and `venues`.
 #[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes the request; the fields are taken one by one")]
 pub struct TraceParams {
     /// Person key of the index case.
-    #[schema(value_type = String, pattern = "^[1-9a-f][0-9a-f]{15}$")]
-    person: PersonKey,
-    /// First second of the visits that are followed; contacts may have been scanned up to a window before.
+    #[schema(value_type = Option<String>, pattern = "^[1-9a-f][0-9a-f]{15}$")]
+    person: Option<PersonKey>,
+    /// Person keys of several index cases, instead of `person`.
+    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
+    persons: Option<Vec<PersonKey>>,
+    /// Venues whose visitors are all contacts, and when; the times of one venue must not overlap.
+    #[schema(max_items = 20)]
+    venues: Option<Vec<VenueCaseParams>>,
+    /// First second of the visits that are followed; contacts may have been scanned before.
     #[schema(value_type = String, format = DateTime)]
     from: u32,
-    /// First second after them; contacts may have been scanned up to a window later.
+    /// First second after them; contacts may have been scanned later.
     #[schema(value_type = String, format = DateTime)]
     to: u32,
-    /// How many minutes before or after a visit a contact may have been scanned, this number included.
+    /// How long people stay: `window` minutes after each scan, or `dwell`: as their scans and the classes of venues tell.
+    #[schema(required = false, default = "window", pattern = "^(window|dwell)$")]
+    rule: String,
+    /// With `window`, how many minutes before or after a visit a contact may have been scanned, this number included.
     #[schema(required = false, minimum = 1, maximum = 1440, default = 30)]
     window_minutes: u32,
+    /// How far: 1 for contacts, 2 for whom these met afterwards as well.
+    #[schema(required = false, minimum = 1, maximum = 3, default = 1)]
+    hops: u32,
+    /// Minutes together after which half is risked; the city profile's, when left out.
+    #[schema(required = false, minimum = 1, maximum = 1440)]
+    halving_minutes: u32,
+    /// How much of a contact's score counts towards the next hop; the city profile's, when left out.
+    #[schema(required = false, minimum = 1, maximum = 100)]
+    hop_percent: u32,
+    /// Whether to say of each venue how complete its scans look; that takes longer.
+    #[schema(required = false, default = false)]
+    coverage: bool,
     /// Most contacts in the answer.
     #[schema(required = false, minimum = 1, maximum = 100_000, default = 10_000)]
     limit: u32,
@@ -50,94 +76,118 @@ pub struct TraceParams {
     release: Option<Uuid>,
 }
 
-impl TraceParams {
-    fn try_from_fields(mut fields: Fields) -> Result<Self, QueryError> {
-        let person = input::person(&fields.required("person", PERSON)?)?;
-        let TimeRange { from, to } = fields.time_range()?;
-        let window_minutes = fields.number("window_minutes", 1..=MAX_WINDOW_MINUTES, DEFAULT_WINDOW_MINUTES)?;
+/// A venue as index case.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes the request; the fields are taken one by one")]
+struct VenueCaseParams {
+    /// Number of the venue.
+    venue: VenueId,
+    /// First second; that of the trace, when left out.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    from: Option<u32>,
+    /// First second after; that of the trace, when left out.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    to: Option<u32>,
+}
+
+/// A request as it was read.
+struct Request {
+    question: Question,
+    /// Its cases, in their order, and where it names them.
+    asked: Vec<Asked>,
+    release: Option<Uuid>,
+}
+
+impl Request {
+    fn try_from_fields(mut fields: Fields, tracing: Tracing) -> Result<Self, QueryError> {
+        let person = fields.text("person", PERSON)?.map(|text| input::person(&text)).transpose()?;
+        let persons = fields.list("persons", MAX_CASES, PERSONS)?;
+        let venues = fields.list("venues", MAX_CASES, VENUES)?;
+        let time = fields.time_range()?;
+        let rule = match fields.text("rule", RULE)?.as_deref() {
+            None | Some("window") => {
+                let minutes = fields.number("window_minutes", 1..=MAX_WINDOW_MINUTES, DEFAULT_WINDOW_MINUTES)?;
+                DwellRule::Window { seconds: minutes * 60 }
+            }
+            Some("dwell") => DwellRule::Dwell,
+            Some(_) => return Err(input::invalid("rule", RULE)),
+        };
+        // The ranges fit the smaller types of a profile.
+        let hops = fields.number("hops", 1..=MAX_HOPS, 1)? as u8;
+        let halving = fields.number("halving_minutes", 1..=24 * 60, tracing.halving_minutes.into())?;
+        let hop_percent = fields.number("hop_percent", 1..=100, tracing.hop_percent.into())?;
+        let tracing = Tracing { halving_minutes: halving as u16, hop_percent: hop_percent as u8 };
+        let with_venue_coverage = fields.flag("coverage")?;
         let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
         let release = permit::named(&mut fields)?;
         fields.finish()?;
-        Ok(Self { person, from, to, window_minutes, limit, release })
+        let persons_field = if person.is_some() { "person" } else { "persons" };
+        let cases = cases(person, persons, venues, time)?;
+        let asked = |case: &Case| match case {
+            Case::Person(person) => Asked { subject: Subject::Person(*person), field: persons_field },
+            Case::Venue { venue, .. } => Asked { subject: Subject::Venue(*venue), field: "venues" },
+        };
+        let asked = cases.iter().map(asked).collect();
+        let question = Question { cases, time, rule, hops, tracing, limit, with_venue_coverage };
+        Ok(Self { question, asked, release })
     }
 }
 
-/// The visits of a person, and the people who were near.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TraceResponse {
-    /// As requested.
-    #[schema(value_type = String, pattern = "^[1-9a-f][0-9a-f]{15}$")]
-    person: PersonKey,
-    /// As requested.
-    from: DateTime<Utc>,
-    /// As requested.
-    to: DateTime<Utc>,
-    /// As requested, or the default.
-    window_minutes: u32,
-    /// Scans of the person, oldest first; one by another method at the same point within minutes is the same visit (S3).
-    visits: Vec<Visit>,
-    /// People who were near, the longest overlap first, then by key. Each has all encounters with these visits.
-    contacts: Vec<ContactAnswer>,
-    /// How many people were near, listed or not.
-    contact_count: usize,
-    /// Whether a limit left anything out: the last visits with all that follows from them, or the last contacts.
-    truncated: bool,
-    /// The limits.
-    limits: TraceLimits,
+fn cases(
+    person: Option<PersonKey>,
+    persons: Vec<Value>,
+    venues: Vec<Value>,
+    time: TimeRange,
+) -> Result<Vec<Case>, QueryError> {
+    if person.is_some() && !persons.is_empty() {
+        return Err(input::invalid("persons", PERSONS));
+    }
+    let mut cases: Vec<Case> = person.into_iter().map(Case::Person).collect();
+    for value in persons {
+        let person = value.as_str().and_then(|text| text.parse().ok());
+        let case = person.map(Case::Person).filter(|case| !cases.contains(case));
+        cases.push(case.ok_or_else(|| input::invalid("persons", PERSONS))?);
+    }
+    for value in venues {
+        let case = venue_case(Fields::try_from_value(value, "venues", VENUES)?, time)?;
+        // Or each encounter in both would count twice.
+        if cases.iter().any(|other| overlap(other, &case)) {
+            return Err(input::invalid("venues", VENUES));
+        }
+        cases.push(case);
+    }
+    match cases.is_empty() {
+        true => {
+            Err(QueryError::MissingField { field: "person", expected: format!("{PERSON}; or `persons`, or `venues`") })
+        }
+        false => Ok(cases),
+    }
 }
 
-/// Somebody who was near.
-#[derive(Debug, Serialize, ToSchema)]
-struct ContactAnswer {
-    /// Who.
-    #[schema(value_type = String, pattern = "^[1-9a-f][0-9a-f]{15}$")]
-    person: PersonKey,
-    /// Each visit of the index person with each scan of this one near it, in the order of the visits.
-    encounters: Vec<EncounterAnswer>,
-    /// How many they are.
-    encounter_count: usize,
-    /// Sum of their overlaps.
-    overlap_minutes_total: f64,
+fn overlap(one: &Case, other: &Case) -> bool {
+    match (one, other) {
+        (Case::Venue { venue, time }, Case::Venue { venue: other_venue, time: other_time }) => {
+            venue == other_venue && time.from < other_time.to && other_time.from < time.to
+        }
+        _ => false,
+    }
 }
 
-/// One visit of the index person and one scan near it.
-#[derive(Debug, Serialize, ToSchema)]
-struct EncounterAnswer {
-    /// Number of the venue.
-    venue: VenueId,
-    /// Name of the venue; null when the directory does not have it.
-    venue_name: Option<String>,
-    /// When the index person was scanned.
-    index_at: DateTime<Utc>,
-    /// When the contact was scanned.
-    contact_at: DateTime<Utc>,
-    /// Minutes between the two, never negative.
-    gap_minutes: f64,
-    /// Minutes that both were there, if each stays as long as the window: window less gap.
-    overlap_minutes: f64,
-    /// How the contact was scanned.
-    method: Method,
-    /// Colour of the contact in force at the scan.
-    colour: Colour,
-    /// The rule that gave the dwell: `window`.
-    rule: &'static str,
+fn venue_case(mut fields: Fields, trace: TimeRange) -> Result<Case, QueryError> {
+    let venue = fields.required_number("venue", 0..=u32::MAX)?;
+    let from = fields.time("from")?.unwrap_or(trace.from);
+    let to = fields.time("to")?.unwrap_or(trace.to);
+    fields.finish()?;
+    match trace.from <= from && from < to && to <= trace.to {
+        true => Ok(Case::Venue { venue, time: TimeRange { from, to } }),
+        false => Err(input::invalid("venues", VENUES)),
+    }
 }
 
-/// How much a trace follows and lists.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-struct TraceLimits {
-    /// Visits that are followed, oldest first.
-    max_visits: u32,
-    /// Contacts that are listed.
-    max_contacts: u32,
-    /// Encounters of all listed contacts together; a contact is listed with all its encounters or not at all.
-    max_encounters: u32,
-}
-
-/// Who was near a person: one hop of contacts
+/// Who was near some people, or at some venues, and whom these met afterwards
 ///
-/// Takes a release that covers the person, the time and the hop. That it was read, by whom and why, is in the audit log
-/// before the answer leaves.
+/// Takes a release that covers every person and venue, the time and the hops. That it was read, by whom and why, is in the
+/// audit log before the answer leaves.
 #[utoipa::path(post, path = "/v1/traces", tag = "scans", request_body = TraceParams,
     responses(
         (status = 200, description = "The visits and contacts; none for a person who is not known", body = TraceResponse),
@@ -154,77 +204,18 @@ pub async fn trace(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<TraceResponse>, QueryError> {
-    let params = TraceParams::try_from_fields(Fields::try_from_json(&headers, body)?)?;
-    let limits = state.limits();
-    let time = TimeRange { from: params.from, to: params.to };
-    let question = Question { subject: Subject::Person(params.person), time, steps: 1 };
-    let permit = permit(&state, &caller, "POST /v1/traces", params.release, question).await?;
-    let either_or_s = state.either_or_s();
-    let of_person = state.store().visits(params.person, time, limits.max_visits as usize, either_or_s).await?;
-    let index_visit = |row: &VisitRow| IndexVisit { venue: row.venue_id, at: row.scanned_at };
-    let visits: Vec<_> = of_person.asked_for().map(index_visit).collect();
-
-    let reach_s = params.window_minutes * 60;
-    let windows = exposure::merged(&visits, reach_s, either_or_s);
-    // Contacts are met at the person's own venues only, so the names need not wait for the contacts.
-    let (scans, names) = tokio::try_join!(
-        state.store().scans_in_windows(params.person, &windows, limits.max_contact_scans as usize),
-        state.store().venue_names(of_person.scans.iter().map(|(row, _)| row.venue_id)),
-    )?;
-
-    let caps = Caps { contacts: params.limit as usize, encounters: limits.max_encounters.into(), pairs: MAX_PAIRS };
-    let limits = TraceLimits {
-        max_visits: limits.max_visits,
-        max_contacts: params.limit,
-        max_encounters: limits.max_encounters,
-    };
-    let shared = state.clone();
-    let answer = move || {
-        let scans = exposure::without_repeats(scans, either_or_s, |scan| {
-            let ContactScan { person, venue, at, method, direction, .. } = *scan;
-            Passage { person, venue, direction, at, method }
-        });
-        let contacts = exposure::contacts(visits, scans, reach_s, caps)
-            .map_err(|_| QueryError::TraceTooLarge { what: "encounters", limit: MAX_PAIRS })?;
-        Ok::<_, QueryError>(TraceResponse {
-            person: params.person,
-            from: answer::time(params.from),
-            to: answer::time(params.to),
-            window_minutes: params.window_minutes,
-            visits: answer::visits(&of_person, &names, shared.beliefs()),
-            contact_count: contacts.found,
-            truncated: of_person.more || contacts.listed.len() < contacts.found,
-            contacts: contacts.listed.into_iter().map(|contact| contact_answer(contact, reach_s, &names)).collect(),
-            limits,
-        })
-    };
-    // Matching may take long; on a thread of its own it holds up no other request.
-    let answer = tokio::task::spawn_blocking(answer).await.map_err(|_| QueryError::Aborted)??;
-    let scans = answer.visits.len() + answer.contacts.iter().map(|contact| contact.encounter_count).sum::<usize>();
-    permit.write_down(&state, answer.contacts.iter().map(|contact| contact.person), scans).await?;
+    let fields = Fields::try_from_json(&headers, body)?;
+    let Request { question, asked, release } = Request::try_from_fields(fields, state.city().tracing)?;
+    let (window_minutes, window_field) = question.rule.window();
+    let (time, steps) = (question.time, question.hops);
+    let to_read = release::Question { asked, time, steps, window_minutes, window_field };
+    let permit = permit(&state, &caller, "POST /v1/traces", release, to_read).await?;
+    let answer = inquiry::trace(state.clone(), question, chrono::Utc::now()).await?;
+    let reached = answer.reached().map(|(person, hop, cases)| {
+        let cases = cases.iter().map(|case| usize::from(*case));
+        (person, permit.depth_of(cases, hop))
+    });
+    let (reached, scans) = (reached.collect::<Vec<_>>(), answer.scans());
+    permit.write_down(&state, reached, scans).await?;
     Ok(Json(answer))
-}
-
-fn contact_answer(contact: Contact, reach_s: u32, names: &VenueNames) -> ContactAnswer {
-    let encounter = |encounter: &Encounter| EncounterAnswer {
-        venue: encounter.venue,
-        venue_name: names.of(encounter.venue).map(str::to_owned),
-        index_at: answer::time(encounter.index_at),
-        contact_at: answer::time(encounter.contact_at),
-        gap_minutes: minutes(encounter.gap_s().into()),
-        overlap_minutes: minutes(u64::from(reach_s - encounter.gap_s())),
-        method: encounter.method,
-        colour: encounter.colour,
-        rule: "window",
-    };
-    ContactAnswer {
-        person: contact.person,
-        encounter_count: contact.encounters.len(),
-        overlap_minutes_total: minutes(contact.overlap_s),
-        encounters: contact.encounters.iter().map(encounter).collect(),
-    }
-}
-
-fn minutes(seconds: u64) -> f64 {
-    seconds as f64 / 60.0
 }

@@ -13,7 +13,7 @@ use crate::{
     input::{self, Fields, Segment},
     limits,
     permit::{self, permit},
-    release::{Question, Subject},
+    release::{Asked, Question, Subject},
     store::VisitorRow,
 };
 
@@ -95,9 +95,11 @@ pub async fn visitors(
     fields.finish()?;
 
     limits::check_venue(state.store(), caller.scope(), venue).await?;
-    let question = Question { subject: Subject::Venue(venue), time, steps: 1 };
+    let asked = vec![Asked { subject: Subject::Venue(venue), field: "id" }];
+    let question = Question { asked, time, steps: 1, window_minutes: 0, window_field: "release" };
     let permit = permit(&state, &caller, "GET /v1/venues/{id}/visitors", release, question).await?;
     let (rows, truncated) = state.store().visitors(venue, time, limit as usize).await?;
-    permit.write_down(&state, rows.iter().map(|row| row.person_id), rows.len()).await?;
+    let depth = permit.depth_of([0], 1);
+    permit.write_down(&state, rows.iter().map(|row| (row.person_id, depth)), rows.len()).await?;
     Ok(Json(VisitorsResponse { venue, visitors: rows.into_iter().map(Visitor::from).collect(), truncated }))
 }

@@ -11,7 +11,7 @@ use crate::{
     answer::{self, Visit},
     input::{self, Fields, Segment},
     permit::{self, permit},
-    release::{Question, Subject},
+    release::{Asked, Question, Subject},
 };
 
 /// Most rows in an answer.
@@ -61,7 +61,8 @@ pub async fn visits(
     let release = permit::named(&mut fields)?;
     fields.finish()?;
 
-    let question = Question { subject: Subject::Person(person), time, steps: 0 };
+    let asked = vec![Asked { subject: Subject::Person(person), field: "person" }];
+    let question = Question { asked, time, steps: 0, window_minutes: 0, window_field: "release" };
     let permit = permit(&state, &caller, "GET /v1/persons/{person}/visits", release, question).await?;
     let visits = state.store().visits(person, time, limit as usize, state.either_or_s()).await?;
     let names = state.store().venue_names(visits.scans.iter().map(|(row, _)| row.venue_id)).await?;

@@ -1,5 +1,5 @@
--- Purpose: the scans of others inside the windows of a person's venues.
--- Parameters: person, who is left out; venues, opens and closes (inclusive, seconds since 1970), one entry per
+-- Purpose: the scans of others inside the windows of some people's venues.
+-- Parameters: cases, who are left out; venues, opens and closes (inclusive, seconds since 1970), one entry per
 -- window; first and last, the earliest opening and the latest closing; limit. In place of the marker come the ranges
 -- of the key, if there are few: indexing an array parameter by a number is a constant to ClickHouse. They are a hint
 -- that chooses granules; the join decides about the rows, which costs less than forty conditions for each.
@@ -19,7 +19,7 @@ ASOF JOIN
 WHERE scan.venue_id IN {venues:Array(UInt32)}
   AND scan.scanned_at BETWEEN toDateTime({first:UInt32}, 'UTC') AND toDateTime({last:UInt32}, 'UTC')
   AND scan.scanned_at <= near.closes
-  AND scan.person_id != {person:UInt64}
+  AND scan.person_id NOT IN {cases:Array(UInt64)}
   /*RANGES*/
 LIMIT {limit:UInt64}
 -- The key leaves few granules of small columns: reading each in two passes costs more than it spares, and so do more

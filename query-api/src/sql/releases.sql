@@ -6,7 +6,7 @@ SELECT *
 FROM
 (
     SELECT release_id, district, action, at_ms, command_id, sender, refused, state, asked_at_ms, asked_by, case_number,
-           case_kind, evidence, purpose, persons, venues, from_s, to_s, hops, expires_at_ms, decided_at_ms, decided_by,
+           case_kind, evidence, purpose, persons, venues, from_s, to_s, hops, window_minutes, expires_at_ms, decided_at_ms, decided_by,
            declined_for, withdrawn_at_ms, withdrawn_by
     FROM releases
     WHERE district BETWEEN {district_from:UInt32} AND {district_to:UInt32}

@@ -9,11 +9,8 @@ use serde::Deserialize;
 use super::{Kind, Store, columns};
 use crate::{
     QueryError,
-    exposure::{ContactScan, Window},
+    exposure::{Scan, Window},
 };
-
-/// Windows in one query. A parameter may have 128 KiB, and a time takes 11 bytes.
-const MAX_WINDOWS: usize = 10_000;
 
 const RANGES_MARKER: &str = "/*RANGES*/";
 
@@ -31,7 +28,7 @@ struct ContactRow {
     colour: Colour,
 }
 
-impl From<ContactRow> for ContactScan {
+impl From<ContactRow> for Scan {
     fn from(row: ContactRow) -> Self {
         let ContactRow { person_id, venue_id, scanned_at, method, direction, colour } = row;
         Self { person: person_id, venue: venue_id, at: scanned_at, method, direction, colour }
@@ -39,7 +36,7 @@ impl From<ContactRow> for ContactScan {
 }
 
 impl Store {
-    /// The scans of everybody but `person` inside the windows, in no order.
+    /// The scans of everybody but `cases` inside the windows, in no order.
     ///
     /// The windows of one venue must not overlap.
     ///
@@ -47,21 +44,23 @@ impl Store {
     /// When ClickHouse does not answer, or there are more than `limit`.
     pub async fn scans_in_windows(
         &self,
-        person: PersonKey,
+        cases: &[PersonKey],
         windows: &[Window],
         limit: usize,
-    ) -> Result<Vec<ContactScan>, QueryError> {
+    ) -> Result<Vec<Scan>, QueryError> {
+        // No person has the key 0, and a list of nobody is no set.
+        let cases: Vec<u64> = cases.iter().map(|person| person.to_u64()).chain([0]).collect();
         let mut scans = Vec::new();
-        for windows in windows.chunks(MAX_WINDOWS) {
+        for windows in windows.chunks(self.max_query_windows) {
             let hinted = windows.len() * weeks(windows) <= self.max_window_ranges;
             let query = sql(if hinted { windows.len() } else { 0 });
             let left = limit - scans.len();
-            let query = with_windows(self.query(&query), windows).param("person", person.to_u64());
+            let query = with_windows(self.query(&query), windows).param("cases", &cases);
             let rows = self.rows::<ContactRow>(Kind::Contacts, query.param("limit", left + 1)).await?;
             if rows.len() > left {
-                return Err(QueryError::TraceTooLarge { what: "scans of others", limit: limit as u64 });
+                return Err(QueryError::too_many_scans(limit));
             }
-            scans.extend(rows.into_iter().map(ContactScan::from));
+            scans.extend(rows.into_iter().map(Scan::from));
         }
         Ok(scans)
     }
@@ -116,7 +115,8 @@ mod tests {
 
     #[test]
     fn the_largest_parameter_fits() {
-        let windows = vec![Window { venue: u32::MAX, opens: u32::MAX, closes: u32::MAX }; MAX_WINDOWS];
+        let most = crate::config::MAX_QUERY_WINDOWS as usize;
+        let windows = vec![Window { venue: u32::MAX, opens: u32::MAX, closes: u32::MAX }; most];
         let text = serde_json::to_string(&windows.iter().map(|w| w.opens).collect::<Vec<_>>()).expect("serialises");
         assert!(text.len() < 128 * 1024, "{}", text.len());
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Kind, Store, TimeRange, columns};
 use crate::{
     QueryError,
-    exposure::{Passage, plausibility::LOOK_BACK_S, without_repeats},
+    exposure::{Passage, Scan, plausibility::LOOK_BACK_S, without_repeats},
 };
 
 /// A scan of a known person.
@@ -33,6 +33,21 @@ pub struct VisitRow {
     pub category: String,
     /// Whether the phone said that it was far from it.
     pub far_from_venue: bool,
+}
+
+#[derive(Row, Deserialize)]
+struct HistoryRow {
+    #[serde(deserialize_with = "columns::person")]
+    person_id: PersonKey,
+    venue_id: VenueId,
+    scanned_at: u32,
+    #[serde(deserialize_with = "columns::method")]
+    method: Method,
+    #[serde(deserialize_with = "columns::direction")]
+    direction: Direction,
+    #[serde(deserialize_with = "columns::colour")]
+    colour: Colour,
+    category: String,
 }
 
 /// Scans of a person.
@@ -107,6 +122,45 @@ impl Store {
             scans[number].1 = scans[number].0.scanned_at >= time.from;
         }
         Ok(Visits { scans, more })
+    }
+
+    /// The scans of many people in a time, each with the category of its venue, in no order.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer, or there are more than `limit`.
+    pub async fn scans_of(
+        &self,
+        people: &[PersonKey],
+        time: TimeRange,
+        limit: usize,
+    ) -> Result<Vec<(Scan, String)>, QueryError> {
+        let mut scans = Vec::new();
+        for people in people.chunks(self.max_query_people) {
+            let left = limit - scans.len();
+            let query = self
+                .query(include_str!("../sql/scans_of_people.sql"))
+                .param("people", people.iter().map(|person| person.to_u64()).collect::<Vec<_>>())
+                .param("since", time.from)
+                .param("until", time.to)
+                .param("limit", left + 1);
+            let rows: Vec<HistoryRow> = self.rows(Kind::ScansOfPeople, query).await?;
+            if rows.len() > left {
+                return Err(QueryError::too_many_scans(limit));
+            }
+            scans.extend(rows.into_iter().map(|row| {
+                let HistoryRow {
+                    person_id: person,
+                    venue_id: venue,
+                    scanned_at: at,
+                    method,
+                    direction,
+                    colour,
+                    category,
+                } = row;
+                (Scan { person, venue, at, method, direction, colour }, category)
+            }));
+        }
+        Ok(scans)
     }
 
     /// The first `limit` scans at a venue in a time, oldest first, and whether there are more.

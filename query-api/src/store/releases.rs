@@ -51,6 +51,8 @@ pub struct ReleaseRow {
     pub to_s: i64,
     /// How far contacts may be followed.
     pub hops: u8,
+    /// How many minutes around a visit contacts may be looked for, at most.
+    pub window_minutes: u16,
     /// From when it can no longer be released, or no longer be read by.
     pub expires_at_ms: i64,
     /// When it was released or declined.
@@ -118,13 +120,16 @@ impl ReadRow {
 }
 
 impl Store {
-    /// Every state of a release, oldest first; none when there is no such.
+    /// The last states of a release, oldest first, up to `limit`, and whether there are more; none when there is no such.
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn release(&self, release: Uuid) -> Result<Vec<ReleaseRow>, QueryError> {
+    pub async fn release(&self, release: Uuid, limit: usize) -> Result<(Vec<ReleaseRow>, bool), QueryError> {
         let query = self.query(include_str!("../sql/release.sql")).param("release", release.to_string());
-        self.rows(Kind::Release, query).await
+        let newest_first = self.rows(Kind::Release, query.param("limit", limit + 1)).await?;
+        let (mut rows, more) = super::people::cut(newest_first, limit);
+        rows.reverse();
+        Ok((rows, more))
     }
 
     /// The releases that are meant, as they are now, newest first, up to `limit`, and whether there are more.
@@ -144,14 +149,16 @@ impl Store {
         Ok(super::people::cut(self.rows(Kind::Releases, query).await?, limit))
     }
 
-    /// How many hops from whom a release names somebody was found by what was read by it; none when they were not.
+    /// How many hops from whom a release names somebody was found by what was read by it since it was asked for; none when
+    /// they were not.
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn hops_to(&self, release: Uuid, person: PersonKey) -> Result<Option<u8>, QueryError> {
-        let query = self.query(include_str!("../sql/hops_to.sql")).param("release", release.to_string());
+    pub async fn hops_to(&self, release: &ReleaseRow, person: PersonKey) -> Result<Option<u8>, QueryError> {
+        let query = self.query(include_str!("../sql/hops_to.sql")).param("release", release.release_id.to_string());
+        let query = query.param("asked_at_ms", release.asked_at_ms);
         let row: NearestRow = self.row(Kind::HopsTo, query.param("person", person.to_u64())).await?;
-        Ok((row.found > 0).then_some(row.nearest.saturating_add(1)))
+        Ok((row.found > 0).then_some(row.nearest))
     }
 
     /// When a person's movements or health were read and why, newest first, up to `limit`, and whether there is more.

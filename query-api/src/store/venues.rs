@@ -10,7 +10,7 @@ use super::{Kind, Store, applications::districts};
 use crate::QueryError;
 
 /// Venues in one query. A parameter may have 128 KiB, and a number takes up to 11 bytes.
-const MAX_VENUES: usize = 10_000;
+pub(super) const MAX_VENUES: usize = 10_000;
 
 /// Names and places by venue; a venue that the directory does not have is not in it.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,18 @@ impl VenueNames {
     /// Where a venue is, if it tells.
     pub fn place_of(&self, venue: VenueId) -> Option<Place> {
         self.0.get(&venue).and_then(|(_, place)| *place)
+    }
+}
+
+impl VenueNames {
+    /// Adds those of other venues.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Whether a venue was asked for and the directory has it.
+    pub fn has(&self, venue: VenueId) -> bool {
+        self.0.contains_key(&venue)
     }
 }
 

@@ -10,7 +10,10 @@ use schemas::access::{
     Scope,
 };
 
-use crate::city::{Api, City, RELEASE, problem, range, scan};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::city::{Api, City, ORGANISATION, RELEASE, problem, range, release, scan};
 
 /// Who may use what, written down a second time.
 const DOORS: &[Door] = &[
@@ -18,7 +21,14 @@ const DOORS: &[Door] = &[
     ("GET", "/v1/persons/{person}/visits", Some(&[Epidemiologist])),
     ("GET", "/v1/venues/{id}/visitors", Some(&[Epidemiologist])),
     ("GET", "/v1/footfall", Some(&[Operator, District, Epidemiologist, Supervisor, Dashboard, Regulator])),
-    ("GET", "/v1/stats", Some(&[Dashboard, Regulator, Admin])),
+    ("GET", "/v1/footfall/top", Some(&[Operator, District, Epidemiologist, Supervisor, Dashboard, Regulator])),
+    ("GET", "/v1/footfall/live", Some(&[Operator, District, Epidemiologist, Supervisor, Dashboard, Regulator])),
+    ("GET", "/v1/occupancy", Some(&[Operator, District, Epidemiologist, Supervisor, Dashboard, Regulator])),
+    ("GET", "/v1/scans", Some(&[Operator, District])),
+    ("GET", "/v1/codes/unused", Some(&[Regulator, District])),
+    ("GET", "/v1/codes/missing", Some(&[Regulator, District])),
+    ("GET", "/v1/city/days", Some(&[Dashboard, Regulator, Admin])),
+    ("GET", "/v1/stats", Some(&[Regulator, Admin])),
     ("GET", "/v1/applications", Some(&[Operator, Reviewer, District, Regulator, Admin])),
     ("GET", "/v1/applications/{id}", Some(&[Operator, Reviewer, District, Regulator, Admin])),
     ("GET", "/v1/venues/{id}/poster", Some(&[Operator, Reviewer, District, Admin])),
@@ -39,8 +49,6 @@ const DOORS: &[Door] = &[
     ("GET", "/metrics", None),
     ("GET", "/openapi.json", None),
 ];
-
-const ORGANISATION: &str = "91310000MA1FL0000N";
 
 #[test]
 fn every_rule_is_written_down_twice() {
@@ -93,6 +101,11 @@ async fn footfall_is_counted_within_the_limits_of_the_token_only() {
         (District, district(310_101), footfall("venue", "3"), Some("id")),
         (District, district(310_101), footfall("city", ""), Some("scope")),
         (District, district(310_101), footfall("category", "retail"), Some("scope")),
+        (District, district(310_101), footfall("organisation", ORGANISATION), Some("scope")),
+        (Operator, organisation(), footfall("organisation", ORGANISATION), None),
+        (Operator, organisation(), footfall("organisation", "91310000MA1FL0001R"), Some("id")),
+        (Dashboard, venues(), footfall("organisation", ORGANISATION), Some("scope")),
+        (Regulator, Scope::default(), footfall("organisation", ORGANISATION), None),
         (Operator, organisation(), footfall("venue", "1"), None),
         (Operator, organisation(), footfall("venue", "2"), Some("id")),
         (Operator, organisation(), footfall("district", "310101"), Some("scope")),
@@ -117,11 +130,51 @@ async fn footfall_is_counted_within_the_limits_of_the_token_only() {
 }
 
 #[tokio::test]
+async fn whoever_may_not_count_sees_no_top_no_stream_no_crowd_and_no_scan_either() {
+    let city = City::new().await;
+    two_venues(&city).await;
+    let api = city.api().await;
+    let own = Scope { organisation: Some(ORGANISATION.to_owned()), ..Scope::default() };
+    let time = range(0, 3600);
+    for (scope, id, refused) in [
+        ("organisation", ORGANISATION, None),
+        ("venue", "1", None),
+        ("venue", "2", Some("id")),
+        ("organisation", "91310000MA1FL0001R", Some("id")),
+    ] {
+        for path in [
+            format!("/v1/footfall/top?scope={scope}&id={id}&{time}"),
+            format!("/v1/footfall/live?scope={scope}&id={id}&events=1"),
+            format!("/v1/occupancy?scope={scope}&id={id}"),
+            format!("/v1/scans?scope={scope}&id={id}&{time}"),
+        ] {
+            let answer = get(&api, Operator, &own, &path).await;
+            match refused {
+                None => assert_eq!(answer.status(), 200, "{path}"),
+                Some(field) => {
+                    assert_eq!(problem(answer, 403).await, ("out-of-scope".to_owned(), field.to_owned()), "{path}");
+                }
+            }
+        }
+    }
+    let own = Scope { district: Some(310_101), ..Scope::default() };
+    for path in ["/v1/codes/unused", "/v1/codes/missing"] {
+        assert_eq!(get(&api, District, &own, path).await.status(), 200, "{path}");
+        let elsewhere = get(&api, District, &own, &format!("{path}?district=310104")).await;
+        assert_eq!(problem(elsewhere, 403).await, ("out-of-scope".to_owned(), "district".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn visitors_are_shown_of_the_venues_of_the_token_only() {
     let city = City::new().await;
     two_venues(&city).await;
     let api = city.api().await;
-    let path = |venue| format!("/v1/venues/{venue}/visitors?{}&release={RELEASE}", range(0, 3600));
+    let id = Uuid::from_u128(RELEASE.as_u128() + 1);
+    let mut of_the_district = release(id);
+    of_the_district["district"] = json!(310_101);
+    city.release(&of_the_district).await;
+    let path = |venue| format!("/v1/venues/{venue}/visitors?{}&release={id}", range(0, 3600));
     let own = Scope { district: Some(310_101), ..Scope::default() };
     assert_eq!(get(&api, Epidemiologist, &own, &path(1)).await.status(), 200);
     let answer = get(&api, Epidemiologist, &own, &path(2)).await;
@@ -132,9 +185,9 @@ async fn visitors_are_shown_of_the_venues_of_the_token_only() {
 async fn a_limit_that_a_route_cannot_hold_to_is_no_licence() {
     let city = City::new().await;
     let api = city.api().await;
-    let limited = Scope { district: Some(31), ..Scope::default() };
+    let limited = Scope { venues: Some(vec![1]), district: Some(31), ..Scope::default() };
     let visits = format!("/v1/persons/1123456789abcdef/visits?{}&release={RELEASE}", range(0, 60));
-    for (role, path) in [(Epidemiologist, visits.as_str()), (Dashboard, "/v1/stats")] {
+    for (role, path) in [(Epidemiologist, visits.as_str()), (Regulator, "/v1/stats")] {
         assert_eq!(get(&api, role, &Scope::default(), path).await.status(), 200, "{path}");
         let answer = get(&api, role, &limited, path).await;
         assert_eq!(problem(answer, 403).await.0, "out-of-scope", "{path}");

@@ -1,10 +1,18 @@
 //! The audit log: every read is in it before it is answered, and what is in it holds together.
 
+use std::time::Duration;
+
 use futures::future::join_all;
-use schemas::audit::{AuditEntry, Fault, Verification};
+use query_api::audit::{AuditConfig, AuditLog};
+use reqwest::Method;
+use schemas::{
+    KeyRing,
+    access::{Role, Scope},
+    audit::{AuditEntry, AuditRead, Fault, Verification},
+};
 use serde_json::json;
 
-use crate::city::{City, MIDNIGHT, at, person, problem, range, scan};
+use crate::city::{AUDIT_KEY_FILE, City, MIDNIGHT, RELEASE, at, person, problem, range, scan};
 
 /// The log, chain by chain, as it is stored.
 async fn log(city: &City) -> Vec<AuditEntry> {
@@ -16,10 +24,13 @@ async fn log(city: &City) -> Vec<AuditEntry> {
     lines.lines().map(|line| serde_json::from_str(line).expect("an entry")).collect()
 }
 
-fn verify(entries: &[AuditEntry]) -> Result<(u64, u64), Fault> {
-    let mut verification = Verification::new([])?;
-    entries.iter().try_for_each(|entry| verification.see(entry))?;
-    verification.finish().map(|whole| (whole.chains, whole.entries))
+/// How many chains and entries there are, if nothing is wrong.
+fn verify(entries: &[AuditEntry]) -> Result<(u64, u64), Vec<Fault>> {
+    let keys = KeyRing::try_parse(&std::fs::read_to_string(AUDIT_KEY_FILE).expect("the keys")).expect("keys");
+    let mut verification = Verification::new(&keys, [], chrono::Utc::now().timestamp_millis());
+    entries.iter().for_each(|entry| verification.see(entry));
+    let found = verification.finish();
+    if found.faults.is_empty() { Ok((found.chains, found.entries)) } else { Err(found.faults) }
 }
 
 #[tokio::test]
@@ -43,7 +54,9 @@ async fn each_read_is_in_the_log_with_who_whom_and_why() {
         (&read.persons, &read.reached),
         (&vec![person(1).to_u64()], &vec![person(2).to_u64(), person(3).to_u64()])
     );
+    assert_eq!(read.reached_depths, [1, 1]);
     assert_eq!((read.from_s, read.to_s, read.scans, read.depth), (MIDNIGHT, MIDNIGHT + 3600, 4, 0));
+    assert_eq!((read.window_minutes, entries[0].key_version), (30, 2), "the last key of the file");
     assert_eq!(verify(&entries), Ok((1, 1)));
 }
 
@@ -70,6 +83,52 @@ async fn reads_at_the_same_time_by_two_services_are_two_whole_chains() {
     let path = format!("/v1/persons/{}/visits?{}", person(1), range(0, 3600));
     join_all((0..40).map(|number| if number % 2 == 0 { one.ok(&path) } else { two.ok(&path) })).await;
     assert_eq!(verify(&log(&city).await), Ok((2, 40)));
+}
+
+#[tokio::test]
+async fn who_waits_for_the_disk_is_written_down_together() {
+    let city = City::new().await;
+    let config = AuditConfig { audit_key_file: AUDIT_KEY_FILE.into() };
+    let own = AuditLog::try_new(&config, &city.admin).expect("a log");
+    let appended = join_all((0..60).map(|_| own.append(AuditRead::default()))).await;
+    assert!(appended.iter().all(Result::is_ok));
+    assert_eq!(verify(&log(&city).await), Ok((1, 60)));
+    let parts =
+        city.lines("SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'audit_log'");
+    let parts: u32 = parts.await[0].parse().expect("a number");
+    assert!(parts <= 3, "60 entries in {parts} inserts");
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_begins_no_chain() {
+    let city = City::new().await;
+    city.store(&[scan(1, 1, 60)]).await;
+    let api = city.api().await;
+    let path = format!("/v1/persons/{}/visits?{}&release={RELEASE}", person(1), range(0, 3600));
+    for after_ms in 0..60 {
+        let request = api.request(Method::GET, &path).timeout(Duration::from_millis(after_ms)).send();
+        drop(request.await);
+    }
+    api.ok(&path).await;
+    assert!(matches!(verify(&log(&city).await), Ok((1, _))), "{:?}", verify(&log(&city).await));
+}
+
+#[tokio::test]
+async fn people_who_look_at_their_own_health_leave_slots_to_others() {
+    let city = City::new().await;
+    let api = city.api_with(&["--max-concurrent-requests", "4"]).await;
+    let scope = Scope { person: Some(person(1)), ..Scope::default() };
+    let token = api.issuer.issue(Role::Citizen, "it", scope, chrono::Utc::now().timestamp(), 600).expect("a token");
+    let path = format!("/v1/persons/{}/health-changes", person(1));
+    let look = async || api.bare_request(Method::GET, &path).bearer_auth(&token).send().await.expect("an answer");
+    let answers = join_all((0..40).map(|_| look())).await;
+    let shed: Vec<_> = answers.into_iter().filter(|answer| answer.status() != 200).collect();
+    assert!((1..40).contains(&shed.len()), "{} of 40 were shed", shed.len());
+    for answer in shed {
+        assert!(answer.headers().contains_key("retry-after"));
+        assert_eq!(problem(answer, 503).await.0, "overloaded");
+    }
+    assert_eq!(look().await.status(), 200);
 }
 
 #[tokio::test]

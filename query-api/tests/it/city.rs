@@ -18,11 +18,17 @@ use uuid::Uuid;
 /// 2022-05-22 16:00:00 UTC, midnight in Shanghai.
 pub const MIDNIGHT: i64 = 1_653_235_200;
 
+/// An organisation of tests.
+pub const ORGANISATION: &str = "91310000MA1FL0000N";
+
 /// A release that lets the account `it` read all that there is of the first people and venues.
 pub const RELEASE: Uuid = Uuid::from_u128(0x0031_0101_0000_8000_8000_0000_0000_0001);
 
 /// Keys that sign codes in tests.
 pub const CODE_KEYS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/code.keys");
+
+/// Keys that entries of the audit log are hashed with in tests.
+pub const AUDIT_KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/audit.keys");
 
 #[derive(Parser)]
 struct Cli {
@@ -131,12 +137,18 @@ impl City {
         self.run(&format!("INSERT INTO releases FORMAT JSONEachRow {row}")).await;
     }
 
-    /// Puts a venue in the directory.
+    /// Puts a venue of nobody in the directory.
     pub async fn name(&self, venue: u32, name: &str, version: u64) {
+        self.own(venue, name, "", version).await;
+    }
+
+    /// Puts a venue of an organisation in the directory.
+    pub async fn own(&self, venue: u32, name: &str, organisation: &str, version: u64) {
         let sql = "INSERT INTO venues (venue_id, name, category, district, address, door, organisation, active, \
-                   version) VALUES ({venue:UInt32}, {name:String}, 'retail', 310101, '', '', '', true, {version:UInt64})";
+                   version) VALUES ({venue:UInt32}, {name:String}, 'retail', 310101, '', '', {organisation:String}, true, \
+                   {version:UInt64})";
         let query = self.client().query(sql).param("venue", venue).param("name", name).param("version", version);
-        query.execute().await.expect("the venue is stored");
+        query.param("organisation", organisation).execute().await.expect("the venue is stored");
     }
 }
 
@@ -160,7 +172,8 @@ pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
     let (issuer, keys) = keys();
     let keys_file = keys.path().display().to_string();
     let own = ["query-api", "--token-keys-file", &keys_file, "--code-keys-file", CODE_KEYS_FILE];
-    let own = own.into_iter().chain(["--clickhouse", url, "--database", database, "--clickhouse-user", &user]);
+    let own = own.into_iter().chain(["--audit-key-file", AUDIT_KEY_FILE]);
+    let own = own.chain(["--clickhouse", url, "--database", database, "--clickhouse-user", &user]);
     let own = own.chain(["--clickhouse-password", &password]);
     let config = Cli::parse_from(own.chain(flags.iter().copied())).config;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -175,15 +188,17 @@ pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
     Api { base, issuer, http: reqwest::Client::new(), shutdown }
 }
 
-/// The state of a release that covers a hundred people and venues, all time and one hop, asked for by `it`.
+/// The state of a release that covers a hundred people and venues of the whole city, all time and three hops, asked for by
+/// `it`.
 pub fn release(id: Uuid) -> Value {
     let persons: Vec<u64> = (0..100).map(|number| person(number).to_u64()).chain([0x1123_4567_89ab_cdef]).collect();
     let venues: Vec<u32> = (0..100).chain([u32::MAX]).collect();
     let now_ms = chrono::Utc::now().timestamp_millis();
-    json!({"release_id": id, "revision": 7, "district": 310_101, "action": "release", "at_ms": now_ms,
+    json!({"release_id": id, "revision": 7, "district": 310_000, "action": "release", "at_ms": now_ms,
         "command_id": Uuid::from_u128(1), "sender": "wu", "refused": "", "state": "released", "asked_at_ms": now_ms - 60_000,
         "asked_by": "it", "case_number": "C-1", "case_kind": "confirmed", "evidence": "E-1", "purpose": "contact_tracing",
-        "persons": persons, "venues": venues, "from_s": 0, "to_s": u32::MAX, "hops": 1, "expires_at_ms": now_ms + 3_600_000,
+        "persons": persons, "venues": venues, "from_s": 0, "to_s": u32::MAX, "hops": 3, "window_minutes": 1440,
+        "expires_at_ms": now_ms + 3_600_000,
         "decided_at_ms": now_ms, "decided_by": "wu", "declined_for": "", "withdrawn_by": ""})
 }
 
@@ -205,7 +220,9 @@ impl Api {
     /// A request with a token of a role that may use the path.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let role = match path {
-            path if path.starts_with("/v1/stats") => Role::Regulator,
+            path if ["/v1/stats", "/v1/codes", "/v1/city"].iter().any(|start| path.starts_with(start)) => {
+                Role::Regulator
+            }
             path if path.starts_with("/v1/applications") || path.contains("/poster") => Role::Reviewer,
             path if path.starts_with("/v1/alerts")
                 || path.starts_with("/v1/trips")

@@ -71,13 +71,47 @@ async fn a_wrong_field_of_a_trace_is_named() {
         ("window_minutes", json!(1_441), "invalid-field"),
         ("window_minutes", json!(2.5), "invalid-field"),
         ("limit", json!(0), "invalid-field"),
+        ("hops", json!(0), "invalid-field"),
+        ("hops", json!(4), "invalid-field"),
+        ("rule", json!("guess"), "invalid-field"),
+        ("halving_minutes", json!(0), "invalid-field"),
+        ("hop_percent", json!(101), "invalid-field"),
+        ("coverage", json!("yes"), "invalid-field"),
+        ("persons", json!([person(2)]), "invalid-field"),
+        ("persons", json!("1"), "invalid-field"),
+        ("venues", json!([7]), "invalid-field"),
+        ("venues", json!([{"venue": 7, "from": at(MIDNIGHT - 1)}]), "invalid-field"),
+        ("venues", json!([{"venue": 7, "to": at(MIDNIGHT + 61)}]), "invalid-field"),
+        ("venues", json!([{"venue": 7, "from": at(MIDNIGHT + 5), "to": at(MIDNIGHT + 5)}]), "invalid-field"),
+        ("venues", json!(vec![json!({"venue": 7}); 21]), "invalid-field"),
+        ("venues", json!([{"venue": 7}, {"venue": 8}, {"venue": 7}]), "invalid-field"),
+        (
+            "venues",
+            json!([{"venue": 7, "to": at(MIDNIGHT + 6)}, {"venue": 7, "from": at(MIDNIGHT + 5)}]),
+            "invalid-field",
+        ),
+        ("colour", json!("red"), "unknown-field"),
         ("release", json!("7"), "invalid-field"),
-        ("hops", json!(2), "unknown-field"),
     ] {
         let mut body = good.clone();
         body[field] = value;
         let answer = api.post("/v1/traces", "application/json", body.to_string()).await;
         assert_eq!(problem(answer, 422).await, named(kind, field), "{body}");
+    }
+    let time = json!({"from": at(MIDNIGHT), "to": at(MIDNIGHT + 60), "release": RELEASE});
+    for (field, value, kind, named_field) in [
+        ("persons", json!([]), "missing-field", "person"),
+        ("persons", json!([person(1), person(1)]), "invalid-field", "persons"),
+        ("persons", json!([1]), "invalid-field", "persons"),
+        ("persons", json!((1..=21).map(person).collect::<Vec<_>>()), "invalid-field", "persons"),
+        ("venues", json!([{"from": at(MIDNIGHT)}]), "missing-field", "venue"),
+        ("venues", json!([{"venue": -1}]), "invalid-field", "venue"),
+        ("venues", json!([{"venue": 7, "when": at(MIDNIGHT)}]), "unknown-field", "when"),
+    ] {
+        let mut body = time.clone();
+        body[field] = value;
+        let answer = api.post("/v1/traces", "application/json", body.to_string()).await;
+        assert_eq!(problem(answer, 422).await, named(kind, named_field), "{body}");
     }
 }
 

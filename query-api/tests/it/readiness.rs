@@ -1,8 +1,10 @@
 //! When ClickHouse is not there, not ready, too slow, or not what we expect.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::city::{Api, City, MIDNIGHT, RELEASE, at, person, problem, range, release, scan, start};
+use crate::city::{Api, City, MIDNIGHT, RELEASE, at, env, person, problem, range, release, scan, start};
 
 fn visits() -> String {
     format!("/v1/persons/{}/visits?{}", person(1), range(0, 60))
@@ -29,7 +31,7 @@ async fn before_the_tables_are_there_it_is_alive_and_not_ready() {
             api.ok(&visits()).await;
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the service did not become ready");
 }
@@ -43,9 +45,23 @@ async fn without_clickhouse_it_starts_and_says_what_is_missing() {
         if body.contains("ClickHouse does not answer") {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("it does not say that ClickHouse is missing");
+}
+
+#[tokio::test]
+async fn tables_of_another_build_are_refused_by_name() {
+    let city = City::new().await;
+    service::migrate::migrate(&city.admin).await.expect("nothing is missing");
+    city.run(
+        "ALTER TABLE schema_migrations UPDATE name = '0017_releases' WHERE version = 17 SETTINGS mutations_sync = 2",
+    )
+    .await;
+    let refused = service::migrate::migrate(&city.admin).await.expect_err("another build").to_string();
+    for part in ["another build", "`0017_releases`", "`0017_health_changes`", "new data directory"] {
+        assert!(refused.contains(part), "{part} is not in {refused}");
+    }
 }
 
 #[tokio::test]
@@ -68,6 +84,48 @@ async fn a_query_that_takes_too_long_is_given_up() {
     .await;
     let api = city.api_with(&["--max-execution-time-s", "1"]).await;
     assert_eq!(kind_and_retry(&api, 503).await, ("query-too-expensive".to_owned(), true));
+}
+
+/// Until so many queries for contacts run in the city's database, if that comes.
+async fn come_to(city: &City, queries: u64) -> bool {
+    let (user, database) = (env("VENUECODE_QUERY_USER"), &city.admin.database);
+    let count = format!(
+        "SELECT count() FROM system.processes \
+         WHERE user = '{user}' AND current_database = '{database}' AND query LIKE '%ASOF%'"
+    );
+    for _ in 0..200 {
+        if city.lines(&count).await == [queries.to_string()] {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_trace_ends_when_nobody_waits_for_it_any_more() {
+    let city = City::new().await;
+    city.store(&[scan(1, 1, 0)]).await;
+    city.run("DROP TABLE scans_by_venue SYNC").await;
+    // The index person's own scan, which is left out, without end.
+    city.run(
+        "CREATE VIEW scans_by_venue AS \
+         WITH (SELECT (person_id, venue_id, scanned_at, method, direction, colour) FROM scans_by_person) AS own \
+         SELECT materialize(own.1) AS person_id, materialize(own.2) AS venue_id, materialize(own.3) AS scanned_at, \
+                own.4 AS method, own.5 AS direction, own.6 AS colour FROM system.numbers",
+    )
+    .await;
+    let api = city.api_with(&["--max-execution-time-s", "60"]).await;
+    let body = json!({"person": person(1), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 60), "release": RELEASE});
+    let body = body.to_string();
+    {
+        let mut asked = Box::pin(api.post("/v1/traces", "application/json", body));
+        tokio::select! {
+            answer = &mut asked => panic!("{answer:?}"),
+            runs = come_to(&city, 1) => assert!(runs, "there is no such query"),
+        }
+    }
+    assert!(come_to(&city, 0).await, "it is still running");
 }
 
 #[tokio::test]

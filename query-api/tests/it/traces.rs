@@ -29,31 +29,49 @@ async fn a_contact_is_listed_with_every_encounter() {
     city.name(7, "豫园商城", 1).await;
     let api = city.api().await;
     let visit = |venue: u32, name: Option<&str>, after_s| {
-        json!({"venue": venue, "venue_name": name, "scanned_at": at(MIDNIGHT + after_s), "method": "venue_code",
+        json!({"case": 0, "venue": venue, "venue_name": name, "scanned_at": at(MIDNIGHT + after_s), "method": "venue_code",
                "direction": "entry", "verdict": "admit", "colour": "green", "flags": []})
     };
     let expected = json!({
-        "person": person(1).to_string(), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 86_400), "window_minutes": 10,
+        "person": person(1), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 86_400), "rule": "window", "window_minutes": 10,
+        "cases": [{"case": 0, "person": person(1), "venue": null, "from": at(MIDNIGHT), "to": at(MIDNIGHT + 86_400)}],
+        "hops": 1, "halving_minutes": 15, "hop_percent": 50,
         "visits": [visit(7, Some("豫园商城"), 3_600), visit(8, None, 7_200)],
         "contacts": [
-            {"person": person(2).to_string(), "encounter_count": 2, "overlap_minutes_total": 8.5, "encounters": [
+            {"person": person(2), "hop": 1, "score": 1.0 - 0.5f64.powf(8.5 / 15.0), "cases": [0],
+             "exposed_at": at(MIDNIGHT + 3_600), "encounter_count": 2, "overlap_minutes_total": 8.5, "encounters": [
                 {"venue": 7, "venue_name": "豫园商城", "index_at": at(MIDNIGHT + 3_600),
                  "contact_at": at(MIDNIGHT + 3_510), "gap_minutes": 1.5, "overlap_minutes": 8.5,
-                 "method": "sentinel_id_card", "colour": "yellow", "rule": "window"},
+                 "method": "sentinel_id_card", "colour": "yellow", "rule": "window", "source": person(1)},
                 {"venue": 8, "venue_name": null, "index_at": at(MIDNIGHT + 7_200), "contact_at": at(MIDNIGHT + 7_800),
                  "gap_minutes": 10.0, "overlap_minutes": 0.0, "method": "venue_code", "colour": "green",
-                 "rule": "window"},
+                 "rule": "window", "source": person(1)},
             ]},
-            {"person": person(5).to_string(), "encounter_count": 1, "overlap_minutes_total": 0.0, "encounters": [
+            {"person": person(5), "hop": 1, "score": 0.0, "cases": [0], "exposed_at": at(MIDNIGHT + 4_200),
+             "encounter_count": 1, "overlap_minutes_total": 0.0, "encounters": [
                 {"venue": 7, "venue_name": "豫园商城", "index_at": at(MIDNIGHT + 3_600),
                  "contact_at": at(MIDNIGHT + 4_200), "gap_minutes": 10.0, "overlap_minutes": 0.0,
-                 "method": "venue_code", "colour": "green", "rule": "window"},
+                 "method": "venue_code", "colour": "green", "rule": "window", "source": person(1)},
             ]},
         ],
-        "contact_count": 2, "truncated": false,
-        "limits": {"max_visits": 10_000, "max_contacts": 10_000, "max_encounters": 200_000},
+        "contact_count": 2, "contact_counts": [2], "truncated": false, "cuts": [],
+        "venues": [
+            {"venue": 7, "venue_name": "豫园商城", "cases": [0], "contacts": 2, "encounters": 2, "overlap_minutes": 8.5},
+            {"venue": 8, "venue_name": null, "cases": [0], "contacts": 1, "encounters": 1, "overlap_minutes": 0.0},
+        ],
+        "shared": {"contacts": [], "venues": []},
+        "limits": {"max_visits": 10_000, "max_followed": 2_000, "max_scans": 2_000_000, "max_pairs": 20_000_000,
+                   "max_contacts": 10_000, "max_encounters": 200_000, "max_venues": 1_000},
     });
-    assert_eq!(api.trace(body(1, 10)).await, expected);
+    let mut trace = api.trace(body(1, 10)).await;
+    let coverage = trace.as_object_mut().and_then(|trace| trace.remove("coverage")).expect("a coverage statement");
+    assert_eq!(trace, expected);
+    assert_eq!((&coverage["retention_days"], &coverage["within_retention"]), (&json!(30), &json!(false)));
+    let not_known = coverage["not_known"].as_array().expect("a list").iter().map(|one| &one["what"]);
+    assert_eq!(
+        json!(not_known.collect::<Vec<_>>()),
+        json!(["unscanned", "assumed_ends", "not_stored_yet", "dead_letters", "longer_chains"])
+    );
 }
 
 #[tokio::test]
@@ -89,14 +107,29 @@ async fn limits_leave_out_whole_contacts_and_late_visits_and_say_so() {
     let three = city.api().await.trace(limited).await;
     assert_eq!(three["contacts"].as_array(), all["contacts"].as_array().map(|all| all[..3].to_vec()).as_ref());
     assert_eq!((&three["contact_count"], &three["truncated"]), (&json!(4), &json!(true)));
+    let cut = |what: &str, case: Option<u8>, limit: u64, at_least: u64| json!([{"what": what, "case": case, "hop": null, "limit": limit, "at_least": at_least}]);
+    assert_eq!(three["cuts"], cut("contacts", None, 3, 4));
 
     let two = city.api_with(&["--max-encounters", "11"]).await.trace(body(1, 60)).await;
     assert_eq!(two["contacts"].as_array(), all["contacts"].as_array().map(|all| all[..2].to_vec()).as_ref());
-    assert_eq!(two["truncated"], true);
+    assert_eq!(two["cuts"], cut("encounters", None, 11, 16));
 
     let one_visit = city.api_with(&["--max-visits", "1"]).await.trace(body(1, 60)).await;
     assert_eq!(one_visit["visits"].as_array().map(Vec::len), Some(1));
     assert_eq!((&one_visit["contacts"][0]["encounter_count"], &one_visit["truncated"]), (&json!(1), &json!(true)));
+    assert_eq!(one_visit["cuts"], cut("visits", Some(0), 1, 2));
+
+    let few_pairs = city.api_with(&["--max-pairs", "15"]).await;
+    let refused = few_pairs.post("/v1/traces", "application/json", body(1, 60).to_string()).await;
+    assert_eq!(problem(refused, 422).await, ("trace-too-large".to_owned(), "window_minutes".to_owned()));
+
+    let mut dwell = body(1, 60);
+    dwell["rule"] = json!("dwell");
+    dwell.as_object_mut().expect("an object").remove("window_minutes");
+    for flags in [["--max-pairs", "1"], ["--max-contact-scans", "3"]] {
+        let refused = city.api_with(&flags).await.post("/v1/traces", "application/json", dwell.to_string()).await;
+        assert_eq!(problem(refused, 422).await, ("trace-too-large".to_owned(), "to".to_owned()), "{flags:?}");
+    }
 
     for ranges in ["0", "120"] {
         let flags = ["--max-contact-scans", "3", "--max-window-ranges", ranges];

@@ -63,6 +63,12 @@ pub enum ClaimsError {
     /// Nobody holds it.
     #[error("the token has no `sub` or no `jti`")]
     NoHolder,
+    /// A holder who could be told from another one only by how it is written.
+    #[error(
+        "the token's `sub` is not in normal form: lower case, half width, without spaces or invisible characters; get a \
+         new one"
+    )]
+    SubNotNormal,
     /// A role that is for one person, organisation or district only, without saying which.
     #[error("the token's role needs a scope with `{}`", .0.as_str())]
     MissingLimit(Limit),
@@ -109,6 +115,9 @@ impl Claims {
         if self.sub.is_empty() || self.jti.is_empty() {
             return Err(ClaimsError::NoHolder);
         }
+        if !is_normal_account(&self.sub) {
+            return Err(ClaimsError::SubNotNormal);
+        }
         if let Some(limit) = self.scope.fault() {
             return Err(ClaimsError::ImpossibleLimit(limit));
         }
@@ -117,6 +126,19 @@ impl Claims {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether an account is written in the one way that there is for it, so that nobody has two by writing theirs in another
+/// way: in lower case and half width, without spaces or invisible characters. Chinese characters may be in it.
+pub fn is_normal_account(account: &str) -> bool {
+    account.chars().all(|c| match c {
+        '!'..='~' => !c.is_ascii_uppercase(),
+        // CJK Unified Ideographs and their extensions, which have neither case nor width, without those that are there for
+        // compatibility and stand for another one.
+        _ => {
+            matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{20000}'..='\u{2ebef}' | '\u{30000}'..='\u{323af}')
+        }
+    })
 }
 
 #[cfg(test)]
@@ -164,6 +186,7 @@ mod tests {
         assert_eq!(check(|c| c.aud = "kaifeng".to_owned(), NOW), Err(ClaimsError::WrongAudience));
         assert_eq!(check(|c| c.sub.clear(), NOW), Err(ClaimsError::NoHolder));
         assert_eq!(check(|c| c.jti.clear(), NOW), Err(ClaimsError::NoHolder));
+        assert_eq!(check(|c| c.sub.push('A'), NOW), Err(ClaimsError::SubNotNormal));
         assert_eq!(check(|c| c.exp = NOW + 86_401, NOW), Err(ClaimsError::LivesTooLong));
         assert_eq!(check(|c| c.exp = i64::MAX, NOW), Err(ClaimsError::LivesTooLong));
         assert_eq!(check(|c| (c.iat, c.exp) = (i64::MIN, i64::MAX), NOW), Err(ClaimsError::LivesTooLong));
@@ -173,6 +196,18 @@ mod tests {
         assert_eq!(check(|c| c.scope.district = Some(310), NOW), Err(ClaimsError::ImpossibleLimit(Limit::District)));
         let wrong_code = |c: &mut Claims| c.scope.organisation = Some("1".to_owned());
         assert_eq!(check(wrong_code, NOW), Err(ClaimsError::ImpossibleLimit(Limit::Organisation)));
+    }
+
+    #[test]
+    fn there_is_one_way_to_write_an_account() {
+        for normal in ["cdc-li", "sentinel-7", "li.wu@cdc", "静安-李"] {
+            assert!(is_normal_account(normal), "{normal}");
+        }
+        let others =
+            ["CDC-li", "cdc-li ", " cdc-li", "cdc li", "ｃdc-li", "cdc－li", "cdc-li\u{200b}", "cdc-li\u{3000}"];
+        for other in others.into_iter().chain(["cdc\tli", "çdc", "сdc-li", "静安\u{fe0f}", "\u{2f800}"]) {
+            assert!(!is_normal_account(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -113,6 +113,11 @@ pub const fn covers(prefix: u32, district: u32) -> bool {
     is_district_prefix(prefix) && above == prefix
 }
 
+/// Whether a code of GB/T 2260 is a whole city's (`3101 00`) or province's (`31 0000`) and no district's of it.
+pub const fn is_city_wide(district: u32) -> bool {
+    district.is_multiple_of(100)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -150,6 +155,12 @@ mod tests {
             prop_assert!(is_in(&Scope::default()));
             prop_assert!(!is_in(&narrow) || is_in(&wide));
         }
+    }
+
+    #[test]
+    fn a_citys_code_is_no_districts() {
+        assert!(is_city_wide(310_100) && is_city_wide(310_000) && !is_city_wide(310_101));
+        assert!(covers(3101, 310_100) && !covers(310_101, 310_100), "a district does not ask for its city");
     }
 
     #[test]

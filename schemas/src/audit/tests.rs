@@ -3,6 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::events::AuditAnchor;
+
+const THEN_MS: i64 = 1_653_000_000_000;
+
+fn ring(text: &str) -> KeyRing {
+    let key = |line: &str| format!("{line}{}\n", line.replace(':', "").repeat(64));
+    KeyRing::try_parse(&text.split_whitespace().map(key).collect::<String>()).expect("keys")
+}
 
 fn read(number: u64) -> AuditRead {
     let text = |text: &str| text.to_owned();
@@ -19,29 +27,45 @@ fn read(number: u64) -> AuditRead {
         persons: vec![1 << 60 | number],
         venues: vec![7],
         depth: 0,
+        window_minutes: 30,
         from_s: 1,
         to_s: 2,
         reached: vec![u64::MAX, 3],
+        reached_depths: vec![1, 2],
         scans: number,
     }
 }
 
 fn chain(id: u128, entries: u64) -> Vec<AuditEntry> {
-    let mut chain = Chain::new(Uuid::from_u128(id));
-    (0..entries).map(|number| chain.append(1_653_000_000_000, read(number))).collect()
+    chain_by(&ring("1:"), id, entries)
+}
+
+fn chain_by(keys: &KeyRing, id: u128, entries: u64) -> Vec<AuditEntry> {
+    let mut chain = Chain::new(Uuid::from_u128(id), Arc::new(keys.clone()));
+    (0..entries).map(|number| chain.append(THEN_MS, read(number))).collect()
 }
 
 fn anchor(entry: &AuditEntry) -> AuditAnchor {
-    AuditAnchor::new(entry.chain, entry.sequence, entry.hash.clone(), 1_653_000_000_000)
+    AuditAnchor::new(entry.chain, entry.sequence, entry.hash.clone(), THEN_MS)
 }
 
-/// What is found in entries, which come in the order of chain and number.
-fn verify(entries: &[AuditEntry], anchors: &[AuditAnchor]) -> Result<(u64, u64), Fault> {
-    let mut verification = Verification::new(anchors.iter().cloned())?;
-    for entry in entries {
-        verification.see(entry)?;
-    }
-    verification.finish().map(|whole| (whole.chains, whole.entries))
+/// What is found in entries, which come in the order of chain and number, at a time.
+fn find(keys: &KeyRing, entries: &[AuditEntry], anchors: &[AuditAnchor], now_ms: i64) -> Finding {
+    let mut verification = Verification::new(keys, anchors.iter().cloned(), now_ms);
+    entries.iter().for_each(|entry| verification.see(entry));
+    verification.finish()
+}
+
+/// The same soon after they were written; the chain, the entry and what is wrong, of each fault.
+fn faults(entries: &[AuditEntry], anchors: &[AuditAnchor]) -> Vec<(u128, u64, Wrong)> {
+    let found = find(&ring("1:"), entries, anchors, THEN_MS);
+    found.faults.into_iter().map(|fault| (fault.chain.as_u128(), fault.sequence, fault.what)).collect()
+}
+
+/// How many chains and entries there are, if nothing is wrong.
+fn verify(entries: &[AuditEntry], anchors: &[AuditAnchor]) -> Result<(u64, u64), Vec<Fault>> {
+    let Finding { chains, entries, faults } = find(&ring("1:"), entries, anchors, THEN_MS);
+    if faults.is_empty() { Ok((chains, entries)) } else { Err(faults) }
 }
 
 fn log() -> (Vec<AuditEntry>, Vec<AuditAnchor>) {
@@ -68,8 +92,10 @@ fn each_kind_of_tampering_is_found_where_it_was_done() {
     let after = |tamper: fn(&mut Vec<AuditEntry>)| {
         let mut entries = entries.clone();
         tamper(&mut entries);
-        let Fault { chain, sequence, what } = verify(&entries, &anchors).expect_err("it is found");
-        (chain.as_u128(), sequence, what)
+        match faults(&entries, &anchors)[..] {
+            [fault] => fault,
+            ref faults => panic!("expected one fault: {faults:?}"),
+        }
     };
     assert_eq!(after(|all| all[1].read.purpose = "correction".to_owned()), (1, 2, Wrong::Changed));
     assert_eq!(after(|all| drop(all.remove(1))), (1, 2, Wrong::Removed));
@@ -84,23 +110,24 @@ fn each_kind_of_tampering_is_found_where_it_was_done() {
     // With a hash that fits again.
     let rewritten = |all: &mut Vec<AuditEntry>| {
         all[1].read.account.push('x');
-        all[1].hash = all[1].digest();
+        all[1].hash = all[1].digest(&ring("1:")).expect("a key");
     };
     assert_eq!(after(rewritten), (1, 3, Wrong::Unlinked));
     assert_eq!(after(|all| all.truncate(7)), (2, 3, Wrong::CutOff));
     assert_eq!(after(|all| drop(all.remove(4))), (1, 5, Wrong::CutOff));
     assert_eq!(after(|all| all.truncate(5)), (2, 1, Wrong::Gone));
     assert_eq!(after(|all| drop(all.drain(..5))), (1, 1, Wrong::Gone));
-    assert_eq!(after(Vec::clear), (1, 1, Wrong::Gone));
+    let none = [(1, 1, Wrong::Gone), (2, 1, Wrong::Gone)];
+    assert_eq!(faults(&[], &anchors), none, "each chain that is gone");
     let last_rewritten = |all: &mut Vec<AuditEntry>| {
         all[7].read.scans += 1;
-        all[7].hash = all[7].digest();
+        all[7].hash = all[7].digest(&ring("1:")).expect("a key");
     };
     assert_eq!(after(last_rewritten), (2, 3, Wrong::NotAsAnchored));
     let written_anew = |all: &mut Vec<AuditEntry>| {
-        let mut anew = Chain::new(Uuid::from_u128(2));
         all.truncate(5);
-        all.extend((0..3).map(|number| anew.append(0, read(number))));
+        let mut anew = Chain::new(Uuid::from_u128(2), Arc::new(ring("1:")));
+        all.extend((0..3).map(|number| anew.append(THEN_MS + 1, read(number))));
     };
     assert_eq!(after(written_anew), (2, 3, Wrong::NotAsAnchored));
     let mut forged = anchors.clone();
@@ -108,9 +135,48 @@ fn each_kind_of_tampering_is_found_where_it_was_done() {
     assert!(verify(&entries, &forged).is_err(), "two anchors of one entry");
 }
 
+#[test]
+fn every_chain_that_is_faulty_is_named_once() {
+    let mut entries = [chain(1, 3), chain(2, 3), chain(3, 3), chain(4, 3)].concat();
+    let anchors = [2, 5, 8, 11].map(|number: usize| anchor(&entries[number])).to_vec();
+    entries[1].read.scans += 1;
+    entries[2].read.scans += 1;
+    entries.remove(10);
+    entries.drain(6..9);
+    let found = faults(&entries, &anchors);
+    assert_eq!(found, [(1, 2, Wrong::Changed), (4, 2, Wrong::Removed), (3, 1, Wrong::Gone)]);
+}
+
+#[test]
+fn a_chain_that_somebody_without_the_key_has_made_is_found() {
+    let (own, theirs) = (ring("1:"), ring("2:"));
+    let mut forged = chain_by(&theirs, 7, 2);
+    assert_eq!(faults(&forged, &[anchor(&forged[1])]), [(7, 1, Wrong::UnknownKey)]);
+    forged.iter_mut().for_each(|entry| entry.key_version = 1);
+    assert_eq!(faults(&forged, &[]), [(7, 1, Wrong::Changed)]);
+    // What was written before the key was changed still passes, with the old key in the ring.
+    let both = [chain_by(&own, 1, 2), chain_by(&ring("1: 2:"), 2, 2)].concat();
+    assert_eq!(find(&ring("1: 2:"), &both, &[], THEN_MS).faults, []);
+    assert_eq!(find(&own, &both, &[], THEN_MS).faults.len(), 1);
+    assert_eq!((both[1].key_version, both[3].key_version), (1, 2));
+}
+
+#[test]
+fn what_was_never_anchored_is_found_when_it_is_old() {
+    let (entries, late) = (chain(1, 3), THEN_MS + UNANCHORED_AFTER_MS + 1);
+    let after = |anchors: &[AuditAnchor], now_ms| {
+        let found = find(&ring("1:"), &entries, anchors, now_ms).faults;
+        found.first().map(|fault| (fault.sequence, fault.what))
+    };
+    assert_eq!(after(&[], late - 1), None);
+    assert_eq!(after(&[], late), Some((1, Wrong::Unanchored)));
+    assert_eq!(after(&[anchor(&entries[1])], late), Some((3, Wrong::Unanchored)));
+    assert_eq!(after(&[anchor(&entries[2])], late), None, "an anchor covers what comes before");
+}
+
 proptest! {
     #[test]
-    fn every_field_is_in_the_hash(at in 0usize..5, field in 0usize..20) {
+    fn every_field_is_in_the_hash(at in 0usize..5, field in 0usize..23) {
         let mut entries = chain(1, 5);
         let mut fields = serde_json::to_value(&entries[at]).expect("serialises");
         let fields = fields.as_object_mut().expect("an object");
@@ -123,7 +189,7 @@ proptest! {
         };
         fields.insert(name, changed);
         entries[at] = serde_json::from_value(serde_json::Value::Object(fields.clone())).expect("reads");
-        prop_assert!(entries[at].digest() != entries[at].hash);
+        prop_assert!(entries[at].digest(&ring("1: 2:")).as_ref() != Some(&entries[at].hash));
         prop_assert!(verify(&entries, &[]).is_err());
     }
 

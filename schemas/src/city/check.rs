@@ -28,6 +28,8 @@ pub(super) fn contradictions(city: &CityProfile) -> Vec<Found> {
     findings.within("plausibility.travel_slack_m", believed.travel_slack_m, 0, 100_000);
     findings.within("plausibility.burst_venues", believed.burst_venues, 1, 10_000);
     findings.within("plausibility.burst_minutes", believed.burst_minutes, 1, 24 * 60);
+    findings.within("tracing.halving_minutes", city.tracing.halving_minutes, 1, 24 * 60);
+    findings.within("tracing.hop_percent", city.tracing.hop_percent, 1, 100);
     findings.within("plausibility.far_m", believed.far_m, 100, 100_000);
     directory::check(city, &mut findings);
     admission::check(city, &mut findings);

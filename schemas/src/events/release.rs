@@ -13,6 +13,10 @@ use crate::{PersonKey, UnixSeconds, VenueId, city::Bilingual};
 
 /// Most persons, and most venues, that one release is about.
 pub const MAX_SUBJECTS: usize = 500;
+/// Most minutes before or after a visit within which a trace looks for contacts.
+pub const MAX_WINDOW_MINUTES: u16 = 24 * 60;
+/// Minutes that are meant where none are said.
+pub const DEFAULT_WINDOW_MINUTES: u16 = 30;
 /// Most hops of contacts: beyond the third, a city's contacts are nearly all of its people.
 pub const MAX_HOPS: u8 = 3;
 
@@ -58,7 +62,7 @@ pub enum ReleaseAction {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sealed_note: Option<String>,
     },
-    /// From now on nothing is read by it, whether it was released or not.
+    /// Nothing is read by it any more, whether it was released or not.
     Withdraw {
         /// Identity of the command. Sent again, it is still one.
         command: Uuid,
@@ -95,11 +99,18 @@ pub struct Asking {
     pub to: UnixSeconds,
     /// How far contacts may be followed: 0 for the visits of the persons alone, 1 for whom they met, 2 for whom those met.
     pub hops: u8,
+    /// How many minutes before or after a visit contacts may be looked for, at most.
+    #[serde(default = "default_window_minutes")]
+    pub window_minutes: u16,
     /// From when it can no longer be released, in milliseconds since 1970.
     pub expires_at_ms: i64,
     /// What is to be noted about it, sealed by the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_note: Option<String>,
+}
+
+const fn default_window_minutes() -> u16 {
+    DEFAULT_WINDOW_MINUTES
 }
 
 words! {
@@ -169,6 +180,8 @@ words! {
         Expired = "expired",
         /// Only who asked, or a supervisor, takes it back.
         NotOwn = "not_own",
+        /// There were too many commands about it: it can only be taken back.
+        TooManyCommands = "too_many_commands",
     }
 }
 
@@ -231,6 +244,9 @@ impl ReleaseEvent {
                 if asking.hops > MAX_HOPS {
                     return fault("hops", "is more than there may be");
                 }
+                if !(1..=MAX_WINDOW_MINUTES).contains(&asking.window_minutes) {
+                    return fault("window_minutes", "is none, or more than there may be");
+                }
             }
             ReleaseAction::Release { expires_at_ms, .. } => check_time("expires_at_ms", expires_at_ms / 1000)?,
             ReleaseAction::Decline { .. } | ReleaseAction::Withdraw { .. } => {}
@@ -285,6 +301,7 @@ mod tests {
             from: 1_653_000_000,
             to: 1_653_000_001,
             hops: 1,
+            window_minutes: 30,
             expires_at_ms: 1_653_000_000_000,
             sealed_note: None,
         };
@@ -304,6 +321,8 @@ mod tests {
             (|a| a.persons.clear(), "persons"),
             (|a| a.venues = vec![7; MAX_SUBJECTS + 1], "persons"),
             (|a| a.hops = MAX_HOPS + 1, "hops"),
+            (|a| a.window_minutes = 0, "window_minutes"),
+            (|a| a.window_minutes = MAX_WINDOW_MINUTES + 1, "window_minutes"),
             (|a| a.from = 5, "from"),
         ] {
             let refused = asking(change).unwrap_err();

@@ -118,6 +118,7 @@ fn write_config(
             ("processor_password", &access.processor.password),
             ("query_password", &access.query.password),
             ("database", DATABASE),
+            ("audit_log", AUDIT_LOG),
             ("readable", if options.query_reads_everything { "*" } else { DATABASE }),
             ("appendable", if options.query_reads_everything { "test_*.*" } else { AUDIT_LOG }),
         ],

@@ -1,16 +1,17 @@
 //! Holds the query API against the oracle: how much is stored, who met whom, and footfall.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use benches::oracle::chains::{Case, Chains, Passage, StayRule, Weights};
 use benches::oracle::{Oracle, Sighting};
-use benches::query::QueryApi;
+use benches::query::{QueryApi, TraceRequest};
 use benches::releases::MOST;
 use benches::verify;
 use futures::future::join_all;
-use schemas::{Document, DocumentType, KeyRing, PersonKey, UnixSeconds, VenueId};
+use schemas::{CityProfile, Document, DocumentType, KeyRing, PersonKey, UnixSeconds, VenueId};
 use uuid::Uuid;
 
 const UTC_OFFSET_MINUTES: i32 = 480;
@@ -52,7 +53,7 @@ impl Expected {
         let time = (self.range.start, self.range.end);
         let mut released = Vec::new();
         for some in people.chunks(MOST) {
-            let release = api.release(some, time).await?;
+            let release = api.release(some, time, 1).await?;
             released.extend(some.iter().map(|person| (release, *person)));
         }
         for some in released.chunks(SIDE_BY_SIDE) {
@@ -72,6 +73,51 @@ impl Expected {
         let expected = self.oracle.pairs(i64::from(window_minutes) * 60).len();
         ensure!(pairs.len() == expected, "{} pairs instead of {expected}", pairs.len());
         Ok((pairs.len(), slowest))
+    }
+
+    /// Compares traces of some people, spread over all, over one hop and two, by a window and by the dwell rule, and returns
+    /// how many people all of them reached. The venues are of a category that the city's class of public venues has.
+    pub async fn compare_chains(&self, api: &QueryApi, some: usize) -> anyhow::Result<usize> {
+        let city = CityProfile::try_built_in("shanghai")?;
+        let class = city.class_of("other").context("no class")?;
+        let longest_minutes = city.classes.iter().map(|class| class.dwell_cap_minutes).max().context("no class")?;
+        let passage = |s: &Sighting| Passage {
+            person: s.person,
+            at: s.at,
+            venue: s.venue,
+            is_exit: false,
+            usual_s: i64::from(class.dwell_minutes) * 60,
+            longest_s: i64::from(class.dwell_cap_minutes) * 60,
+        };
+        let weights = Weights {
+            halving_s: f64::from(city.tracing.halving_minutes) * 60.0,
+            hop: f64::from(city.tracing.hop_percent) / 100.0,
+        };
+        let people: BTreeSet<u64> = self.sightings.iter().map(|s| s.person).collect();
+        let every = (people.len() / some).max(1);
+        let people: Vec<PersonKey> = people.into_iter().step_by(every).filter_map(PersonKey::from_u64).collect();
+        let time = (self.range.start, self.range.end);
+        let release = api.release(&people, time, 2).await?;
+        let mut reached = 0;
+        for rule in [StayRule::Window(1_800), StayRule::Dwell { horizon_s: i64::from(longest_minutes) * 60 }] {
+            let chains = Chains::new(self.sightings.iter().map(passage), rule);
+            for person in people.iter().copied() {
+                for hops in [1, 2] {
+                    let request = match rule {
+                        StayRule::Window(seconds) => TraceRequest::window(release, person, time, (seconds / 60) as u32),
+                        StayRule::Dwell { .. } => TraceRequest::dwell(release, person, time),
+                    };
+                    let trace = api.ask_trace(&TraceRequest { hops, ..request }).await?;
+                    let cases = [Case::Person(person.to_u64())];
+                    let expected = chains.reached(&cases, &self.range, hops, weights);
+                    verify::chains(&trace, &expected).map_err(|difference| {
+                        anyhow::anyhow!("the trace of {person} over {hops} hops, {rule:?}: {difference}")
+                    })?;
+                    reached += expected.len();
+                }
+            }
+        }
+        Ok(reached)
     }
 
     /// Compares footfall per hour and per day of every venue, and returns how many venues there are.

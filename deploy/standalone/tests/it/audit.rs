@@ -2,13 +2,16 @@
 //! `venuecode audit verify` says to everything that can be done to the log in ClickHouse.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use rdkafka::Message;
+use schemas::audit::{AuditRead, Chain};
 use schemas::events::AuditAnchor;
-use schemas::{PersonKey, topics};
+use schemas::{KeyRing, PersonKey, topics};
 use service::{KafkaConfig, TopicReader};
+use uuid::Uuid;
 
 use crate::stack::Stack;
 use crate::support::{eventually, sql};
@@ -38,9 +41,14 @@ impl Log {
 
     /// Fails unless the user of the query service is told that it lacks a right.
     fn denies(&self, statement: &str) -> anyhow::Result<()> {
+        self.denies_to("query", statement)
+    }
+
+    /// Fails unless a user is told that it lacks a right.
+    fn denies_to(&self, user: &str, statement: &str) -> anyhow::Result<()> {
         const ACCESS_DENIED: &str = "Code: 497.";
-        let (_, answer) = self.sql("query", statement)?;
-        ensure!(answer.contains(ACCESS_DENIED), "{statement}: {answer}");
+        let (_, answer) = self.sql(user, statement)?;
+        ensure!(answer.contains(ACCESS_DENIED), "{user}: {statement}: {answer}");
         Ok(())
     }
 
@@ -68,7 +76,8 @@ impl Log {
         let password = self.password("query")?;
         let engines = ["--kafka", &kafka, "--clickhouse", &clickhouse];
         let user = ["--clickhouse-user", "query", "--clickhouse-password", &password];
-        self.stack.run(&[&["audit", "verify"][..], &engines, &user].concat())
+        let keys = self.stack.data.path().join("secrets/audit.keys").display().to_string();
+        self.stack.run(&[&["audit", "verify", "--audit-key-file", &keys][..], &engines, &user].concat())
     }
 }
 
@@ -77,7 +86,7 @@ async fn whatever_is_done_to_the_log_in_clickhouse_is_found() -> anyhow::Result<
     let log = Log { stack: Stack::start()? };
     let (api, time) = (log.stack.query_api()?, (1_653_000_000, 1_653_086_400));
     let person = PersonKey::from_u64(1 << 60 | 7).context("a key")?;
-    let release = api.release(&[person], time).await?;
+    let release = api.release(&[person], time, 1).await?;
     for _ in 0..3 {
         api.visits(release, person, time).await?;
     }
@@ -90,6 +99,10 @@ async fn whatever_is_done_to_the_log_in_clickhouse_is_found() -> anyhow::Result<
     ensure!(whole.starts_with("chains=1 entries=4 anchors=") && whole.contains("faults=0"), "{whole}");
 
     only_appends(&log)?;
+    let changes = CHANGES.iter().map(|change| change.replace("venuecode.T", "venuecode.audit_log"));
+    for change in changes.chain(["DROP DATABASE venuecode".to_owned()]) {
+        log.denies_to("processor", &change)?;
+    }
     ensure!(log.verify()?.contains("entries=4"), "what was refused has changed nothing");
 
     log.admin("CREATE TABLE venuecode.kept ENGINE = MergeTree ORDER BY (chain, sequence) AS SELECT * FROM venuecode.audit_log")?;
@@ -117,12 +130,44 @@ async fn whatever_is_done_to_the_log_in_clickhouse_is_found() -> anyhow::Result<
     log.admin("TRUNCATE TABLE venuecode.audit_log")?;
     log.admin(&replace("sequence AS sequence"))?;
     ensure!(log.verify()?.contains("entries=4"), "put back, it is whole again");
+    let tampered_twice = replace("if(sequence = 2, 'somebody', account) AS account")
+        + " UNION ALL SELECT * REPLACE (toUUID('00000000-0000-0000-0000-000000000002') AS chain) FROM venuecode.kept";
     // At the end: the processor may anchor what it finds, and that there is such a chain stays said.
-    log.admin(&replace("toUUID('00000000-0000-0000-0000-000000000001') AS chain"))?;
+    // By whoever has taken over the user that appends, with hashes that fit each other, but without the key.
+    let theirs = KeyRing::try_parse(&format!("1:{}", "0".repeat(64)))?;
+    let mut forged = Chain::new(Uuid::from_u128(1), Arc::new(theirs));
+    for _ in 0..2 {
+        let entry = serde_json::to_string(&forged.append(chrono::Utc::now().timestamp_millis(), AuditRead::default()))?;
+        let (status, answer) =
+            log.sql("query", &format!("INSERT INTO venuecode.audit_log FORMAT JSONEachRow {entry}"))?;
+        ensure!(status == "200", "{answer}");
+    }
     let said = log.verify().expect_err("a chain that was put in").to_string();
-    ensure!(said.contains("00000001, entry 1: it was changed"), "{said}");
+    ensure!(said.contains("00000001, entry 1: it was changed, or put in"), "{said}");
+    // Each chain that is wrong is named, and counted.
+    log.admin("TRUNCATE TABLE venuecode.audit_log")?;
+    log.admin(&tampered_twice)?;
+    let said = log.verify().expect_err("two chains that were changed").to_string();
+    ensure!(said.contains("entry 2: it was changed") && said.contains("00000002, entry 1: it was changed"), "{said}");
+    ensure!(said.contains("faults=2") || said.contains("faults=3"), "{said}");
     Ok(())
 }
+
+/// What changes a table `venuecode.T` or what is in it.
+const CHANGES: &[&str] = &[
+    "ALTER TABLE venuecode.T DELETE WHERE true",
+    "ALTER TABLE venuecode.T ADD COLUMN mine UInt8",
+    "ALTER TABLE venuecode.T DROP PARTITION ALL",
+    "ALTER TABLE venuecode.T MODIFY TTL now()",
+    "ALTER TABLE venuecode.T MODIFY SETTING fsync_after_insert = 0",
+    "DELETE FROM venuecode.T WHERE true",
+    "TRUNCATE TABLE venuecode.T",
+    "DROP TABLE venuecode.T",
+    "DETACH TABLE venuecode.T",
+    "RENAME TABLE venuecode.T TO venuecode.mine",
+    "OPTIMIZE TABLE venuecode.T FINAL",
+    "CREATE OR REPLACE TABLE venuecode.T (mine UInt8) ENGINE = Memory",
+];
 
 /// Holds the user of the query service to reading, and to appending to the log: whoever takes the service over can neither
 /// change what it reads nor what it wrote down.
@@ -135,20 +180,7 @@ fn only_appends(log: &Log) -> anyhow::Result<()> {
             "audit_log" => ensure!(log.sql("query", &append)?.0 == "200", "{append}"),
             _ => log.denies(&append)?,
         }
-        for change in [
-            "ALTER TABLE venuecode.T DELETE WHERE true",
-            "ALTER TABLE venuecode.T ADD COLUMN mine UInt8",
-            "ALTER TABLE venuecode.T DROP PARTITION ALL",
-            "ALTER TABLE venuecode.T MODIFY TTL now()",
-            "ALTER TABLE venuecode.T MODIFY SETTING fsync_after_insert = 0",
-            "DELETE FROM venuecode.T WHERE true",
-            "TRUNCATE TABLE venuecode.T",
-            "DROP TABLE venuecode.T",
-            "DETACH TABLE venuecode.T",
-            "RENAME TABLE venuecode.T TO venuecode.mine",
-            "OPTIMIZE TABLE venuecode.T FINAL",
-            "CREATE OR REPLACE TABLE venuecode.T (mine UInt8) ENGINE = Memory",
-        ] {
+        for change in CHANGES {
             log.denies(&change.replace("venuecode.T", &format!("venuecode.{table}")))?;
         }
     }

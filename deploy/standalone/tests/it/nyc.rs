@@ -18,6 +18,8 @@ const DAYS_BACK: i64 = 320;
 const ROWS: u64 = 147_938;
 const DISTINCT: u64 = 147_480;
 const PAIRS_AT_30_MINUTES: usize = 3_800;
+/// People whose contacts' contacts are looked at as well.
+const CHAINS: usize = 30;
 
 fn columns() -> anyhow::Result<ColumnArgs> {
     let midnight = Utc::now().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
@@ -105,6 +107,8 @@ async fn nyc_check_ins_are_stored_once_and_traced_as_the_oracle_says() -> anyhow
     let (pairs, slowest) = expected.compare_traces(&api, 30).await?;
     println!("traces of all people agree with the oracle: {pairs} distinct pairs; the slowest took {slowest:?}");
     ensure!(pairs == PAIRS_AT_30_MINUTES, "{pairs} pairs, not {PAIRS_AT_30_MINUTES}");
+    let reached = expected.compare_chains(&api, CHAINS).await?;
+    println!("traces over two hops and by dwell time agree as well: {reached} people reached from {CHAINS}");
     let venues = expected.compare_footfall(&api).await?;
     println!("footfall per hour and day of all {venues} venues agrees with the oracle");
     Ok(())

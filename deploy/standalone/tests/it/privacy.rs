@@ -72,7 +72,7 @@ impl Service<'_> {
     /// A release for the visits of a person: two accounts, and the service that says when it is in force.
     fn released(&self, query: &Service<'_>, person: PersonKey) -> anyhow::Result<String> {
         let (now, day) = (chrono::Utc::now().timestamp(), 24 * 3600);
-        let wanted = Wanted { persons: &[person], venues: &[], time: (now - 2 * day, now + 3 * day) };
+        let wanted = Wanted { persons: &[person], venues: &[], time: (now - 2 * day, now + 3 * day), hops: 1 };
         let asked = self.post_as((Role::Epidemiologist, "it"), "/v1/releases", &wanted.body())?;
         let release = asked["command"].as_str().context("no release")?.to_owned();
         let path = format!("/v1/releases/{release}/decision");

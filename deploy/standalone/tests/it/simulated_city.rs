@@ -68,6 +68,8 @@ async fn a_simulated_city_is_stored_once_and_traced_as_the_oracle_says() -> anyh
     for window_minutes in [5, 30, 240] {
         expected.compare_traces(&api, window_minutes).await?;
     }
+    let reached = expected.compare_chains(&api, 8).await?;
+    ensure!(reached > 0, "nobody was reached from anybody");
     expected.compare_footfall(&api).await?;
     Ok(())
 }

@@ -59,6 +59,9 @@ fn start_with(data: &Path, ports: &Ports, flags: &[&str], environment: &[(&str, 
         .arg(data)
         .args(flags)
         .envs(environment.iter().copied())
+        // It ends with the test, however that ends.
+        .env("VENUECODE_LIFELINE", "stdin")
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
     let stdout = up.stdout.take().context("no standard output")?;

@@ -43,6 +43,17 @@ fn a_killed_parent_leaves_neither_services_nor_engines() -> anyhow::Result<()> {
 }
 
 #[test]
+fn it_ends_in_order_with_whoever_started_it_on_a_lifeline() -> anyhow::Result<()> {
+    let data = tempfile::tempdir()?;
+    let mut up = start(data.path(), &Ports::free()?)?;
+    let pids = CHILDREN.iter().map(|name| pid(data.path(), name, None)).collect::<Result<Vec<_>, _>>()?;
+    drop(up.stdin.take());
+    assert_eq!(up.wait()?.code(), Some(0));
+    assert!(pids.iter().all(|pid| !runs(*pid)), "something still runs");
+    Ok(())
+}
+
+#[test]
 fn services_whose_engines_hang_end_in_bounded_time() -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
     let mut up = start(data.path(), &Ports::free()?)?;

@@ -16,6 +16,13 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "shanghai",
+        "halving_minutes = 15",
+        "halving_minutes = 1441",
+        "tracing.halving_minutes: is 1441: expected 1 to 1440",
+    ),
+    ("shanghai", "hop_percent = 50", "hop_percent = 0", "tracing.hop_percent: is 0: expected 1 to 100"),
+    (
+        "shanghai",
         "retention_days = 30",
         "plausibility = { far_m = 99 }\nretention_days = 30",
         "plausibility.far_m: is 99: expected 100 to 100000",

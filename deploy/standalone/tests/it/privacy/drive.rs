@@ -169,8 +169,15 @@ pub fn bodies() -> Vec<Body> {
             "/v1/traces",
             403,
             Role::Epidemiologist,
-            json!({"person": GUARDIAN, "from": at(-600), "to": at(60), "window_minutes": 30, "limit": 10,
-                "release": request(9)}),
+            json!({"person": GUARDIAN, "from": at(-600), "to": at(60), "rule": "window", "window_minutes": 30, "limit": 10,
+                "hops": 2, "halving_minutes": 15, "hop_percent": 50, "coverage": true, "release": request(9)}),
+        ),
+        body(
+            "/v1/traces",
+            403,
+            Role::Epidemiologist,
+            json!({"persons": [GUARDIAN], "venues": [{"venue": VENUE, "from": at(-600), "to": at(60)}], "from": at(-600),
+                "to": at(60), "rule": "dwell", "release": request(9)}),
         ),
     ]
 }
