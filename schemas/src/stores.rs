@@ -3,7 +3,11 @@
 //! The one list of what is kept where. Topics are made by it, the processor forgets by it, and tests hold the tables and
 //! topics that exist, and the table in ARCHITECTURE.md, against it: what is not listed fails.
 
-use crate::{retention::Retention, topics};
+mod tables;
+mod topics;
+
+pub use tables::{PROJECTIONS, Projection, TABLES, Table, TableKept};
+pub use topics::{TOPICS, Topic, TopicKept};
 
 /// What a table or topic says of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,183 +37,10 @@ impl Holds {
     }
 }
 
-/// When rows of a table go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableKept {
-    /// Stores nothing.
-    Nowhere,
-    /// With the retention of the city.
-    Retention {
-        /// SQL expression: the Monday of a row's partition. All rows of a partition are past once its week is.
-        week: &'static str,
-        /// SQL condition: the row is past. `{horizon}` stands for the horizon in seconds since 1970.
-        past: &'static str,
-    },
-    /// Never, for this reason.
-    ForGood(&'static str),
-}
-
-/// A table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Table {
-    /// Its name.
-    pub name: &'static str,
-    /// What it says of people.
-    pub holds: Holds,
-    /// When its rows go.
-    pub kept: TableKept,
-}
-
-/// When messages of a topic go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TopicKept {
-    /// With the retention of the city, or after so many days if that is sooner.
-    AtMostDays(u16),
-    /// After so many days whatever the city says, for this reason.
-    Days(u16, &'static str),
-    /// The last message of each key stays; what it replaced goes with the retention of the city. A broker that does not
-    /// spare recent messages when it compacts keeps all for good: late scans need them as they were.
-    Newest(&'static str),
-    /// The last message of each key stays, what it replaced goes at any time.
-    NewestAlone(&'static str),
-    /// Never, for this reason.
-    ForGood(&'static str),
-}
-
-/// A topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Topic {
-    /// Its name, without a prefix.
-    pub name: &'static str,
-    /// What it says of people.
-    pub holds: Holds,
-    /// When its messages go.
-    pub kept: TopicKept,
-}
-
-const BY_SCAN: TableKept =
-    TableKept::Retention { week: "toMonday(scanned_at)", past: "scanned_at < toDateTime({horizon})" };
-
-/// Every table.
-pub const TABLES: &[Table] = &[
-    table("scans_in", Holds::Movements, TableKept::Nowhere),
-    table("scans_by_venue", Holds::Movements, BY_SCAN),
-    table("scans_by_person", Holds::Movements, BY_SCAN),
-    table(
-        "scan_ids",
-        Holds::Movements,
-        TableKept::Retention { week: "toMonday(stored_at)", past: "stored_at < toDateTime({horizon})" },
-    ),
-    table(
-        "alerts",
-        Holds::Movements,
-        TableKept::Retention {
-            week: "toMonday(fromUnixTimestamp64Milli(raised_at_ms, 'UTC'))",
-            past: "(raised_at_ms < {horizon} * 1000 OR scanned_at < toDateTime({horizon}))",
-        },
-    ),
-    table(
-        "trips",
-        Holds::Movements,
-        TableKept::Retention {
-            week: "toMonday(fromUnixTimestamp64Milli(since * 1000, 'UTC'))",
-            past: "since < {horizon}",
-        },
-    ),
-    table("venues", Holds::Nobody, TableKept::ForGood("the directory is public")),
-    table("application_states", Holds::Persons, TableKept::ForGood("a code is accounted for as long as it hangs")),
-    table("health_proposals", Holds::Accounts, TableKept::ForGood("who changed many colours at once stays known")),
-    table("health_changes", Holds::Persons, TableKept::ForGood("a colour may be in force for as long")),
-    table("releases", Holds::Persons, TableKept::ForGood("what the audit log names is kept as long as it is")),
-    table("audit_log", Holds::Persons, TableKept::ForGood("records of processing: PIPL, article 56")),
-    table("schema_migrations", Holds::Nobody, TableKept::ForGood("the tables' version")),
-];
-
-/// Every topic.
-pub const TOPICS: &[Topic] = &[
-    topic(topics::SCANS, Holds::Movements, TopicKept::AtMostDays(14)),
-    topic(topics::HEALTH, Holds::Persons, TopicKept::Newest("a colour may be in force for as long")),
-    topic(topics::TESTS, Holds::Persons, TopicKept::Newest("answers show the last test")),
-    topic(topics::VENUES, Holds::Nobody, TopicKept::NewestAlone("the directory is public")),
-    topic(topics::APPLICATIONS, Holds::Sealed, TopicKept::ForGood("the registry is a fold over all of it")),
-    topic(topics::ALERTS, Holds::Movements, TopicKept::AtMostDays(31)),
-    topic(topics::TRIPS, Holds::Movements, TopicKept::AtMostDays(31)),
-    topic(topics::HEALTH_PROPOSALS, Holds::Persons, TopicKept::AtMostDays(31)),
-    topic(topics::RELEASES, Holds::Persons, TopicKept::Days(31, "longer than one can be in force")),
-    topic(topics::AUDIT_ANCHORS, Holds::Nobody, TopicKept::ForGood("what was once said of the audit log stays said")),
-    topic(topics::DEAD_LETTERS, Holds::Movements, TopicKept::AtMostDays(31)),
-    topic(topics::IDENTITIES, Holds::Sealed, TopicKept::NewestAlone("a registration holds until the next one")),
-    topic(topics::SCAN_RANGES, Holds::Nobody, TopicKept::Days(31, "longer than any scan of a range")),
-];
-
-const fn table(name: &'static str, holds: Holds, kept: TableKept) -> Table {
-    Table { name, holds, kept }
-}
-
-const fn topic(name: &'static str, holds: Holds, kept: TopicKept) -> Topic {
-    Topic { name, holds, kept }
-}
-
-impl TopicKept {
-    /// The settings of a topic that is kept so. `compaction_lag` says whether the broker spares recent messages when it
-    /// compacts.
-    pub fn settings(self, retention: Retention, compaction_lag: bool) -> Vec<(&'static str, String)> {
-        const DAY_MS: u64 = 86_400_000;
-        /// 100 years. Not `-1`: the embedded broker takes that for a millisecond in the future and deletes everything.
-        const FOR_EVER_MS: u64 = 3_153_600_000_000;
-        let delete = |retention_ms: u64| {
-            vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", retention_ms.to_string())]
-        };
-        match self {
-            Self::AtMostDays(days) => {
-                let times = retention.of_topic(days);
-                let mut settings = delete(times.retention_ms);
-                settings.push(("segment.ms", times.segment_ms.to_string()));
-                settings
-            }
-            Self::Days(days, _) => delete(u64::from(days) * DAY_MS),
-            Self::ForGood(_) => delete(FOR_EVER_MS),
-            Self::Newest(_) if !compaction_lag => delete(FOR_EVER_MS),
-            Self::Newest(_) => {
-                let lag_ms = u64::from(retention.days()) * DAY_MS;
-                vec![
-                    ("cleanup.policy", "compact".to_owned()),
-                    ("min.compaction.lag.ms", lag_ms.to_string()),
-                    // Without it a topic of which little changes is never compacted.
-                    ("max.compaction.lag.ms", (lag_ms + DAY_MS).to_string()),
-                ]
-            }
-            Self::NewestAlone(_) => vec![("cleanup.policy", "compact".to_owned())],
-        }
-    }
-
-    /// The words of ARCHITECTURE.md.
-    pub fn words(self) -> String {
-        match self {
-            Self::AtMostDays(days) => format!("the city's retention, {days} days at most"),
-            Self::Days(days, why) => format!("{days} days: {why}"),
-            Self::Newest(why) => format!("the newest of a key for good: {why}; earlier ones for the city's retention"),
-            Self::NewestAlone(why) => format!("the newest of a key for good: {why}"),
-            Self::ForGood(why) => format!("for good: {why}"),
-        }
-    }
-}
-
-impl TableKept {
-    /// The words of ARCHITECTURE.md.
-    pub fn words(self) -> String {
-        match self {
-            Self::Nowhere => "not at all".to_owned(),
-            Self::Retention { .. } => "the city's retention".to_owned(),
-            Self::ForGood(why) => format!("for good: {why}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CityProfile, Topics, ddl::MIGRATIONS};
+    use crate::{CityProfile, Retention, Topics, ddl::MIGRATIONS};
 
     #[test]
     fn every_table_that_a_migration_makes_is_listed_and_parted_as_the_list_says() {
@@ -226,6 +57,28 @@ mod tests {
             made += 1;
         }
         assert_eq!(made + 1, TABLES.len(), "a table is listed that no migration makes; schema_migrations is the one");
+    }
+
+    #[test]
+    fn every_projection_that_a_migration_adds_is_listed() {
+        let mut added = Vec::new();
+        for migration in MIGRATIONS {
+            let sql = migration.sql.split_whitespace().collect::<Vec<_>>().join(" ");
+            let Some(table) = sql.split_once("ALTER TABLE ").and_then(|(_, rest)| rest.split(' ').next()) else {
+                continue;
+            };
+            for rest in sql.split("ADD PROJECTION IF NOT EXISTS ").skip(1) {
+                let (name, body) = rest.split_once(' ').unwrap_or_default();
+                let of_people = body.split("ADD PROJECTION").next().unwrap_or_default().contains("person_id");
+                let holds = if of_people { Holds::Movements } else { Holds::Nobody };
+                assert!(
+                    PROJECTIONS.iter().any(|listed| (listed.name, listed.table, listed.holds) == (name, table, holds)),
+                    "nobody says what {name} of {table} says of people"
+                );
+                added.push(name.to_owned());
+            }
+        }
+        assert_eq!(added.len(), PROJECTIONS.len(), "a projection is listed that no migration adds");
     }
 
     #[test]
@@ -294,7 +147,11 @@ mod tests {
         let text = include_str!("../../ARCHITECTURE.md");
         let table = |table: &Table| format!("| `{}` | {} | {} |", table.name, table.holds.as_str(), table.kept.words());
         let topic = |topic: &Topic| format!("| `{}` | {} | {} |", topic.name, topic.holds.as_str(), topic.kept.words());
-        for line in TABLES.iter().map(table).chain(TOPICS.iter().map(topic)) {
+        let beside = |beside: &Projection| {
+            format!("| `{}` of `{}` | {} | with its rows |", beside.name, beside.table, beside.holds.as_str())
+        };
+        let (tables, topics) = (TABLES.iter().map(table), TOPICS.iter().map(topic));
+        for line in tables.chain(PROJECTIONS.iter().map(beside)).chain(topics) {
             assert!(text.lines().any(|there| there == line), "ARCHITECTURE.md lacks: {line}");
         }
     }

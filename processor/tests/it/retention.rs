@@ -7,7 +7,7 @@ use std::{
 
 use schemas::{
     CityProfile, Colour, Reason, Retention, ScanEvent, Verdict,
-    stores::{TABLES, TableKept},
+    stores::{PROJECTIONS, TABLES, TableKept},
 };
 use service::retention::Forget;
 
@@ -50,6 +50,13 @@ async fn past(fixture: &Fixture, horizon: i64) -> Vec<(&'static str, u64)> {
     found
 }
 
+/// How many projections have a part of a week that is past as a whole.
+async fn projections_past(fixture: &Fixture, horizon: i64) -> u64 {
+    let week = format!("toDate(partition) + 7 <= toDate(toDateTime({horizon}, 'UTC'), 'UTC')");
+    let there = "active AND database = currentDatabase()";
+    fixture.query_u64(&format!("SELECT uniqExact(name) FROM system.projection_parts WHERE {there} AND {week}")).await
+}
+
 async fn until(mut met: impl AsyncFnMut() -> bool, what: &str) {
     let started = Instant::now();
     while !met().await {
@@ -82,6 +89,8 @@ async fn what_is_past_goes_from_every_table_and_the_rest_stays() {
     running.stop().await;
     assert!(past(&fixture, horizon).await.iter().all(|(_, rows)| *rows >= 2), "{:?}", past(&fixture, horizon).await);
 
+    assert_eq!(projections_past(&fixture, horizon).await, PROJECTIONS.len() as u64);
+
     fixture.config.retention.retention = Forget::City;
     let running = fixture.start().await;
     until(async || past(&fixture, horizon).await.iter().all(|(_, rows)| *rows == 0), "something past is left").await;
@@ -92,6 +101,7 @@ async fn what_is_past_goes_from_every_table_and_the_rest_stays() {
         assert_eq!(left(table).await, rows, "{table}");
     }
     assert_eq!(left("health_changes").await, 1, "a colour of long ago may be in force");
+    assert_eq!(projections_past(&fixture, horizon).await, 0);
     fixture.assert_counts(2).await;
 }
 
@@ -134,4 +144,14 @@ async fn of_every_table_that_exists_it_is_said_how_long_it_is_kept() {
     let there: Vec<String> = fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql);
     let there: BTreeSet<&str> = there.iter().map(String::as_str).collect();
     assert_eq!(there, TABLES.iter().map(|table| table.name).collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_every_projection_that_exists_it_is_said_what_it_says_of_people() {
+    let fixture = Fixture::new(1).await;
+    let sql = "SELECT table, name FROM system.projections WHERE database = currentDatabase()";
+    let there: Vec<(String, String)> =
+        fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql);
+    let there: BTreeSet<_> = there.iter().map(|(table, name)| (table.as_str(), name.as_str())).collect();
+    assert_eq!(there, PROJECTIONS.iter().map(|projection| (projection.table, projection.name)).collect());
 }
