@@ -120,6 +120,8 @@ async fn talk(stream: TcpStream, connection: Connection, service: impl Answering
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");
     }
+    // It counts as open until here.
+    drop(connection);
 }
 
 fn turn_away(stream: &TcpStream) {

@@ -95,7 +95,6 @@ pub const TABLE: Table = Table(&[
 ///
 /// What concerns all routes stands around the router: within, each layer would cost every request some allocations.
 /// Single scans, of which there are most by far, go past the router for the same reason.
-#[derive(Debug)]
 pub struct Answerer {
     gateway: Arc<Gateway>,
     router: Router,
