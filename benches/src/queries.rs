@@ -32,7 +32,8 @@ use crate::terminal::print;
 use api::Api;
 use fill::Kept;
 use questions::{Question, Subjects, questions};
-use report::{Compared, Measured, QueriesReport, Sizes};
+pub use report::QueriesReport;
+use report::{Compared, Measured, Peaks, Sizes};
 use rivals::{Duck, Plain, Rival};
 pub use together::TogetherArgs;
 
@@ -138,7 +139,9 @@ pub async fn measure(args: &QueriesArgs) -> anyhow::Result<QueriesReport> {
         }
         let sizes = Sizes { scan_tables: scan_bytes(&store).await?, plain_table: None, duckdb: None };
         let (versions, engine) = (machine::versions(Some(&args.venuecode)).await, engine_version(stack).await?);
-        let mut report = QueriesReport::new(city.plan(), answered, sizes, (machine::describe(), versions), engine);
+        let peaks = peaks(&store, &subjects).await?;
+        let mut report =
+            QueriesReport::new((city.plan(), peaks), answered, sizes, (machine::describe(), versions), engine);
         if args.rival_times > 0 {
             compare(args, stack, (&asked, &subjects), &mut report).await?;
         }
@@ -213,6 +216,25 @@ async fn subjects(stack: &Stack, city: &City) -> anyhow::Result<Subjects> {
     let (Some(busiest), false) = (busiest.first(), median.is_empty()) else { bail!("nobody is stored") };
     let busiest = u32::try_from(*busiest)?;
     Ok(Subjects { heaviest, median, busiest, time: since..until, screen: screen(since..until, busiest) })
+}
+
+async fn peaks(store: &Store, of: &Subjects) -> anyhow::Result<Peaks> {
+    let (since, until) = (of.time.start, of.time.end);
+    let time = format!("scanned_at >= toDateTime({since}, 'UTC') AND scanned_at < toDateTime({until}, 'UTC')");
+    let days = format!(
+        "SELECT max(scans) FROM (SELECT count() AS scans FROM scans_by_venue WHERE venue_id = {} AND {time} \
+         GROUP BY toDate(scanned_at + 28800))",
+        of.busiest
+    );
+    let scans_of = |person: Option<&PersonKey>| {
+        let key = person.map_or(0, |person| person.to_u64());
+        format!("SELECT count() FROM scans_by_person WHERE person_id = {key} AND {time}")
+    };
+    Ok(Peaks {
+        venue_day: store.number(&days).await?,
+        person: store.number(&scans_of(of.heaviest.first())).await?,
+        median: store.number(&scans_of(of.median.first())).await?,
+    })
 }
 
 /// The last day of the city and its hour from six in the evening on.

@@ -21,6 +21,7 @@ pub struct QueriesReport {
     venues: u32,
     days: u16,
     seed: u64,
+    peaks: Peaks,
     questions: Vec<Measured>,
     pub(super) sizes: Sizes,
     machine: Machine,
@@ -28,6 +29,17 @@ pub struct QueriesReport {
     clickhouse: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) duckdb: Option<String>,
+}
+
+/// How far above the middle the city goes.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Peaks {
+    /// Scans of the busiest venue on its busiest day.
+    pub(super) venue_day: u64,
+    /// Scans of the heaviest person on all days.
+    pub(super) person: u64,
+    /// Those of the person in the middle.
+    pub(super) median: u64,
 }
 
 /// Bytes on disk.
@@ -160,14 +172,14 @@ impl Compared {
 
 impl QueriesReport {
     pub(super) fn new(
-        plan: &CityPlan,
+        (plan, peaks): (&CityPlan, Peaks),
         questions: Vec<Measured>,
         sizes: Sizes,
         (machine, versions): (Machine, Versions),
         clickhouse: String,
     ) -> Self {
         let CityPlan { people, venues, scans: rows, days, seed, .. } = *plan;
-        Self { rows, people, venues, days, seed, questions, sizes, machine, versions, clickhouse, duckdb: None }
+        Self { rows, people, venues, days, seed, peaks, questions, sizes, machine, versions, clickhouse, duckdb: None }
     }
 
     pub(super) fn compare(&mut self, question: &str, others: Compared) {
@@ -188,19 +200,24 @@ impl QueriesReport {
 
     /// The figures for people, beside the times of an earlier run.
     pub(super) fn tables(&self, before: Option<&Self>) -> String {
+        let Peaks { venue_day, person, median } = self.peaks;
+        let optional = |bytes: Option<u64>, of: &str| {
+            bytes.map(|bytes| format!(", {} {of}", self.per_row(bytes))).unwrap_or_default()
+        };
         let mut text = format!(
-            "{} scans of {} people at {} venues in {} days, seed {}; {} bytes a scan on disk{}{}\n{}, {} cores, Linux {}; {}; ClickHouse {}{}\n\n",
+            "{} scans of {} people at {} venues in {} days, seed {}; {} scans of one venue on one day, {} of one person, {} of \
+             one in the middle\n{} bytes a scan on disk{}{}\n{}, {} cores, Linux {}; {}; ClickHouse {}{}\n\n",
             grouped(self.rows),
             grouped(self.people.into()),
             grouped(self.venues.into()),
             self.days,
             self.seed,
+            grouped(venue_day),
+            grouped(person),
+            grouped(median),
             self.per_row(self.sizes.scan_tables),
-            self.sizes
-                .plain_table
-                .map(|bytes| format!(", {} in one plain table", self.per_row(bytes)))
-                .unwrap_or_default(),
-            self.sizes.duckdb.map(|bytes| format!(", {} in DuckDB", self.per_row(bytes))).unwrap_or_default(),
+            optional(self.sizes.plain_table, "in one plain table"),
+            optional(self.sizes.duckdb, "in DuckDB"),
             self.machine.cpu,
             self.machine.cores,
             self.machine.kernel,
@@ -219,7 +236,7 @@ impl QueriesReport {
             "p99 ms",
             "aim",
         ];
-        headings.extend(before.map(|_| "times the p50 before"));
+        headings.extend(before.map(|_| "times the p50 before (aim < 1.5)"));
         let mut table = Table::new(&headings);
         for measured in &self.questions {
             let mut cells = measured.cells();
@@ -326,7 +343,13 @@ mod tests {
         let sizes = Sizes { scan_tables: 45_000_000, plain_table: None, duckdb: None };
         let plan = super::super::city::plan(1_000_000, 1, 1_653_148_800);
         let versions = Versions { load: "0.1.0".to_owned(), venuecode: None };
-        QueriesReport::new(&plan, questions, sizes, (crate::load::machine::describe(), versions), "26.7".to_owned())
+        QueriesReport::new(
+            (&plan, Peaks::default()),
+            questions,
+            sizes,
+            (crate::load::machine::describe(), versions),
+            "26.7".to_owned(),
+        )
     }
 
     #[test]
