@@ -29,7 +29,7 @@ pub(super) fn plan(rows: u64, seed: u64, until: UnixSeconds) -> CityPlan {
         seed,
         until,
         first_venue: 1,
-        tag: format!("QUERIES-{seed:X}"),
+        tag: format!("Q-{seed:X}"),
     }
 }
 
