@@ -5,7 +5,7 @@
 mod bodies;
 pub(crate) mod cpu;
 mod drive;
-mod freshness;
+pub(crate) mod freshness;
 pub(crate) mod machine;
 pub(crate) mod overload;
 pub(crate) mod report;
@@ -30,9 +30,9 @@ use crate::tokens::{HOLDER, TokenConfig};
 use bodies::Bodies;
 use cpu::{Process, Processes};
 use drive::{Outcome, Shape, Target};
-use freshness::Probes;
+use freshness::{Probes, Seen};
 use overload::Offered;
-use report::{Percentiles, PhaseReport, Report};
+use report::{PhaseReport, Report};
 
 /// The limits are for clients; what is measured here is the gateway.
 pub(crate) const UNLIMITED: [(&str, &str); 3] = [
@@ -214,16 +214,16 @@ impl<'a> Load<'a> {
     /// How long the scans of these people, who have not been scanned before, take to be visible.
     ///
     /// # Errors
-    /// When a scan is not taken or not visible for long.
+    /// When nobody can be asked about; scans that are not taken or not visible for long are counted.
     pub(crate) async fn freshness(
         &self,
         feeder: &CityFeeder<'_>,
         people: std::ops::Range<u32>,
         pause: Duration,
-    ) -> anyhow::Result<Percentiles> {
-        let (latency_us, _) = Probes::prepare(self, feeder, people).await?.go(self, pause).await?;
-        Ok(Percentiles::of_us(&latency_us))
+    ) -> anyhow::Result<Seen> {
+        Probes::prepare(self, feeder, people).await?.go(self, pause).await
     }
+
     /// Warms up, measures, and waits until all is stored. Returns the gateway's figures, and the processor's CPU per
     /// scan from the first scan until the last one is stored.
     async fn phase(&self, name: &str, shape: Shape, sent: &mut u64) -> anyhow::Result<(PhaseReport, Option<f64>)> {

@@ -51,17 +51,38 @@ impl Probes {
         Ok(Self { people, keys: released })
     }
 
-    /// Scans once for each of them and asks, with a pause between two looks, until the visit is there. Returns how long that
-    /// took, in microseconds, and the number of looks.
-    pub(super) async fn go(&self, load: &Load<'_>, pause: Duration) -> anyhow::Result<(Histogram<u64>, u64)> {
-        let (mut latency_us, mut looks) = (Histogram::new_with_max(LONGEST_US, 3)?, 0);
+    /// Scans once for each of them and asks, with a pause between two looks, until the visit is there.
+    pub(super) async fn go(&self, load: &Load<'_>, pause: Duration) -> anyhow::Result<Seen> {
+        let latency_us = Histogram::new_with_max(LONGEST_US, 3)?;
+        let mut seen = Seen { latency_us, looks: 0, failed: 0, first_failure: String::new() };
         for (person, released) in self.people.clone().zip(&self.keys) {
-            let visible = probe(load, *released, person, &mut looks, pause).await?;
-            latency_us.saturating_record(u64::try_from(visible.as_micros()).unwrap_or(LONGEST_US));
+            match probe(load, *released, person, &mut seen.looks, pause).await {
+                Ok(visible) => {
+                    let us = u64::try_from(visible.as_micros()).unwrap_or(LONGEST_US);
+                    seen.latency_us.saturating_record(us);
+                }
+                Err(error) => {
+                    if seen.failed == 0 {
+                        seen.first_failure = format!("{error:#}");
+                    }
+                    seen.failed += 1;
+                }
+            }
             tokio::time::sleep(BETWEEN_PROBES).await;
         }
-        Ok((latency_us, looks))
+        Ok(seen)
     }
+}
+
+/// What became of probes.
+pub(crate) struct Seen {
+    /// Until they were visible.
+    pub(crate) latency_us: Histogram<u64>,
+    /// How often it was looked.
+    pub(crate) looks: u64,
+    /// Probes that were not taken, or not visible for long.
+    pub(crate) failed: u64,
+    pub(crate) first_failure: String,
 }
 
 /// Times the way of the probes among the background.
@@ -69,11 +90,12 @@ pub(super) async fn measure(load: &Load<'_>, feeder: &CityFeeder<'_>, probes: Ra
     let probes = Probes::prepare(load, feeder, probes).await?;
     let query = load.processes.query.as_ref();
     let before = cpu_of(query)?;
-    let (latency_us, looks) = tokio::select! {
+    let seen = tokio::select! {
         done = probes.go(load, BETWEEN_POLLS) => done?,
         error = background(load) => return Err(error),
     };
-    Ok(Fresh { report: Percentiles::of_us(&latency_us), query_cpu_us: used(query, before, looks)? })
+    ensure!(seen.failed == 0, "{} of the probes failed: {}", seen.failed, seen.first_failure);
+    Ok(Fresh { report: Percentiles::of_us(&seen.latency_us), query_cpu_us: used(query, before, seen.looks)? })
 }
 
 async fn probe(

@@ -50,7 +50,7 @@ pub(super) struct OverloadReport {
 }
 
 /// What became of an ordinary load.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Offered {
     /// Scans.
     pub(crate) sent: u64,

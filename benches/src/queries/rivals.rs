@@ -21,7 +21,7 @@ const CREATE: &str = "CREATE TABLE plain (person_id UInt64, venue_id UInt32, sca
 const FILL: &str = "INSERT INTO plain SELECT person_id, venue_id, toInt64(toUnixTimestamp(scanned_at)), district, category \
      FROM venuecode.scans_by_venue WHERE scanned_at >= toDateTime({since:Int64}, 'UTC') \
      AND scanned_at < toDateTime({until:Int64}, 'UTC')";
-const HAND_OVER: &str = "INSERT INTO FUNCTION file('plain.parquet', 'Parquet') \
+const HAND_OVER: &str = "INSERT INTO FUNCTION file({path:String}, 'Parquet') \
      SELECT person_id, venue_id, scanned_at, district, toString(category) AS category FROM plain ORDER BY scanned_at \
      SETTINGS engine_file_truncate_on_insert = 1";
 /// No question is asked again for longer.
@@ -46,7 +46,7 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    /// Copies the rows of a time. ClickHouse writes files into `files`.
+    /// Copies the rows of a time. `files` is the folder that ClickHouse may write into.
     pub(super) async fn fill(
         clickhouse: &ClickHouseConfig,
         files: PathBuf,
@@ -54,6 +54,9 @@ impl Plain {
     ) -> anyhow::Result<Self> {
         let clickhouse = ClickHouseConfig { database: "rival".to_owned(), ..clickhouse.clone() };
         let store = Store::new(clickhouse.clone(), clickhouse.user.clone());
+        fs::create_dir_all(&files).with_context(|| format!("cannot make {}", files.display()))?;
+        // The embedded engine goes by the folder that it was started in.
+        let files = files.canonicalize()?;
         let plain = Self { clickhouse, store, files };
         plain.remove().await?;
         for sql in ["CREATE DATABASE rival", CREATE] {
@@ -106,8 +109,10 @@ impl Plain {
 
     /// Writes the rows into a file for others.
     pub(super) async fn hand_over(&self) -> anyhow::Result<PathBuf> {
-        self.execute(HAND_OVER).await?;
-        Ok(self.parquet())
+        let path = self.parquet();
+        let writing = self.clickhouse.query_client().query(HAND_OVER).param("path", path.display().to_string());
+        writing.execute().await.context("cannot write the Parquet file")?;
+        Ok(path)
     }
 
     fn parquet(&self) -> PathBuf {

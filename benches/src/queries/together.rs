@@ -84,8 +84,8 @@ struct Report {
     polls: Answers,
     histories: Answers,
     traces: Answers,
-    scans: Offered,
-    freshness_ms: Percentiles,
+    scans: Answers,
+    probes: Answers,
     memory: Vec<Memory>,
     machine: Machine,
     versions: Versions,
@@ -174,15 +174,15 @@ pub(super) async fn measure(
         tokio::try_join!(load.offer(f64::from(args.scans_per_second)), load.freshness(&feeder, probes, BETWEEN_LOOKS))?;
     asking.join_all().await;
     let memory = watching.await.context("nobody watches the memory")??;
-    load.drain(scans.accepted + u64::from(args.probes)).await?;
+    load.drain(scans.accepted + seen.latency_us.len()).await?;
     let report = Report {
         rows: stored.plan().scans,
         seconds: args.seconds,
         polls: of_polls.answers(),
         histories: of_histories.answers(),
         traces: of_traces.answers(),
-        scans,
-        freshness_ms,
+        scans: Answers::of_scans(&scans),
+        probes: Answers::of(&seen.latency_us, seen.failed, &seen.first_failure),
         memory,
         machine: describe(),
         versions,
@@ -297,10 +297,32 @@ impl Tally {
 
     fn answers(&self) -> Answers {
         let (micros, failed, first_failure) = &*self.0.lock();
-        Answers {
+        Answers::of(micros, *failed, first_failure)
+    }
+}
+
+impl Answers {
+    /// What was not sent, since nobody had answered for long, was not answered either.
+    fn of_scans(scans: &Offered) -> Self {
+        let failed = scans.sent + scans.not_sent - scans.accepted;
+        let shed: Vec<_> = scans.shed.iter().map(|(status, count)| format!("{status}: {count}")).collect();
+        Self {
+            asked: scans.sent + scans.not_sent,
+            failed,
+            first_failure: if failed == 0 {
+                String::new()
+            } else {
+                format!("scans: {} not sent, {}", scans.not_sent, shed.join(", "))
+            },
+            answer_ms: scans.answer_ms,
+        }
+    }
+
+    fn of(micros: &Histogram<u64>, failed: u64, first_failure: &str) -> Self {
+        Self {
             asked: micros.len() + failed,
-            failed: *failed,
-            first_failure: first_failure.clone(),
+            failed,
+            first_failure: first_failure.to_owned(),
             answer_ms: Percentiles::of_us(micros),
         }
     }
@@ -309,51 +331,28 @@ impl Tally {
 impl Report {
     fn table(&self, args: &TogetherArgs) -> String {
         let mut table = Table::new(&["what", "asked", "failed", "p50 ms", "p99 ms", "aim"]);
-        let reached = |is_reached: bool| if is_reached { "reached" } else { "missed" };
-        let aim = format!("p99 < {POLL_MS} ms: {}", reached(self.polls.answer_ms.p99 < POLL_MS));
+        let aim = |ms: f64, answers: &Answers| {
+            let reached = if answers.answer_ms.p99 < ms { "reached" } else { "missed" };
+            format!("p99 < {ms} ms: {reached}")
+        };
         for (what, answers, aim) in [
-            ("polls for footfall", &self.polls, aim),
+            ("polls for footfall", &self.polls, aim(POLL_MS, &self.polls)),
             ("histories", &self.histories, String::new()),
             ("traces of one hop, 14 days", &self.traces, String::new()),
+            ("scans", &self.scans, String::new()),
+            ("scans until they are visible", &self.probes, aim(FRESH_MS, &self.probes)),
         ] {
-            table.row(vec![
-                what.to_owned(),
-                grouped(answers.asked),
-                answers.failed.to_string(),
-                answers.answer_ms.p50.to_string(),
-                answers.answer_ms.p99.to_string(),
-                aim,
-            ]);
+            let Percentiles { p50, p99 } = answers.answer_ms;
+            let (asked, failed) = (grouped(answers.asked), answers.failed.to_string());
+            table.row(vec![what.to_owned(), asked, failed, p50.to_string(), p99.to_string(), aim]);
         }
-        let Percentiles { p50, p99 } = self.freshness_ms;
-        let scans_failed = self.scans.shed.values().sum::<u64>() + self.scans.not_sent;
-        let fresh = format!("p99 < {FRESH_MS} ms: {}", reached(p99 < FRESH_MS));
-        let Percentiles { p50: scan_p50, p99: scan_p99 } = self.scans.answer_ms;
-        let scans = grouped(self.scans.sent + self.scans.not_sent);
-        table.row(vec![
-            "scans".into(),
-            scans,
-            scans_failed.to_string(),
-            scan_p50.to_string(),
-            scan_p99.to_string(),
-            String::new(),
-        ]);
-        let probes = u64::from(args.probes).to_string();
-        table.row(vec![
-            "a scan until it is visible".into(),
-            probes,
-            "0".into(),
-            p50.to_string(),
-            p99.to_string(),
-            fresh,
-        ]);
         let mut memory = Table::new(&["process", "MiB before", "most in the first half", "most in the second half"]);
         for Memory { process, before, first_half, second_half } in &self.memory {
             let mib = |mib: &f64| rounded(*mib).to_string();
             memory.row(vec![process.clone(), mib(before), mib(first_half), mib(second_half)]);
         }
-        let failures = [&self.polls, &self.histories, &self.traces].map(|answers| answers.first_failure.as_str());
-        let failure = failures.into_iter().find(|failure| !failure.is_empty());
+        let all = [&self.polls, &self.histories, &self.traces, &self.scans, &self.probes];
+        let failure = all.into_iter().map(|answers| &answers.first_failure).find(|failure| !failure.is_empty());
         format!(
             "{} dashboards, a poll every {} s; {} analysts; {} scans/s; {} s; {} scans stored before\n{}, {} cores, Linux {}; {}\n\n{}\n{}{}",
             args.dashboards,
