@@ -5,9 +5,9 @@
 //! [`TogetherArgs`] dashboards and analysts ask at the same time, while scans come in.
 
 mod api;
-pub(crate) mod city;
+mod city;
 mod fill;
-pub(crate) mod questions;
+mod questions;
 mod report;
 mod rivals;
 mod together;

@@ -142,7 +142,7 @@ pub(super) async fn measure(
     let api = Arc::new(Api::try_new(stack)?);
     let (of_polls, of_histories, of_traces) = (Tally::try_new()?, Tally::try_new()?, Tally::try_new()?);
     let (mut asking, until) = (JoinSet::new(), Instant::now() + seconds);
-    let screens = Arc::new(screens(stored));
+    let screens = screens(stored);
     for number in 0..args.dashboards {
         let asked: Vec<Ask> = polls(&screens[usize::from(number) % screens.len()])
             .into_iter()
@@ -170,7 +170,7 @@ pub(super) async fn measure(
         "together: {} dashboards, {} analysts, {} scans/s for {} s",
         args.dashboards, args.analysts, args.scans_per_second, args.seconds
     );
-    let (scans, freshness_ms) =
+    let (scans, seen) =
         tokio::try_join!(load.offer(f64::from(args.scans_per_second)), load.freshness(&feeder, probes, BETWEEN_LOOKS))?;
     asking.join_all().await;
     let memory = watching.await.context("nobody watches the memory")??;
