@@ -70,7 +70,7 @@ pub struct QueriesArgs {
     /// Directory where cities are kept for further runs; otherwise a temporary one
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// How often each question is asked, for up to two minutes
+    /// How often each question is asked, for up to a minute
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub times: u32,
     /// How often the others are asked each question; 0 leaves them out

@@ -18,7 +18,7 @@ use crate::stack::Stack;
 use crate::tokens::{HOLDER, Tokens};
 
 /// No question is asked again for longer.
-const MOST: Duration = Duration::from_secs(120);
+const MOST: Duration = Duration::from_secs(60);
 
 /// A running query API.
 #[derive(Debug)]
