@@ -215,7 +215,14 @@ async fn subjects(stack: &Stack, city: &City) -> anyhow::Result<Subjects> {
     let busiest = ranked("venue_id", "scans_by_venue", "DESC", 0, 1).await?;
     let (Some(busiest), false) = (busiest.first(), median.is_empty()) else { bail!("nobody is stored") };
     let busiest = u32::try_from(*busiest)?;
-    Ok(Subjects { heaviest, median, busiest, time: since..until, screen: screen(since..until, busiest) })
+    // Schools and offices are empty on some days.
+    let days = format!(
+        "SELECT toUInt64(intDiv(toUnixTimestamp(scanned_at) + 28800, 86400) * 86400 - 28800) AS day FROM scans_by_venue \
+         WHERE venue_id = {busiest} GROUP BY day HAVING day >= {since} AND day + 86400 <= {until} \
+         ORDER BY count() DESC, day LIMIT 1"
+    );
+    let day = i64::try_from(client.query(&days).fetch_one::<u64>().await.context("no whole day is stored")?)?;
+    Ok(Subjects { heaviest, median, busiest, time: since..until, screen: screen(since..until, day, busiest) })
 }
 
 async fn peaks(store: &Store, of: &Subjects) -> anyhow::Result<Peaks> {
@@ -237,13 +244,12 @@ async fn peaks(store: &Store, of: &Subjects) -> anyhow::Result<Peaks> {
     })
 }
 
-/// The last day of the city and its hour from six in the evening on.
-fn screen(fortnight: std::ops::Range<UnixSeconds>, venue: u32) -> Screen {
-    let until = fortnight.end;
+/// A day and its hour from six in the evening on.
+fn screen(fortnight: std::ops::Range<UnixSeconds>, day: UnixSeconds, venue: u32) -> Screen {
     Screen {
         fortnight,
-        day: until - DAY_S..until,
-        hour: until - 6 * HOUR_S..until - 5 * HOUR_S,
+        day: day..day + DAY_S,
+        hour: day + 18 * HOUR_S..day + 19 * HOUR_S,
         district: DISTRICT,
         category: CATEGORY.to_owned(),
         venue,

@@ -189,7 +189,7 @@ pub(super) fn questions(of: &Subjects, release: Uuid) -> Vec<Question> {
         Question {
             name: "visitors of the busiest venue, a day".to_owned(),
             aim: None,
-            instances: vec![visitors(of.busiest, &last_day, release)],
+            instances: vec![visitors(of.busiest, &of.screen.day, release)],
         },
     ];
     all.extend(polls(&of.screen).into_iter().map(|poll| {
