@@ -1,5 +1,5 @@
-//! What questions cost over a whole city's fortnight: histories, traces, visitors and polls, asked of the real query API by
-//! releases, and for comparison of a self-join over one plain table and of DuckDB, over the same rows.
+//! What questions cost over a whole city's fortnight: histories, traces, visitors and polls, asked of the real query API
+//! by releases, and for comparison of a self-join over one plain table and of DuckDB, over the same rows.
 //!
 //! The city is stored straight into the tables of a `venuecode up` of its own and can be kept for the next run. With
 //! [`TogetherArgs`] dashboards and analysts ask at the same time, while scans come in.
@@ -150,7 +150,7 @@ pub async fn measure(args: &QueriesArgs) -> anyhow::Result<QueriesReport> {
     .await
 }
 
-/// Starts everything on the city of the arguments, stores that where it is not there yet, and stops everything in the end.
+/// Starts everything on the city of the arguments, stores that where it is not there yet, and stops everything.
 async fn in_a_stack<T>(
     args: &QueriesArgs,
     environment: &[(&str, &str)],

@@ -17,8 +17,8 @@ const TESTED_EVERY_S: i64 = 48 * 3_600;
 /// Partitions of `scans` that the rows would have come through.
 const STREAMS: u64 = 4;
 
-/// The plan of a city of so many scans: people and venues grow with them, so that a day is as busy in a small city as in a
-/// large one.
+/// The plan of a city of so many scans: people and venues grow with them, so that a day is as busy in a small city as
+/// in a large one.
 pub(super) fn plan(rows: u64, seed: u64, until: UnixSeconds) -> CityPlan {
     let people = (rows / SCANS_PER_PERSON).clamp(100, 100_000_000);
     CityPlan {

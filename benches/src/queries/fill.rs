@@ -40,8 +40,8 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Where it is kept below a directory, and whether it is whole. What is left of one that was not stored to its end is
-    /// removed.
+    /// Where it is kept below a directory, and whether it is whole. What is left of one that was not stored to its end
+    /// is removed.
     pub(super) fn find(&self, parent: &Path) -> anyhow::Result<(PathBuf, bool)> {
         let directory = parent.join(format!("city-{}-{}-{}", self.rows, self.seed, self.until));
         let is_whole = fs::read(directory.join(MARKER))

@@ -1,7 +1,7 @@
 //! What is asked: each question as a request to the query API, and where others can answer it as one SQL text that both
 //! ClickHouse and DuckDB understand, over one table `plain` whose times are seconds.
 //!
-//! The SQL counts and adds up what the API lists, so it has less to send than the API; what is compared are its figures.
+//! The SQL counts and adds up what the API lists, so it has less to send than the API; its figures are compared.
 
 use std::ops::Range;
 

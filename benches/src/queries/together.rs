@@ -1,7 +1,7 @@
 //! Dashboards poll and analysts trace while scans come in: everybody at once, on a city that is stored already.
 //!
-//! Scans and probes run on the thread that waits for all, everybody who asks on the others; answers are read to their end
-//! and not looked at.
+//! Scans and probes run on the thread that waits for all, everybody who asks on the others; answers are read to their
+//! end and not looked at.
 
 use std::sync::Arc;
 use std::time::Duration;
