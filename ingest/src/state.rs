@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use metrics_exporter_prometheus::PrometheusHandle;
-use schemas::{PersonKey, PlateKey, Topics, TripEvent, Verdict};
+use schemas::{PersonKey, PlateKey, Retention, Topics, TripEvent, Verdict};
 pub use service::clock::now_ms;
 use service::{
     Readiness,
@@ -99,7 +99,7 @@ impl Gateway {
         Ok(Arc::new(Self {
             verifier,
             guesses: city.profile.scanning.last_four.map(Guesses::new),
-            trips: city.profile.freight.map(|_| Arc::default()),
+            trips: city.profile.freight.map(|_| Arc::new(Trips::new(Retention::of(&city.profile)))),
             city,
             limiter: Limiter::new(&limits),
             bulk: config.bulk.clone(),

@@ -1,7 +1,7 @@
 //! A lorry's trip: what a driver declares in advance (S4 二.2), and what of it is checked. Pure; time is an argument.
 
 use schemas::{
-    PersonKey, TripEvent, UnixSeconds, VenueId,
+    PersonKey, Retention, TripEvent, UnixSeconds, VenueId,
     access::{Claims, Limit, Role},
     city::{Declares, FieldType, VenueKind},
     events::{Declaration, TripAction, VERSION},
@@ -136,7 +136,8 @@ impl TripRequest<'_> {
             ("answers.expected_leave", expected_leave),
             ("answers.expected_return", expected_return),
         ];
-        let due_at = due_at(times, rules.overdue_after_minutes, now_ms / 1000)?;
+        let due_at =
+            due_at(times, rules.overdue_after_minutes, Retention::of(&city.profile).trip_days(), now_ms / 1000)?;
 
         let request = self.request_id.unwrap_or_else(Uuid::now_v7);
         let trip = TripEvent::trip_id(destination.district, vehicle, driver, request);
@@ -179,17 +180,21 @@ impl CancellationRequest<'_> {
     }
 }
 
-/// When a trip must be closed: what the city allows beyond the first of these times that is given.
+/// When a trip must be closed: what the city allows beyond the first of these times that is given, within so many days.
 fn due_at(
     times: [(&'static str, Option<UnixSeconds>); 3],
     overdue_after_minutes: u16,
+    within_days: u16,
     now: UnixSeconds,
 ) -> Result<UnixSeconds, IngestError> {
     let given = times.into_iter().find_map(|(field, at)| Some((field, at?)));
     let (field, at) = given.ok_or_else(|| IngestError::missing("expected_arrival", time::EXPECTED))?;
     let due_at = at + i64::from(overdue_after_minutes) * 60;
-    if at <= now || due_at > Declaration::latest_due_at(now) {
-        return Err(IngestError::invalid(field, "expected a time that is not over, at most 29 days ahead"));
+    if at <= now || due_at > now + i64::from(within_days) * 86_400 {
+        let minutes = i64::from(within_days) * 1_440 - i64::from(overdue_after_minutes);
+        let (days, hours) = (minutes / 1_440, minutes % 1_440 / 60);
+        let expected = format!("expected a time that is not over, at most {days} days and {hours} hours ahead");
+        return Err(IngestError::invalid(field, expected));
     }
     Ok(due_at)
 }
@@ -203,7 +208,7 @@ mod tests {
     #[test]
     fn a_trip_is_due_a_while_after_the_first_time_that_is_given() {
         let due = |arrival, leave, back| {
-            due_at([("arrival", arrival), ("leave", leave), ("return", back)], 60, NOW)
+            due_at([("arrival", arrival), ("leave", leave), ("return", back)], 60, 12, NOW)
                 .map_err(|error| error.problem().field.unwrap_or_default())
         };
         let (soon, later) = (Some(NOW + 600), Some(NOW + 7200));
@@ -212,6 +217,11 @@ mod tests {
         assert_eq!(due(None, None, soon), Ok(NOW + 600 + 3600));
         assert_eq!(due(None, None, None), Err("expected_arrival".to_owned()));
         assert_eq!(due(None, Some(NOW), None), Err("leave".to_owned()));
-        assert_eq!(due(Some(NOW + 30 * 86_400), None, None), Err("arrival".to_owned()));
+        assert_eq!(due(Some(NOW + 12 * 86_400), None, None), Err("arrival".to_owned()));
+        let last = NOW + 12 * 86_400 - 3600;
+        assert_eq!(due(Some(last), None, None), Ok(last + 3600));
+        let told =
+            due_at([("arrival", Some(last + 1)), ("", None), ("", None)], 60, 12, NOW).expect_err("too far away");
+        assert!(told.problem().detail.is_some_and(|text| text.contains("at most 11 days and 23 hours ahead")));
     }
 }

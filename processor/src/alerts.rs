@@ -3,7 +3,7 @@
 //! It is a [`Machine`] over the topic `alerts`, whose key is the district: one partition has all that is said about a
 //! district's alerts in one order. Scans raise alerts at least once (`worker/storing.rs`); here each is raised once, by its
 //! identity. [`case`] says what becomes of one alert; here it becomes rows for the reading side, and what nobody has
-//! acknowledged in time is escalated.
+//! acknowledged in time is escalated. What the city no longer keeps is in no book.
 
 pub mod case;
 pub mod gauges;
@@ -17,7 +17,7 @@ use std::{
 
 use hashbrown::{HashMap, HashSet};
 use schemas::{
-    AlertEvent,
+    AlertEvent, Retention, UnixSeconds,
     events::{AlertAction, AlertState, VERSION},
 };
 use uuid::Uuid;
@@ -32,15 +32,18 @@ use crate::{
     workers::Job,
 };
 
-/// How long a case that is closed is remembered, in milliseconds: as long as its records are kept.
+/// How long a case that is closed is remembered at most, in milliseconds: as long as its records may be kept.
 const REMEMBERED_MS: i64 = 31 * 24 * 3600 * 1000;
 
 /// The alert book of one partition.
 pub struct AlertBook {
     topic: String,
     escalate_after: Duration,
+    retention: Option<Retention>,
     gauges: Option<Gauges>,
     cases: HashMap<Uuid, Case>,
+    /// The same by what is oldest in them, in seconds since 1970.
+    ages: BTreeSet<(UnixSeconds, Uuid)>,
     /// Cases that nobody has acknowledged and that are not escalated, by when they were raised.
     waiting: BTreeSet<(i64, Uuid)>,
     /// Cases that are not closed.
@@ -50,13 +53,16 @@ pub struct AlertBook {
 }
 
 impl AlertBook {
-    /// An empty book. Alerts are escalated after a time without acknowledgement; with gauges it shows how many are open.
-    pub fn new(topic: &str, escalate_after: Duration, gauges: Option<Gauges>) -> Self {
+    /// An empty book. Alerts are escalated after a time without acknowledgement and dropped when they are past, if anything
+    /// ever is; with gauges it shows how many are open.
+    pub fn new(topic: &str, escalate_after: Duration, retention: Option<Retention>, gauges: Option<Gauges>) -> Self {
         Self {
             topic: topic.to_owned(),
             escalate_after,
+            retention,
             gauges,
             cases: HashMap::new(),
+            ages: BTreeSet::new(),
             waiting: BTreeSet::new(),
             open: HashSet::new(),
             closed: VecDeque::new(),
@@ -77,6 +83,7 @@ impl AlertBook {
         let row = row(raised.alert, record, event, &case, &Step::default());
         self.waiting.insert((event.at_ms, raised.alert));
         self.open.insert(raised.alert);
+        self.ages.insert((case.oldest(), raised.alert));
         self.cases.insert(raised.alert, case);
         Some(row)
     }
@@ -119,7 +126,26 @@ impl AlertBook {
             && closed_at_ms + REMEMBERED_MS < now_ms
         {
             self.closed.pop_front();
-            self.cases.remove(&alert);
+            self.remove(alert);
+        }
+    }
+
+    /// Drops what is past: its rows are forgotten, and its records go with the retention of the city as well, so that
+    /// nobody could look after it any more, nor would the next book know of it.
+    fn drop_past(&mut self, horizon: UnixSeconds) {
+        while let Some((oldest, alert)) = self.ages.first().copied()
+            && oldest < horizon
+        {
+            self.ages.pop_first();
+            self.remove(alert);
+        }
+    }
+
+    fn remove(&mut self, alert: Uuid) {
+        if let Some(case) = self.cases.remove(&alert) {
+            self.ages.remove(&(case.oldest(), alert));
+            self.waiting.remove(&(case.raised_at_ms, alert));
+            self.open.remove(&alert);
         }
     }
 }
@@ -143,7 +169,10 @@ impl Machine for AlertBook {
         Ok(Outputs { messages: Vec::new(), rows })
     }
 
-    fn due(&self, now_ms: i64) -> Vec<Message> {
+    fn due(&mut self, now_ms: i64) -> Vec<Message> {
+        if let Some(retention) = self.retention {
+            self.drop_past(retention.horizon(now_ms / 1000));
+        }
         if let Some(gauges) = &self.gauges {
             gauges.show(self.open.iter().filter_map(|alert| self.cases.get(alert)), now_ms);
         }
@@ -161,10 +190,10 @@ impl Machine for AlertBook {
 }
 
 /// What runs a partition of the alert book.
-pub fn job(shared: runner::Shared, escalate_after: Duration) -> Job {
+pub fn job(shared: runner::Shared, escalate_after: Duration, retention: Option<Retention>) -> Job {
     let topic = shared.kafka.topics().alerts;
     Arc::new(move |partition, commit, stop| {
-        let book = || AlertBook::new(&topic, escalate_after, Some(Gauges::of(partition)));
+        let book = || AlertBook::new(&topic, escalate_after, retention, Some(Gauges::of(partition)));
         runner::run(&shared, partition, book, commit, stop);
         // Whoever holds the partition now speaks for it.
         Gauges::of(partition).clear();

@@ -13,9 +13,9 @@ use std::{
 
 use hashbrown::HashMap;
 use schemas::{
-    AlertEvent, PlateKey, Reasons, TripEvent, UnixSeconds,
+    AlertEvent, PlateKey, Reasons, Retention, TripEvent, UnixSeconds,
     events::{AlertKind, Raised, TripAction, VERSION},
-    freight::{KEPT_S, ScanOutcome, SeenScan, Trip, TripState, Trips, Vehicle},
+    freight::{ScanOutcome, SeenScan, Trip, TripState, Trips, Vehicle},
 };
 use uuid::Uuid;
 
@@ -29,6 +29,8 @@ use crate::{
 pub struct FreightLoop {
     trips_topic: String,
     alerts_topic: String,
+    /// How long facts about a lorry are kept, in seconds.
+    kept_s: i64,
     vehicles: HashMap<PlateKey, Vehicle>,
     /// Trips that are open and not known to be overdue, by when they are due.
     waiting: BTreeSet<(UnixSeconds, PlateKey, Uuid)>,
@@ -38,10 +40,11 @@ pub struct FreightLoop {
 
 impl FreightLoop {
     /// A loop in which nothing has happened.
-    pub fn new(trips_topic: &str, alerts_topic: &str) -> Self {
+    pub fn new(trips_topic: &str, alerts_topic: &str, retention: Retention) -> Self {
         Self {
             trips_topic: trips_topic.to_owned(),
             alerts_topic: alerts_topic.to_owned(),
+            kept_s: retention.trip_facts_s(),
             vehicles: HashMap::new(),
             waiting: BTreeSet::new(),
             touched: VecDeque::new(),
@@ -64,10 +67,10 @@ impl FreightLoop {
     /// Forgets lorries of which nothing has been heard for so long that their log has expired.
     fn forget(&mut self, now: UnixSeconds) {
         while let Some((at, vehicle)) = self.touched.front().copied()
-            && at + KEPT_S < now
+            && at + self.kept_s < now
         {
             self.touched.pop_front();
-            if self.vehicles.get(&vehicle).is_some_and(|known| known.latest() + KEPT_S < now) {
+            if self.vehicles.get(&vehicle).is_some_and(|known| known.latest() + self.kept_s < now) {
                 let trips = self.trips(vehicle);
                 self.wait_for(vehicle, &trips, &Trips::default());
                 self.vehicles.remove(&vehicle);
@@ -192,14 +195,14 @@ impl Machine for FreightLoop {
         self.forget(now);
         let vehicle = self.vehicles.entry(event.vehicle).or_default();
         let before = vehicle.trips();
-        vehicle.note(&event);
+        vehicle.note(&event, self.kept_s);
         let (after, latest) = (vehicle.trips(), vehicle.latest());
         self.touched.push_back((latest, event.vehicle));
         self.wait_for(event.vehicle, &before, &after);
         Ok(self.outputs(&event, record.offset, &before, &after))
     }
 
-    fn due(&self, now_ms: i64) -> Vec<Message> {
+    fn due(&mut self, now_ms: i64) -> Vec<Message> {
         let due = self.waiting.iter().take_while(|(due_at, ..)| *due_at <= now_ms / 1000);
         due.map(|(_, vehicle, trip)| {
             let event =
@@ -213,10 +216,10 @@ impl Machine for FreightLoop {
 }
 
 /// What runs a partition of the freight loop.
-pub fn job(shared: runner::Shared) -> Job {
+pub fn job(shared: runner::Shared, retention: Retention) -> Job {
     let topics = shared.kafka.topics();
     Arc::new(move |partition, commit, stop| {
-        let machine = || FreightLoop::new(&topics.trips, &topics.alerts);
+        let machine = || FreightLoop::new(&topics.trips, &topics.alerts, retention);
         runner::run(&shared, partition, machine, commit, stop);
     })
 }

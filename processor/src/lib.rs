@@ -146,7 +146,7 @@ async fn process(
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let rules = Rules::of(&city.application);
-    let kept = config.retention.of(&city);
+    let (retention, kept) = (Retention::of(&city), config.retention.of(&city));
     let work = move || {
         let mut producer_config = config.kafka.producer();
         producer_config.set("linger.ms", "0").set("message.timeout.ms", "10000");
@@ -204,8 +204,8 @@ async fn process(
             runtime: runtime.clone(),
         };
         let registry = registry::job(machine("registry", &topics.applications), rules, Arc::clone(&directory));
-        let alerts = alerts::job(machine("alerts", &topics.alerts), config.escalate_after());
-        let freight = freight::job(machine("freight", &topics.trips));
+        let alerts = alerts::job(machine("alerts", &topics.alerts), config.escalate_after(), kept);
+        let freight = freight::job(machine("freight", &topics.trips), retention);
         let proposals = proposals::job(machine("proposals", &topics.health_proposals));
         let releases = releases::job(machine("releases", &topics.releases));
         let changes = health_changes::job(machine("health-changes", &topics.health));

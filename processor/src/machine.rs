@@ -39,8 +39,8 @@ pub trait Machine {
     }
 
     /// Messages to send because of the time, asked every second; the clock is the caller's. What follows from time must
-    /// be a record of the log as well, so that folding it again tells the same.
-    fn due(&self, now_ms: i64) -> Vec<Message> {
+    /// be a record of the log as well, so that folding it again tells the same; only what is past may be dropped.
+    fn due(&mut self, now_ms: i64) -> Vec<Message> {
         let _ = now_ms;
         Vec::new()
     }

@@ -132,7 +132,7 @@ impl Machine for Proposals {
         self.apply_to_case(event, record.offset)
     }
 
-    fn due(&self, now_ms: i64) -> Vec<Message> {
+    fn due(&mut self, now_ms: i64) -> Vec<Message> {
         if let Some(gauges) = &self.gauges {
             let held = self.held_until.iter().filter_map(|(_, proposal)| self.cases.get(proposal));
             gauges.show(held, now_ms);

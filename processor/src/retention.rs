@@ -29,10 +29,14 @@ use crate::{metrics, progress::Progress};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often tables are looked through.
 const EVERY: Duration = Duration::from_secs(3600);
+/// How often it is looked whether what was asked for before has been done.
+const ASK_EVERY: Duration = Duration::from_millis(500);
 /// Wait after a failure.
 const PAUSE: Duration = Duration::from_secs(30);
 /// How long one statement may take: writing a week of a large city anew takes minutes.
 const PATIENCE: Duration = Duration::from_secs(3600);
+/// What is forgotten on account of a wrong clock is gone: nothing is while it differs from ClickHouse's by more than this.
+const MAX_AHEAD_S: i64 = 3600;
 /// Whoever holds this partition of `scans` forgets.
 const LEAD: i32 = 0;
 
@@ -43,6 +47,8 @@ pub async fn run(clickhouse: Client, retention: Option<Retention>, progress: Arc
         tracing::warn!("nothing is ever forgotten: retention is off. For data of the past only");
         return;
     };
+    // What never goes well is to be noticed, too.
+    ::metrics::gauge!(metrics::FORGOT_AT).set(now_ms() as f64 / 1000.0);
     let mut done: Option<(UnixSeconds, Instant)> = None;
     let mut pause = LOOK_EVERY;
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
@@ -75,11 +81,15 @@ struct Past {
 /// Removes every row before the horizon from the tables that go with it.
 ///
 /// # Errors
-/// When ClickHouse does not answer or refuses; what was done by then stays done.
+/// When ClickHouse does not answer or refuses, or has another time; what was done by then stays done.
 pub async fn forget(clickhouse: &Client, horizon: UnixSeconds) -> anyhow::Result<()> {
+    let theirs = in_time(clickhouse.query("SELECT toUnixTimestamp(now())").fetch_one::<u32>()).await;
+    let ahead_s = now_ms() / 1000 - i64::from(theirs.context("cannot ask ClickHouse what time it is")?);
+    ensure!(ahead_s.abs() <= MAX_AHEAD_S, "the clock here is {ahead_s} s ahead of ClickHouse's: one of them is wrong");
     for table in TABLES {
         let TableKept::Retention { week, past } = table.kept else { continue };
         let (name, past) = (table.name, past.replace("{horizon}", &horizon.to_string()));
+        in_time(settled(clickhouse, name)).await.with_context(|| format!("changes of {name} do not come to an end"))?;
         // A projection has neither the rows nor their partitions.
         let look = format!(
             "SELECT _partition_id AS id, count() AS rows, \
@@ -104,6 +114,17 @@ pub async fn forget(clickhouse: &Client, horizon: UnixSeconds) -> anyhow::Result
     }
     ::metrics::gauge!(metrics::HORIZON).set(horizon as f64);
     ::metrics::gauge!(metrics::FORGOT_AT).set(now_ms() as f64 / 1000.0);
+    Ok(())
+}
+
+/// Waits until every deletion that was asked for before has been done, also by a process that is gone: each writes the
+/// week anew, and a second one beside it would do so once more.
+async fn settled(clickhouse: &Client, table: &str) -> Result<(), clickhouse::error::Error> {
+    const PENDING: &str = "SELECT count() FROM system.mutations \
+         WHERE database = currentDatabase() AND table = {table:String} AND NOT is_done AND NOT is_killed";
+    while clickhouse.query(PENDING).param("table", table).fetch_one::<u64>().await? > 0 {
+        tokio::time::sleep(ASK_EVERY).await;
+    }
     Ok(())
 }
 

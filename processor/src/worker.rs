@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use rdkafka::{
     ClientConfig, Message,
     consumer::{BaseConsumer, Consumer},
@@ -129,6 +129,8 @@ struct Worker<'a> {
     replay: Option<Entry>,
     /// Offset behind the last message of which something may be stored though no counting range covers it.
     tried: u64,
+    /// Whether the partition was empty at the start, and nothing has come since.
+    was_empty: bool,
     /// When the last batch was gathered.
     last_batch: Instant,
 }
@@ -143,15 +145,17 @@ impl<'a> Worker<'a> {
 
         let (ledger, newest) = Ledger::open(&shared.kafka, shared.producer.clone(), partition)?;
         if newest.is_none() {
-            let check = beginning::check(&shared.kafka, &shared.sink, (&topics.scans, partition), (low, high));
+            let horizon = shared.retention.map(|retention| retention.horizon(now_ms() / 1000));
+            let check = beginning::check(&shared.kafka, &shared.sink, (&topics.scans, partition), (low, high), horizon);
             shared.runtime.block_on(check)?;
         }
         let low = u64::try_from(low)?;
         let stream = newest.as_ref().map_or_else(rand::random, |entry| entry.record.stream);
         let next = newest.as_ref().map_or(low, |entry| entry.record.end.max(low));
         let tried = newest.as_ref().map_or(0, |entry| entry.record.tried);
-        // A range that Kafka no longer holds whole cannot be read again; what of it was stored stays.
-        let replay = newest.filter(|entry| entry.record.start >= low);
+        // A range that Kafka no longer holds whole cannot be read again; what of it was stored stays. A partition of which all
+        // has expired begins and ends at 0 on the embedded broker.
+        let replay = newest.filter(|entry| entry.record.start >= low && high > 0);
         let replay = replay.filter(|_| shared.fault != Some(Fault::CommitBeforeInsert));
         let position = replay.as_ref().map_or(next, |entry| entry.record.start);
 
@@ -187,6 +191,7 @@ impl<'a> Worker<'a> {
             next,
             replay,
             tried,
+            was_empty: high == 0,
             last_batch: Instant::now(),
         };
         worker.read_health()?;
@@ -209,7 +214,7 @@ impl<'a> Worker<'a> {
         }
         self.shared.progress.unblocked(self.partition);
         while !self.stop.is_cancelled() {
-            let messages = self.gather();
+            let messages = self.gather()?;
             if let Some(last) = messages.last() {
                 let end = u64::try_from(last.offset())? + 1;
                 self.settle(&messages, end, None, commit)?;
@@ -221,15 +226,29 @@ impl<'a> Worker<'a> {
     /// Waits for messages, then gathers until the batch is full or it is time for the next one.
     ///
     /// Batches follow each other at the configured distance; a message that comes after a pause does not wait.
-    fn gather(&mut self) -> Vec<OwnedMessage> {
+    ///
+    /// # Errors
+    /// When the first message of an empty partition comes at an offset that the ledger has already: it is another partition.
+    fn gather(&mut self) -> anyhow::Result<Vec<OwnedMessage>> {
         let mut messages = Vec::new();
         let mut deadline = Instant::now() + Duration::from_millis(200);
         while messages.len() < self.shared.batch.batch_rows as usize {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.scans.poll(left) {
-                // A client whose position has left the log begins again at its first message.
-                Some(Ok(message)) if u64::try_from(message.offset()).is_ok_and(|offset| offset < self.next) => {}
+                Some(Ok(message)) if u64::try_from(message.offset()).is_ok_and(|offset| offset < self.next) => {
+                    // A client whose position has left the log begins again at its first message.
+                    ensure!(
+                        !self.was_empty,
+                        "{}[{}] was empty and begins at offset {}, though the ledger has it up to {}: it was made anew; \
+                         remove its ledger as well",
+                        message.topic(),
+                        self.partition,
+                        message.offset(),
+                        self.next
+                    );
+                }
                 Some(Ok(message)) => {
+                    self.was_empty = false;
                     if messages.is_empty() {
                         let now = Instant::now();
                         deadline = (now + MIN_GATHER).max(self.last_batch + self.shared.batch.linger());
@@ -244,7 +263,7 @@ impl<'a> Worker<'a> {
         if !messages.is_empty() {
             self.last_batch = Instant::now();
         }
-        messages
+        Ok(messages)
     }
 
     /// Reads exactly the messages of a range.

@@ -1,7 +1,8 @@
 -- Purpose: the identities of the scans stored lately, from which the processor knows a scan that is sent again
 -- after it has restarted.
 -- Sorting key: (stream, kafka_offset), so that the newest of one partition are one range.
--- Kept for 31 days, longer than the scans themselves stay on Kafka.
+-- Kept with the city's retention, which the processor sees to, and for 31 days at most: longer than the scans themselves
+-- stay on Kafka, from when they came.
 CREATE TABLE IF NOT EXISTS scan_ids
 (
     stream       UInt32 CODEC(ZSTD(1)),

@@ -18,8 +18,6 @@ use crate::{
     events::{Declaration, FreightStop, Scanned, TripAction, TripEvent},
 };
 
-/// How long facts about a lorry are kept, in seconds: as long as their log.
-pub const KEPT_S: i64 = 31 * 24 * 3600;
 /// Most facts of a kind that are kept of one lorry, the newest ones: many times what a month can have.
 const MOST: usize = 1_000;
 
@@ -155,8 +153,9 @@ pub struct SeenScan {
 
 impl Vehicle {
     /// Notes an event. One that says something about the same trip, scan or command as an earlier one is a repetition; if
-    /// they differ, the one that sorts first holds, whichever came first.
-    pub fn note(&mut self, event: &TripEvent) {
+    /// they differ, the one that sorts first holds, whichever came first. What is so many seconds older than the latest is
+    /// forgotten.
+    pub fn note(&mut self, event: &TripEvent, kept_s: i64) {
         let at = event.at_ms / 1000;
         let happened_at = match &event.action {
             TripAction::Declare(declaration) => {
@@ -177,7 +176,7 @@ impl Vehicle {
             }
         };
         self.latest = self.latest.max(happened_at);
-        self.forget();
+        self.forget(self.latest - kept_s);
     }
 
     fn note_scan(&mut self, scanned: Scanned, at_destination: bool) -> UnixSeconds {
@@ -185,9 +184,8 @@ impl Vehicle {
         scanned.at
     }
 
-    /// Leaves out what is older than its log, and the oldest of what is far too much.
-    fn forget(&mut self) {
-        let from = self.latest - KEPT_S;
+    /// Leaves out what was before a time, and the oldest of what is far too much.
+    fn forget(&mut self, from: UnixSeconds) {
         keep_newest(&mut self.declarations, from, |declared| declared.at);
         keep_newest(&mut self.scans, from, |scan| scan.scanned.at);
         keep_newest(&mut self.cancels, from, |cancel| cancel.at);

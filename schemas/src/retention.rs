@@ -2,10 +2,12 @@
 //!
 //! Pure: which row is past is a matter of the time that is passed in. Who forgets is the processor.
 
-use crate::{CityProfile, UnixSeconds};
+use crate::{CityProfile, UnixSeconds, stores::TRIPS_DAYS};
 
 const DAY_S: i64 = 86_400;
 const DAY_MS: u64 = 86_400_000;
+/// Fewest days that a city may keep scans: a scan of yesterday that comes late is stored then.
+pub(crate) const LEAST_DAYS: u16 = 2;
 
 /// How long one city keeps scans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct Retention {
 impl Retention {
     /// The retention of a city.
     pub fn of(city: &CityProfile) -> Self {
-        Self { days: city.retention_days.max(1), utc_offset_s: i64::from(city.utc_offset_minutes) * 60 }
+        Self { days: city.retention_days.max(LEAST_DAYS), utc_offset_s: i64::from(city.utc_offset_minutes) * 60 }
     }
 
     /// Days that scans are kept at most.
@@ -32,10 +34,20 @@ impl Retention {
         today - (self.days as i64 - 1) * DAY_S
     }
 
-    /// Days after which a scan that comes late is refused: one that is taken is not past yet. A day at least, since an
-    /// offline sentinel has scans of yesterday also where one day is kept.
+    /// Days after which a scan that comes late is refused: one that is taken is not past yet.
     pub const fn accepted_days(self) -> u16 {
-        if self.days > 1 { self.days - 1 } else { 1 }
+        self.days - 1
+    }
+
+    /// Days within which a lorry's trip must be due: its declaration is kept, on Kafka too, until it is, and a while longer.
+    pub fn trip_days(self) -> u16 {
+        // The log ends up to a day before its days are over.
+        (self.days.min(TRIPS_DAYS) - 2).max(1)
+    }
+
+    /// How long facts about a lorry are kept, in seconds: as long as their log at most.
+    pub fn trip_facts_s(self) -> i64 {
+        i64::from(self.days.min(TRIPS_DAYS)) * DAY_S
     }
 
     /// How long a topic keeps a message that may stay for `most_days`, in milliseconds, and after how long its segments
@@ -71,7 +83,7 @@ mod tests {
         let first_of_june = 1_654_012_800;
         assert_eq!(shanghai.horizon(BEFORE_MIDNIGHT), first_of_june);
         assert_eq!(shanghai.horizon(BEFORE_MIDNIGHT + 1800), first_of_june + DAY_S);
-        assert_eq!(Retention { days: 1, ..shanghai }.horizon(BEFORE_MIDNIGHT), first_of_june + 29 * DAY_S);
+        assert_eq!(Retention { days: 2, ..shanghai }.horizon(BEFORE_MIDNIGHT), first_of_june + 28 * DAY_S);
     }
 
     #[test]
@@ -85,16 +97,14 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_is_kept_longer_than_the_city_says_and_all_for_a_day_less(
-            days in 1u16..400, offset in -1439i64..1440, now in 0i64..4_000_000_000, since in 0i64..86_400,
+            days in LEAST_DAYS..400, offset in -1439i64..1440, now in 0i64..4_000_000_000, since in 0i64..86_400,
         ) {
             let retention = Retention { days, utc_offset_s: offset * 60 };
             let (horizon, kept) = (retention.horizon(now), i64::from(days) * DAY_S);
             prop_assert!(horizon > now - kept && horizon <= now - kept + DAY_S);
             prop_assert!(retention.horizon(now + since) >= horizon);
-            if days > 1 {
-                // What the gateway takes is stored.
-                prop_assert!(now - i64::from(retention.accepted_days()) * DAY_S >= horizon);
-            }
+            // What the gateway takes is stored.
+            prop_assert!(now - i64::from(retention.accepted_days()) * DAY_S >= horizon);
             let times = retention.of_topic(31);
             let most_ms = u64::from(days.min(31)) * DAY_MS;
             prop_assert!(times.retention_ms + times.segment_ms <= most_ms && times.retention_ms >= most_ms / 2);

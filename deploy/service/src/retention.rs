@@ -6,7 +6,8 @@ use schemas::{CityProfile, Retention};
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[command(next_help_heading = "Retention")]
 pub struct RetentionConfig {
-    /// What is older than the city keeps scans: refused and removed, or kept because the data are of another time
+    /// What is older than the city keeps scans: refused by the gateway and removed from ClickHouse, or taken and kept
+    /// there because the data are of another time. Topics expire either way
     #[arg(long, env = "VENUECODE_RETENTION", default_value = "city", value_enum)]
     pub retention: Forget,
 }

@@ -16,8 +16,8 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use rdkafka::{Message, consumer::BaseConsumer};
 use schemas::{
-    PersonKey, PlateKey, TripEvent,
-    freight::{KEPT_S, ScanOutcome, TripState, Vehicle},
+    PersonKey, PlateKey, Retention, TripEvent,
+    freight::{ScanOutcome, TripState, Vehicle},
 };
 use service::{KafkaConfig, TopicReader, kafka::partition_count};
 use tokio_util::sync::CancellationToken;
@@ -31,8 +31,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 const FORGET_EVERY_MS: i64 = 3_600_000;
 
 /// What is known of lorries.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Trips {
+    /// How long facts about a lorry are kept, in seconds.
+    kept_s: i64,
     vehicles: Mutex<HashMap<PlateKey, Vehicle>>,
     caught_up: AtomicBool,
 }
@@ -47,13 +49,18 @@ pub struct TripSeen {
 }
 
 impl Trips {
+    /// Before anything is known.
+    pub fn new(retention: Retention) -> Self {
+        Self { kept_s: retention.trip_facts_s(), vehicles: Mutex::default(), caught_up: AtomicBool::default() }
+    }
+
     /// What a scan is, with what is known so far; `None` while that is not everything.
     pub fn see(&self, event: &TripEvent, scan: Uuid) -> Option<TripSeen> {
         if !self.caught_up.load(Ordering::Acquire) {
             return None;
         }
         let mut vehicle = self.vehicles.lock().get(&event.vehicle).cloned().unwrap_or_default();
-        vehicle.note(event);
+        vehicle.note(event, self.kept_s);
         let trips = vehicle.trips();
         let seen = trips.scans.get(&scan)?;
         let trip = seen.trip.and_then(|id| Some((id, trips.trips.get(&id)?.state)));
@@ -74,11 +81,11 @@ impl Trips {
     /// Notes an event. One that this gateway kept itself is noted at once, so that its lorry's next scan finds it even while
     /// the processor is away; from the topic it comes once more and changes nothing.
     pub fn note(&self, event: &TripEvent) {
-        self.vehicles.lock().entry(event.vehicle).or_default().note(event);
+        self.vehicles.lock().entry(event.vehicle).or_default().note(event, self.kept_s);
     }
 
     fn forget(&self, now_ms: i64) {
-        self.vehicles.lock().retain(|_, vehicle| vehicle.latest() + KEPT_S >= now_ms / 1000);
+        self.vehicles.lock().retain(|_, vehicle| vehicle.latest() + self.kept_s >= now_ms / 1000);
     }
 
     /// Starts the thread that reads the topic until `stop`.

@@ -1,6 +1,9 @@
 //! One alert and what becomes of it: raised, acknowledged, disposed of. Pure: time is the record's.
 
-use schemas::events::{AlertAction, AlertRefusal, AlertState, Disposition, Raised};
+use schemas::{
+    UnixSeconds,
+    events::{AlertAction, AlertRefusal, AlertState, Disposition, Raised},
+};
 use uuid::Uuid;
 
 /// An alert and how far it is.
@@ -57,6 +60,11 @@ impl Case {
             disposed: None,
             decided: Vec::new(),
         }
+    }
+
+    /// The oldest time that it tells of: of the scan, or of the alert itself.
+    pub fn oldest(&self) -> UnixSeconds {
+        self.raised.scanned_at.min(self.raised_at_ms / 1000)
     }
 
     /// Carries out a command or refuses it; `None` when it is none, or was decided before.

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use schemas::{
-    Colour, Method, Reasons, Verdict,
+    CityProfile, Colour, Method, Reasons, Verdict,
     events::{AlertKind, Disposition, Raised},
 };
 use serde_json::Value;
@@ -12,7 +12,7 @@ const MINUTE_MS: i64 = 60_000;
 const DISTRICTS: [u32; 2] = [310_101, 310_104];
 
 fn book() -> AlertBook {
-    AlertBook::new("alerts", Duration::from_secs(15 * 60), None)
+    AlertBook::new("alerts", Duration::from_secs(15 * 60), None, None)
 }
 
 fn alert(district: usize, source: u128) -> Uuid {
@@ -126,6 +126,27 @@ fn what_is_closed_is_forgotten_when_its_records_expire_and_what_is_open_never() 
     assert!(book.case(alert(0, 1)).is_some());
     apply(&mut book, 5, &raised(0, 4, START_MS + REMEMBERED_MS + 1)).expect("raised");
     assert!(book.case(alert(0, 1)).is_none() && book.case(alert(0, 2)).is_some());
+}
+
+#[test]
+fn what_is_past_is_dropped_and_neither_escalated_nor_open() {
+    const DAY_MS: i64 = 86_400_000;
+    let city = CityProfile::try_built_in("shanghai").expect("built in");
+    let mut book = AlertBook { retention: Some(Retention::of(&city)), ..book() };
+    apply(&mut book, 0, &raised(0, 1, START_MS)).expect("raised");
+    apply(&mut book, 1, &raised(0, 2, START_MS)).expect("raised");
+    apply(&mut book, 2, &acknowledge(0, 2, 10, "li", START_MS)).expect("acknowledged");
+    apply(&mut book, 3, &dispose(0, 2, 11, "li", START_MS)).expect("disposed");
+    assert_eq!(book.due(START_MS + 29 * DAY_MS).len(), 1, "kept");
+    let now_ms = START_MS + 30 * DAY_MS;
+    assert!(book.due(now_ms).is_empty(), "past");
+    assert!(book.case(alert(0, 1)).is_none() && book.case(alert(0, 2)).is_none());
+    assert!(book.open.is_empty() && book.waiting.is_empty() && book.ages.is_empty());
+    let refused = apply(&mut book, 4, &acknowledge(0, 1, 12, "li", now_ms)).expect_err("it is gone");
+    assert!(refused.contains("it has expired"), "{refused}");
+    // Raised today for a scan of long ago: past as well.
+    apply(&mut book, 5, &raised(0, 3, now_ms)).expect("raised");
+    assert!(book.due(now_ms + DAY_MS).is_empty() && book.case(alert(0, 3)).is_none());
 }
 
 fn any_record() -> impl Strategy<Value = AlertEvent> {

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use schemas::{
-    AlertEvent, Colour, Method, PersonKey, Verdict,
+    AlertEvent, CityProfile, Colour, Method, PersonKey, Verdict,
     events::{AlertAction, Declaration, Scanned},
 };
 use serde_json::Value;
@@ -73,7 +73,7 @@ struct Run {
 }
 
 fn new_loop() -> FreightLoop {
-    FreightLoop::new("trips", "alerts")
+    FreightLoop::new("trips", "alerts", Retention::of(&CityProfile::try_built_in("kaifeng").expect("built in")))
 }
 
 impl Run {

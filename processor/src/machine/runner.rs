@@ -108,7 +108,8 @@ impl<'a, M: Machine> Runner<'a, M> {
                         tracing::warn!(machine, error, "cannot look for what to amend yet");
                     }
                 }
-                self.put(&Outputs { messages: self.machine.due(now_ms()), rows: Vec::new() });
+                let messages = self.machine.due(now_ms());
+                self.put(&Outputs { messages, rows: Vec::new() });
                 amended = Instant::now();
             }
         }

@@ -11,7 +11,7 @@ use processor::{
 };
 use rdkafka::Message;
 use schemas::{
-    AlertEvent, Colour, PlateKey, ScanEvent, TripEvent, Verdict,
+    AlertEvent, CityProfile, Colour, PlateKey, Retention, ScanEvent, TripEvent, Verdict,
     events::{AlertKind, Declaration, FreightScan, FreightStop, TripAction},
 };
 use serde_json::Value;
@@ -91,7 +91,8 @@ async fn stored(fixture: &Fixture) -> Vec<String> {
 /// What must be stored: the fold of the log, without Kafka and ClickHouse.
 fn expected(fixture: &Fixture) -> Vec<String> {
     let partitions = fixture.config.kafka.partitions;
-    let mut loops: Vec<_> = (0..partitions).map(|_| FreightLoop::new("trips", "alerts")).collect();
+    let retention = Retention::of(&CityProfile::try_built_in(&fixture.config.city).expect("a city"));
+    let mut loops: Vec<_> = (0..partitions).map(|_| FreightLoop::new("trips", "alerts", retention)).collect();
     let of_topic: Vec<_> = (0..partitions).map(|partition| (fixture.topics.trips.as_str(), partition)).collect();
     let mut rows = Vec::new();
     TopicReader::try_new(&fixture.config.kafka, &of_topic)

@@ -138,6 +138,57 @@ async fn what_was_forgotten_does_not_come_back_and_what_comes_late_leaves_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_goes_by_the_second_wherever_in_its_week_the_horizon_lies() {
+    /// Monday, 2022-06-06 00:00 UTC.
+    const MONDAY: i64 = 1_654_473_600;
+    // Midnight in Shanghai on Sunday and on Monday, and a city's on Greenwich time.
+    for horizon in [MONDAY - 8 * 3600, MONDAY, MONDAY + 16 * 3600] {
+        let fixture = Fixture::new(1).await;
+        for at in [horizon - 8 * DAY, horizon - 1, horizon, MONDAY - 1, MONDAY + 7 * DAY - 1] {
+            fixture
+                .run(&format!("INSERT INTO trips (trip_id, revision, since) SELECT generateUUIDv4(), 1, {at}"))
+                .await;
+            for table in ["scans_by_venue", "scans_by_person"] {
+                fixture.run(&format!("INSERT INTO {table} (kafka_offset, scanned_at) VALUES (1, {at})")).await;
+            }
+        }
+        let client = fixture.config.clickhouse.query_client();
+        processor::retention::forget(&client, horizon).await.expect("forgets");
+        let kept = [horizon, MONDAY - 1, MONDAY + 7 * DAY - 1];
+        let kept: BTreeSet<i64> = kept.into_iter().filter(|at| *at >= horizon).collect();
+        for (table, at) in
+            [("trips", "since"), ("scans_by_venue", "toInt64(scanned_at)"), ("scans_by_person", "toInt64(scanned_at)")]
+        {
+            let left: Vec<i64> = client.query(&format!("SELECT {at} FROM {table}")).fetch_all().await.expect("rows");
+            assert_eq!(left.into_iter().collect::<BTreeSet<_>>(), kept, "{table} before {horizon}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_is_under_way_is_not_asked_for_again() {
+    let fixture = Fixture::new(1).await;
+    let horizon = horizon(&fixture);
+    for since in [horizon - 1, horizon] {
+        fixture.run(&format!("INSERT INTO trips (trip_id, revision, since) SELECT generateUUIDv4(), 1, {since}")).await;
+    }
+    let since = format!("since < {horizon}");
+    fixture.run("SYSTEM STOP MERGES trips").await;
+    // Of a process that has died since.
+    fixture.run(&format!("ALTER TABLE trips DELETE WHERE {since} SETTINGS mutations_sync = 0")).await;
+    let client = fixture.config.clickhouse.query_client();
+    let forgetting = tokio::spawn(async move { processor::retention::forget(&client, horizon).await });
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let asked = "SELECT count() FROM system.mutations WHERE database = currentDatabase() AND table = 'trips'";
+    assert_eq!(fixture.query_u64(asked).await, 1);
+    fixture.run("SYSTEM START MERGES trips").await;
+    forgetting.await.expect("ends").expect("forgets");
+    assert_eq!(fixture.query_u64(&format!("SELECT count() FROM trips WHERE {since}")).await, 0);
+    assert_eq!(fixture.query_u64("SELECT count() FROM trips").await, 1);
+    assert_eq!(fixture.query_u64(asked).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_every_table_that_exists_it_is_said_how_long_it_is_kept() {
     let fixture = Fixture::new(1).await;
     let sql = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine != 'MaterializedView'";

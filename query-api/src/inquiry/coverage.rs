@@ -1,7 +1,7 @@
 //! What the scans can tell, and what they cannot.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use schemas::{CityProfile, VenueId, city::Bilingual};
+use chrono::{DateTime, Utc};
+use schemas::{CityProfile, Retention, VenueId, city::Bilingual};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ const DAY_S: i64 = 24 * 3600;
 pub struct Coverage {
     /// Days that the city keeps scans.
     retention_days: u16,
-    /// Scans of before may be gone.
+    /// Scans of before are gone, or about to be: the midnight of the city with which what is kept begins.
     kept_from: DateTime<Utc>,
     /// Whether all of the time asked for is kept.
     within_retention: bool,
@@ -94,13 +94,13 @@ pub(super) async fn of(
     now: DateTime<Utc>,
 ) -> Result<Coverage, QueryError> {
     let city = state.city();
-    let kept_from = now - TimeDelta::days(city.retention_days.into());
+    let kept_from = Retention::of(city).horizon(now.timestamp());
     let not_known =
         NOT_KNOWN.map(|(what, zh, en)| NotKnown { what, text: Bilingual { zh: zh.to_owned(), en: en.to_owned() } });
     let mut coverage = Coverage {
         retention_days: city.retention_days,
-        kept_from: answer::time(kept_from.timestamp()),
-        within_retention: i64::from(question.time.from) >= kept_from.timestamp(),
+        kept_from: answer::time(kept_from),
+        within_retention: i64::from(question.time.from) >= kept_from,
         newest_scan: None,
         venues: None,
         not_known: not_known.into(),

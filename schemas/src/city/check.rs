@@ -8,6 +8,7 @@ mod words;
 use std::{collections::HashSet, fmt::Display};
 
 use super::{CityProfile, place::Found};
+use crate::retention::LEAST_DAYS;
 
 /// Collects contradictions.
 #[derive(Debug, Default)]
@@ -20,8 +21,10 @@ pub(super) fn contradictions(city: &CityProfile) -> Vec<Found> {
     if !(-1439..=1439).contains(&city.utc_offset_minutes) {
         findings.add("utc_offset_minutes", "is not an offset: expected -1439 to 1439");
     }
-    if city.retention_days == 0 {
-        findings.add("retention_days", "is zero: expected at least 1");
+    if city.retention_days < LEAST_DAYS {
+        let days = city.retention_days;
+        findings
+            .add("retention_days", format!("is {days}: expected at least {LEAST_DAYS}, or no scan could come late"));
     }
     let believed = &city.plausibility;
     findings.within("plausibility.max_km_per_hour", believed.max_km_per_hour, 10, 5_000);

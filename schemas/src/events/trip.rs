@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::{EventError, FreightScan, FreightStop, VERSION, Versioned, check_time, district_id, is_district, read};
 use crate::{Colour, Direction, Method, PersonKey, PlateKey, ScanEvent, ScanRow, UnixSeconds, VenueId, Verdict};
 
-/// Longest time from the declaration of a trip until it is due, in days: what is declared expires with its log.
+/// Longest time from the declaration of a trip until it is due, in days; the gateway takes less where a city keeps less
+/// ([`crate::Retention::trip_days`]).
 const MAX_DUE_DAYS: i64 = 30;
 
 /// One event of a lorry. Topic `trips`, key: plate key.
@@ -232,11 +233,6 @@ impl TripAction {
 }
 
 impl Declaration {
-    /// Latest time at which a trip that is declared now may be due.
-    pub const fn latest_due_at(now: UnixSeconds) -> UnixSeconds {
-        now + MAX_DUE_DAYS * 24 * 3600
-    }
-
     fn check(&self, declared_at: UnixSeconds) -> Result<(), EventError> {
         for (field, at) in [
             ("expected_return", self.expected_return),
@@ -246,7 +242,7 @@ impl Declaration {
         ] {
             at.map_or(Ok(()), |at| check_time(field, at))?;
         }
-        if self.due_at > Self::latest_due_at(declared_at) {
+        if self.due_at > declared_at + MAX_DUE_DAYS * 24 * 3600 {
             return Err(EventError::Field { field: "due_at", problem: "is more than 30 days after the declaration" });
         }
         Ok(())

@@ -4,6 +4,7 @@ use super::*;
 use crate::{Colour, Method, PlateKey, Verdict, events::VERSION};
 
 const START: UnixSeconds = 1_653_000_000;
+const KEPT_S: i64 = 31 * 24 * 3600;
 const DISTRICT: u32 = 410_202;
 const CHECKPOINTS: [VenueId; 2] = [1, 2];
 const DESTINATIONS: [VenueId; 2] = [8, 9];
@@ -88,7 +89,7 @@ fn arrive(number: u8, minute: i64) -> TripEvent {
 
 fn after(events: &[TripEvent]) -> Trips {
     let mut vehicle = Vehicle::default();
-    events.iter().for_each(|event| vehicle.note(event));
+    events.iter().for_each(|event| vehicle.note(event, KEPT_S));
     vehicle.trips()
 }
 
@@ -200,14 +201,14 @@ fn a_trip_is_overdue_when_it_was_due_and_not_over() {
 fn what_is_older_than_its_log_is_forgotten() {
     let old = [declare(1, 0), enter(1, 5), arrive(2, 20)];
     let mut vehicle = Vehicle::default();
-    old.iter().for_each(|event| vehicle.note(event));
-    vehicle.note(&enter(3, 31 * 24 * 60 + 30));
+    old.iter().for_each(|event| vehicle.note(event, KEPT_S));
+    vehicle.note(&enter(3, 31 * 24 * 60 + 30), KEPT_S);
     assert_eq!(vehicle.trips().trips.len(), 0);
     assert_eq!(vehicle.trips().scans.len(), 1);
     (0..2000).for_each(|n| {
         let minute = 31 * 24 * 60 + 31;
         let scanned = Scanned { scan: Uuid::from_u128(n), ..scanned(0, minute, 1, Verdict::Admit) };
-        vehicle.note(&event(minute, TripAction::CheckpointScanned(scanned)));
+        vehicle.note(&event(minute, TripAction::CheckpointScanned(scanned)), KEPT_S);
     });
     assert_eq!(vehicle.trips().scans.len(), MOST);
 }
@@ -270,7 +271,7 @@ proptest! {
         let mut vehicle = Vehicle::default();
         let mut closed = std::collections::HashMap::new();
         for event in events.chunk_by(|a, b| a.at_ms == b.at_ms) {
-            event.iter().for_each(|event| vehicle.note(event));
+            event.iter().for_each(|event| vehicle.note(event, KEPT_S));
             for (id, trip) in vehicle.trips().trips {
                 let by = trip.closed.map(|scan| scan.at);
                 prop_assert!(closed.get(&id).is_none_or(|known| by.is_some() && by <= *known), "closed, then not");

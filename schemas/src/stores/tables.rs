@@ -73,8 +73,8 @@ pub const TABLES: &[Table] = &[
     table("application_states", Holds::Persons, TableKept::ForGood("a code is accounted for as long as it hangs")),
     table("health_proposals", Holds::Accounts, TableKept::ForGood("who changed many colours at once stays known")),
     table("health_changes", Holds::Persons, TableKept::ForGood("a colour may be in force for as long")),
-    table("releases", Holds::Persons, TableKept::ForGood("what the audit log names is kept as long as it is")),
-    table("audit_log", Holds::Persons, TableKept::ForGood("records of processing: PIPL, article 56")),
+    table("releases", Holds::Movements, TableKept::ForGood("what the audit log names is kept as long as it is")),
+    table("audit_log", Holds::Movements, TableKept::ForGood("records of processing: PIPL, articles 55 and 56")),
     table("schema_migrations", Holds::Nobody, TableKept::ForGood("the tables' version")),
 ];
 

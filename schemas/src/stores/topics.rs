@@ -10,8 +10,8 @@ pub enum TopicKept {
     AtMostDays(u16),
     /// After so many days whatever the city says, for this reason.
     Days(u16, &'static str),
-    /// The last message of each key stays; what it replaced goes with the retention of the city. A broker that does not
-    /// spare recent messages when it compacts keeps all for good: late scans need them as they were.
+    /// The last message of each key stays; what it replaced goes with the retention of the city, when the broker comes to
+    /// compact it. A broker that does not spare recent messages when it compacts keeps all for good: late scans need them as they were.
     Newest(&'static str),
     /// The last message of each key stays, what it replaced goes at any time.
     NewestAlone(&'static str),
@@ -30,6 +30,12 @@ pub struct Topic {
     pub kept: TopicKept,
 }
 
+/// Days for which what was replaced is spared at least: what was in force at a scan that waits somewhere.
+const LEAST_LAG_DAYS: u16 = 7;
+
+/// Days that `trips` is kept at most.
+pub const TRIPS_DAYS: u16 = 31;
+
 /// Every topic.
 pub const TOPICS: &[Topic] = &[
     topic(topics::SCANS, Holds::Movements, TopicKept::AtMostDays(14)),
@@ -38,9 +44,9 @@ pub const TOPICS: &[Topic] = &[
     topic(topics::VENUES, Holds::Nobody, TopicKept::NewestAlone("the directory is public")),
     topic(topics::APPLICATIONS, Holds::Sealed, TopicKept::ForGood("the registry is a fold over all of it")),
     topic(topics::ALERTS, Holds::Movements, TopicKept::AtMostDays(31)),
-    topic(topics::TRIPS, Holds::Movements, TopicKept::AtMostDays(31)),
-    topic(topics::HEALTH_PROPOSALS, Holds::Persons, TopicKept::AtMostDays(31)),
-    topic(topics::RELEASES, Holds::Persons, TopicKept::Days(31, "longer than one can be in force")),
+    topic(topics::TRIPS, Holds::Movements, TopicKept::AtMostDays(TRIPS_DAYS)),
+    topic(topics::HEALTH_PROPOSALS, Holds::Persons, TopicKept::Days(31, "longer than one can wait")),
+    topic(topics::RELEASES, Holds::Movements, TopicKept::Days(31, "longer than one can be in force")),
     topic(topics::AUDIT_ANCHORS, Holds::Nobody, TopicKept::ForGood("what was once said of the audit log stays said")),
     topic(topics::DEAD_LETTERS, Holds::Movements, TopicKept::AtMostDays(31)),
     topic(topics::IDENTITIES, Holds::Sealed, TopicKept::NewestAlone("a registration holds until the next one")),
@@ -72,12 +78,14 @@ impl TopicKept {
             Self::ForGood(_) => delete(FOR_EVER_MS),
             Self::Newest(_) if !compaction_lag => delete(FOR_EVER_MS),
             Self::Newest(_) => {
-                let lag_ms = u64::from(retention.days()) * DAY_MS;
+                let lag_ms = u64::from(retention.days().max(LEAST_LAG_DAYS)) * DAY_MS;
                 vec![
                     ("cleanup.policy", "compact".to_owned()),
                     ("min.compaction.lag.ms", lag_ms.to_string()),
                     // Without it a topic of which little changes is never compacted.
                     ("max.compaction.lag.ms", (lag_ms + DAY_MS).to_string()),
+                    // What is being written is not compacted.
+                    ("segment.ms", DAY_MS.to_string()),
                 ]
             }
             Self::NewestAlone(_) => vec![("cleanup.policy", "compact".to_owned())],
@@ -89,7 +97,9 @@ impl TopicKept {
         match self {
             Self::AtMostDays(days) => format!("the city's retention, {days} days at most"),
             Self::Days(days, why) => format!("{days} days: {why}"),
-            Self::Newest(why) => format!("the newest of a key for good: {why}; earlier ones for the city's retention"),
+            Self::Newest(why) => format!(
+                "the newest of a key for good: {why}; earlier ones for the city's retention, {LEAST_LAG_DAYS} days at least"
+            ),
             Self::NewestAlone(why) => format!("the newest of a key for good: {why}"),
             Self::ForGood(why) => format!("for good: {why}"),
         }

@@ -5,6 +5,7 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context, ensure};
 use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use schemas::{Direction, Method, PersonKey, ScanEvent};
 use serde_json::json;
@@ -14,6 +15,16 @@ use crate::support::eventually;
 
 const VENUE: u32 = 1;
 const DAY: i64 = 86_400;
+
+fn load_venue(stack: &Stack) -> anyhow::Result<()> {
+    let venues = stack.data.path().join("venues.csv");
+    fs::write(&venues, format!("id,name\n{VENUE},Library\n"))?;
+    let gateway = stack.gateway();
+    let place = ["--category", "other", "--district", "310101"];
+    let import = ["import-venues", "venues.csv", "--gateway", &gateway, "--id-column", "id"];
+    stack.run(&[&import[..], &place].concat())?;
+    Ok(())
+}
 
 /// Sends a scan behind the gateway's back, as if it had come to Kafka when it was made.
 fn produce(stack: &Stack, at: i64) -> anyhow::Result<()> {
@@ -37,14 +48,28 @@ fn check(stack: &Stack) -> anyhow::Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn scans_go_on_after_all_messages_have_expired() -> anyhow::Result<()> {
+    let mut stack = Stack::start_with_environment(&[], &[("VENUECODE_RETENTION", "off")])?;
+    load_venue(&stack)?;
+    let now = chrono::Utc::now().timestamp();
+    for at in [now - 45 * DAY, now - 44 * DAY] {
+        produce(&stack, at)?;
+    }
+    stack.wait_until_stored(2).await?;
+    // The embedded broker looks for what has expired when it starts.
+    stack.restart()?;
+    let kafka: BaseConsumer = ClientConfig::new().set("bootstrap.servers", stack.kafka()).create()?;
+    let ends = || kafka.fetch_watermarks("scans", 0, Duration::from_secs(5)).ok();
+    eventually("all messages to expire", || ends().filter(|ends| *ends == (0, 0)))?;
+    stack.restart()?;
+    produce(&stack, now - 60)?;
+    stack.wait_until_stored(1).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_past_is_reported_until_it_is_forgotten() -> anyhow::Result<()> {
     let mut stack = Stack::start_with_environment(&[], &[("VENUECODE_RETENTION", "off")])?;
-    let venues = stack.data.path().join("venues.csv");
-    fs::write(&venues, format!("id,name\n{VENUE},Library\n"))?;
-    let gateway = stack.gateway();
-    let place = ["--category", "other", "--district", "310101"];
-    let import = ["import-venues", "venues.csv", "--gateway", &gateway, "--id-column", "id"];
-    stack.run(&[&import[..], &place].concat())?;
+    load_venue(&stack)?;
     let now = chrono::Utc::now().timestamp();
     for at in [now - 45 * DAY, now - 31 * DAY, now - 10 * DAY, now - 60] {
         produce(&stack, at)?;

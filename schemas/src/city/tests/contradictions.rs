@@ -7,7 +7,8 @@ const BROKEN: &[(&str, &str, &str, &str)] = &[
     ("shanghai", "city = \"shanghai\"", "city = \"Shang Hai\"", "city: `Shang Hai` is no identifier"),
     ("shanghai", "zh = \"上海\"", "zh = \" \"", "name.zh: is empty: expected a text"),
     ("shanghai", "utc_offset_minutes = 480", "utc_offset_minutes = 1440", "is not an offset: expected -1439 to 1439"),
-    ("shanghai", "retention_days = 30", "retention_days = 0", "is zero: expected at least 1"),
+    ("shanghai", "retention_days = 30", "retention_days = 0", "is 0: expected at least 2"),
+    ("shanghai", "retention_days = 30", "retention_days = 1", "is 1: expected at least 2"),
     (
         "shanghai",
         "retention_days = 30",
