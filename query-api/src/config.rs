@@ -2,7 +2,7 @@
 
 use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
-use crate::{audit::AuditConfig, page::PageConfig, poster::PosterConfig};
+use crate::{audit::AuditConfig, jobs::JobConfig, page::PageConfig, poster::PosterConfig};
 
 /// Windows in one query. A parameter may have 128 KiB, and a time takes 11 bytes.
 pub const MAX_QUERY_WINDOWS: u32 = 10_000;
@@ -24,6 +24,9 @@ pub struct Config {
     /// What a query may cost.
     #[command(flatten)]
     pub query: QueryConfig,
+    /// How many traces may be jobs.
+    #[command(flatten)]
+    pub jobs: JobConfig,
     /// With what reads are written down.
     #[command(flatten)]
     pub audit: AuditConfig,
