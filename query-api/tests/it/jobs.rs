@@ -64,6 +64,13 @@ async fn until_queries(city: &City, wanted: impl Fn(u64) -> bool) -> Duration {
     started.elapsed()
 }
 
+/// Ends the service and waits for its queries, which would keep the database from being dropped.
+async fn end(api: Api, city: &City) {
+    drop(api);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    until_queries(city, |queries| queries == 0).await;
+}
+
 async fn send(api: &Api, (role, account): (Role, &str), method: Method, path: &str, body: Option<Value>) -> Response {
     let now = chrono::Utc::now().timestamp();
     let token = api.issuer.issue(role, account, Scope::default(), now, 600).expect("a token");
@@ -244,6 +251,7 @@ async fn whoever_cancels_a_job_stops_its_query_and_the_next_one_begins() {
     assert!(took < Duration::from_secs(20), "long before the query's own end: {took:?}");
     let next = asked(&api, "wu").await;
     until_state(&api, "wu", &next, "running").await;
+    end(api, &city).await;
 }
 
 #[tokio::test]
@@ -293,6 +301,7 @@ async fn accounts_have_turns_and_each_so_many_jobs() {
     send(&api, (Epidemiologist, "li"), Method::DELETE, &paths[2].1, None).await;
     asked(&api, "li").await;
     assert_eq!(problem(get(&api, "li", &paths[2].1).await, 410).await.0, "job-expired", "it has given way");
+    end(api, &city).await;
 }
 
 #[tokio::test]
