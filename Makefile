@@ -20,12 +20,14 @@ TIME ?= 600
 DATA ?= data
 ROUNDS ?= 16
 KAFKA ?= embedded
+ROWS ?= 1000000
+QUERIES = $(TARGET)/release/queries --venuecode $(VENUECODE) --rows $(ROWS) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--data $(KEEP))
 
-.PHONY: help demo up test test-api test-kafka test-nyc cities chaos fuzz bench bench-micro lint build engines fonts kafka tools \
-  clean
+.PHONY: help demo up test test-api test-kafka test-nyc cities chaos fuzz bench bench-queries bench-together \
+  bench-micro lint build engines fonts kafka tools clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 demo: build ## A small city from scan to contact trace; ends by itself
 	@$(VENUECODE) demo
@@ -65,6 +67,12 @@ fuzz: $(FUZZ) ## Look for bytes for which benches/fuzz does not hold; TIME=SECON
 bench: build kafka ## Load on the whole system, and a city's tables; the last line is JSON; PEOPLE=N VENUES=N; needs Java and Maven
 	@$(TARGET)/release/load --venuecode $(VENUECODE) $(if $(PEOPLE),--table-people $(PEOPLE)) $(if $(VENUES),--table-venues $(VENUES))
 
+bench-queries: build ## Questions over a fortnight of ROWS=N scans, beside a self-join and DuckDB; KEEP=DIR keeps the city; needs Python
+	@python=$$(deploy/duckdb/fetch.sh) && $(QUERIES) --duckdb "$$python" $(if $(BEFORE),--before $(BEFORE))
+
+bench-together: build ## Dashboards, analysts and scans at once, on a city of ROWS=N scans; KEEP=DIR keeps the city
+	@$(QUERIES) --together
+
 bench-micro: fonts ## The pure parts of the hot path, and posters, by criterion
 	@VENUECODE_FONTS="$$(deploy/fonts/fetch.sh)" cargo bench -p benches
 
@@ -73,7 +81,7 @@ lint: tools $(DENY) ## Format, clippy, licences, scripts
 	@cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	@$(DENY) --log-level error check bans licenses sources
 	@for script in deploy/fetch.sh deploy/*/fetch.sh .ci/run; do bash -n "$$script"; done
-	@PYTHONPYCACHEPREFIX="$(abspath $(TARGET))/python" python3 -m py_compile deploy/schemathesis/*.py
+	@PYTHONPYCACHEPREFIX="$(abspath $(TARGET))/python" python3 -m py_compile deploy/schemathesis/*.py benches/src/queries/*.py
 
 build: engines fonts
 	@cargo build $(CARGO_FLAGS) --all-targets

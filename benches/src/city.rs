@@ -179,7 +179,7 @@ fn check(plan: &CityPlan) -> Result<(), PlanError> {
 }
 
 /// Makes independent seeds out of one (the finaliser of SplitMix64).
-const fn mix(seed: u64, stream: u64, number: u64) -> u64 {
+pub(crate) const fn mix(seed: u64, stream: u64, number: u64) -> u64 {
     let mut z = seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -3,12 +3,12 @@
 //! One thread, so that the services keep the rest of the machine. The last line of output is one line of JSON.
 
 mod bodies;
-mod cpu;
+pub(crate) mod cpu;
 mod drive;
-mod freshness;
-mod machine;
-mod overload;
-mod report;
+pub(crate) mod freshness;
+pub(crate) mod machine;
+pub(crate) mod overload;
+pub(crate) mod report;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -30,10 +30,12 @@ use crate::tokens::{HOLDER, TokenConfig};
 use bodies::Bodies;
 use cpu::{Process, Processes};
 use drive::{Outcome, Shape, Target};
+use freshness::{Probes, Seen};
+use overload::Offered;
 use report::{PhaseReport, Report};
 
 /// The limits are for clients; what is measured here is the gateway.
-const UNLIMITED: [(&str, &str); 3] = [
+pub(crate) const UNLIMITED: [(&str, &str); 3] = [
     ("VENUECODE_LIMIT_SCANS_PER_SECOND", "100000000"),
     ("VENUECODE_LIMIT_SCANS_BURST", "100000000"),
     ("VENUECODE_AUTOMATIC_FEEDS", HOLDER),
@@ -138,14 +140,9 @@ async fn measure(
     let mut feeder = CityFeeder::new(&city, &gateway, FEED_LINES, None);
     feeder.directory().await?;
     feeder.health().await?;
-    let load = Load {
-        bodies: Bodies::new(&city, &feeder, args.people),
-        target: Target::resolve(&config.gateway, &gateway.tokens()).await?,
-        stored_before: query.stats().await?.scans,
-        seconds: Duration::from_secs(args.seconds),
-        query: &query,
-        processes,
-    };
+    let seconds = Duration::from_secs(args.seconds);
+    let load =
+        Load::try_new((&city, &feeder), args.people, (&gateway, &config.gateway), (&query, processes), seconds).await?;
 
     let empty_request_us = load.empty_requests(args.connections).await?;
     let single = Shape { connections: args.connections, per_request: 1 };
@@ -156,8 +153,7 @@ async fn measure(
     let overload = overload::measure(&load, singles.scans_per_s, args.per_request, &mut sent).await?;
     load.drain(sent).await?;
     eprintln!("freshness: {} probes among 200 scans/s", args.probes);
-    let fresh =
-        freshness::measure(&load, &feeder, &mut sent, args.people..args.people + u32::from(args.probes)).await?;
+    let fresh = freshness::measure(&load, &feeder, args.people..args.people + u32::from(args.probes)).await?;
 
     let report = Report {
         gateway_cpu_us_per_empty_request: empty_request_us,
@@ -176,7 +172,7 @@ async fn measure(
 }
 
 /// Everything that the measurements share.
-struct Load<'a> {
+pub(crate) struct Load<'a> {
     bodies: Bodies,
     target: Target,
     stored_before: u64,
@@ -185,7 +181,49 @@ struct Load<'a> {
     processes: Processes,
 }
 
-impl Load<'_> {
+impl<'a> Load<'a> {
+    /// The first `people` of a city scan at its venues, which the feeder has sent.
+    ///
+    /// # Errors
+    /// When a service cannot be reached.
+    pub(crate) async fn try_new(
+        (city, feeder): (&City, &CityFeeder<'_>),
+        people: u32,
+        (gateway, address): (&Gateway, &Url),
+        (query, processes): (&'a QueryApi, Processes),
+        seconds: Duration,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            bodies: Bodies::new(city, feeder, people),
+            target: Target::resolve(address, &gateway.tokens()).await?,
+            stored_before: query.stats().await?.scans,
+            seconds,
+            query,
+            processes,
+        })
+    }
+
+    /// Offers so many single scans a second for the seconds of a measurement.
+    ///
+    /// # Errors
+    /// When nothing can be measured; scans that are not taken are counted.
+    pub(crate) async fn offer(&self, rate: f64) -> anyhow::Result<Offered> {
+        overload::offer(self, rate, self.seconds).await
+    }
+
+    /// How long the scans of these people, who have not been scanned before, take to be visible.
+    ///
+    /// # Errors
+    /// When nobody can be asked about; scans that are not taken or not visible for long are counted.
+    pub(crate) async fn freshness(
+        &self,
+        feeder: &CityFeeder<'_>,
+        people: std::ops::Range<u32>,
+        pause: Duration,
+    ) -> anyhow::Result<Seen> {
+        Probes::prepare(self, feeder, people).await?.go(self, pause).await
+    }
+
     /// Warms up, measures, and waits until all is stored. Returns the gateway's figures, and the processor's CPU per
     /// scan from the first scan until the last one is stored.
     async fn phase(&self, name: &str, shape: Shape, sent: &mut u64) -> anyhow::Result<(PhaseReport, Option<f64>)> {
@@ -223,7 +261,8 @@ impl Load<'_> {
         used(gateway, before, outcome.scans)
     }
 
-    async fn drain(&self, sent: u64) -> anyhow::Result<()> {
+    /// Waits until so many scans are stored.
+    pub(crate) async fn drain(&self, sent: u64) -> anyhow::Result<()> {
         let start = Instant::now();
         loop {
             let stored = self.query.stats().await?.scans.saturating_sub(self.stored_before);

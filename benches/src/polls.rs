@@ -4,7 +4,8 @@
 //! into their table; answers are not shared, so that each poll asks ClickHouse.
 
 mod api;
-mod store;
+pub(crate) mod kinds;
+pub(crate) mod store;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -17,31 +18,16 @@ use service::ClickHouseConfig;
 use crate::terminal::{Table, grouped, print};
 use crate::tokens::{TokenConfig, Tokens};
 use api::Api;
+use kinds::{Screen, polls};
 use store::{Store, Work};
 
 /// 8 May 2022, midnight in Shanghai; the scans are those of the fourteen days from then on.
 const SINCE: u32 = 1_651_939_200;
-/// Times of the last day and its last hour.
-const DAY: &str = "from=2022-05-20T16:00:00Z&to=2022-05-21T16:00:00Z";
-const HOUR: &str = "from=2022-05-21T12:00:00Z&to=2022-05-21T13:00:00Z";
-const FORTNIGHT: &str = "from=2022-05-07T16:00:00Z&to=2022-05-21T16:00:00Z";
+const DAY_S: i64 = 24 * 3_600;
+const HOUR_S: i64 = 3_600;
 
 /// No poll takes longer.
 const MOST_MICROS: u64 = 3_600_000_000;
-
-/// Polls, by what they show, with their path and the time that they are of.
-const POLLS: [(&str, &str, &str); 10] = [
-    ("city, minutes of an hour", "footfall?scope=city&step=minute", HOUR),
-    ("city, minutes of a day", "footfall?scope=city&step=minute", DAY),
-    ("city, days of a fortnight", "footfall?scope=city&step=day", FORTNIGHT),
-    ("city, people of a fortnight's days", "footfall?scope=city&step=day&people=estimate", FORTNIGHT),
-    ("district, minutes of an hour", "footfall?scope=district&id=310103&step=minute", HOUR),
-    ("district, hours of a day", "footfall?scope=district&id=310103&step=hour", DAY),
-    ("district, people of a fortnight's days", "footfall?scope=district&id=310103&step=day&people=estimate", FORTNIGHT),
-    ("category, hours of a day", "footfall?scope=category&id=category_7&step=hour", DAY),
-    ("venue, hours and people of a day", "footfall?scope=venue&id=5000&step=hour", DAY),
-    ("city, ten top venues of a day", "footfall/top?scope=city", DAY),
-];
 
 /// Measures polls for footfall
 #[derive(Debug, Clone, clap::Parser)]
@@ -82,7 +68,8 @@ struct Measured {
 /// When ClickHouse or the query API cannot do what they should.
 pub async fn run(args: PollsArgs) -> anyhow::Result<()> {
     let directory = tempfile::tempdir().context("no place for the keys")?;
-    let store = Store::try_new(&args.clickhouse).await?;
+    let store = Store::of_reader(&args.clickhouse)?;
+    service::migrate::migrate(&args.clickhouse).await?;
     let tokens = Tokens::try_new(&args.tokens)?;
     let (mut stored, mut all) = (0, Vec::new());
     for scans in args.scans {
@@ -90,8 +77,8 @@ pub async fn run(args: PollsArgs) -> anyhow::Result<()> {
         stored = stored.max(scans);
         let api = Api::start(&args.venuecode, &args.clickhouse, &tokens, directory.path()).await?;
         let mut table = Table::new(&["poll", "rows read", "KiB read", "CPU ms", "p50 ms", "p99 ms"]);
-        for (poll, path, time) in POLLS {
-            let measured = measure(&store, &api, (stored, poll), &format!("/v1/{path}&{time}"), args.times).await?;
+        for poll in polls(&screen()) {
+            let measured = measure(&store, &api, (stored, poll.name), &poll.path, args.times).await?;
             table.row(measured.cells().into());
             all.push(measured);
         }
@@ -99,6 +86,20 @@ pub async fn run(args: PollsArgs) -> anyhow::Result<()> {
     }
     print(&format!("{}\n", serde_json::to_string(&all)?))?;
     Ok(())
+}
+
+/// What the dashboards show: the last of the days and its hour from eight in the evening on, of the places that `fill.sql`
+/// makes.
+fn screen() -> Screen {
+    let until = i64::from(SINCE) + 14 * DAY_S;
+    Screen {
+        fortnight: i64::from(SINCE)..until,
+        day: until - DAY_S..until,
+        hour: until - 4 * HOUR_S..until - 3 * HOUR_S,
+        district: 310_103,
+        category: "category_7".to_owned(),
+        venue: 5_000,
+    }
 }
 
 async fn measure(

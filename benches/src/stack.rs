@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use reqwest::Url;
 use rustix::process::{Pid, Signal, kill_process};
+use service::{ClickHouseConfig, secret::Secret};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
@@ -29,10 +30,15 @@ const LOG_TAIL_BYTES: usize = 2_000;
 pub(crate) struct Stack {
     pub(crate) gateway: Url,
     pub(crate) query: Url,
+    /// Its data directory.
+    pub(crate) data: PathBuf,
     pub(crate) pids: PathBuf,
     pub(crate) tokens: TokenConfig,
+    /// The engine, as its admin.
+    pub(crate) clickhouse: ClickHouseConfig,
     child: Child,
-    directory: TempDir,
+    log: PathBuf,
+    temporary: Option<TempDir>,
 }
 
 impl Stack {
@@ -44,10 +50,23 @@ impl Stack {
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         let directory = parent.map_or_else(tempfile::tempdir, tempfile::tempdir_in).context("no place for the data")?;
-        let data = directory.path().join("data");
+        let mut stack = Self::start_in(binary, directory.path(), flags, environment).await?;
+        stack.temporary = Some(directory);
+        Ok(stack)
+    }
+
+    /// The same on what is in `DIRECTORY/data`, which stays.
+    pub(crate) async fn start_in(
+        binary: &Path,
+        directory: &Path,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let data = directory.join("data");
         let [ingest, processor, query, kafka, clickhouse] = free_ports()?;
         let address = |port: u16| format!("127.0.0.1:{port}");
-        let log = File::create(directory.path().join("up.log"))?;
+        let log_path = directory.join("up.log");
+        let log = File::create(&log_path)?;
         let mut command = Command::new(binary);
         command.arg("up").arg("--data").arg(&data);
         command.args(["--listen-ingest", &address(ingest), "--listen-processor", &address(processor)]);
@@ -64,11 +83,21 @@ impl Stack {
         let url = |port| Url::parse(&format!("http://{}", address(port)));
         let (gateway, query) = (url(ingest)?, url(query)?);
         let tokens = TokenConfig { token_key_file: Some(data.join("secrets/token.key")), token: None };
-        let mut stack = Self { gateway, query, pids: data.join("run"), tokens, child, directory };
+        let clickhouse = ClickHouseConfig {
+            url: format!("http://{}", address(clickhouse)),
+            user: "admin".to_owned(),
+            password: Secret::default(),
+            database: "venuecode".to_owned(),
+        };
+        let (pids, temporary) = (data.join("run"), None);
+        let mut stack =
+            Self { gateway, query, data: data.clone(), pids, tokens, clickhouse, child, log: log_path, temporary };
         let processor = url(processor)?;
         for service in [stack.gateway.clone(), processor, stack.query.clone()] {
             stack.until_ready(&service).await?;
         }
+        let password = std::fs::read_to_string(data.join("secrets/clickhouse-admin")).context("no password")?;
+        stack.clickhouse.password = password.trim().parse()?;
         Ok(stack)
     }
 
@@ -103,7 +132,7 @@ impl Stack {
     }
 
     fn log_tail(&self) -> String {
-        let log = std::fs::read(self.directory.path().join("up.log")).unwrap_or_default();
+        let log = std::fs::read(&self.log).unwrap_or_default();
         let tail = &log[log.len().saturating_sub(LOG_TAIL_BYTES)..];
         format!("its log ends with\n{}", String::from_utf8_lossy(tail))
     }

@@ -18,7 +18,8 @@ use service::KafkaConfig;
 
 use crate::terminal::{grouped, print};
 use crate::tokens::{TokenConfig, Tokens};
-use fill::{Filler, person, venue_id};
+pub(crate) use fill::person;
+use fill::{Filler, venue_id};
 use process::Gateway;
 
 /// How long a gateway gets to read everything.

@@ -8,21 +8,21 @@ use anyhow::{Context, bail};
 
 /// A running process.
 #[derive(Debug, Clone)]
-pub(super) struct Process {
+pub(crate) struct Process {
     pid: u32,
 }
 
 /// The services, as far as their process ids are known.
 #[derive(Debug, Clone)]
-pub(super) struct Processes {
-    pub(super) gateway: Option<Process>,
-    pub(super) processor: Option<Process>,
-    pub(super) query: Option<Process>,
+pub(crate) struct Processes {
+    pub(crate) gateway: Option<Process>,
+    pub(crate) processor: Option<Process>,
+    pub(crate) query: Option<Process>,
 }
 
 impl Processes {
     /// Reads the process ids from a directory; without one, nothing is known of CPU.
-    pub(super) fn find(directory: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) fn find(directory: Option<&Path>) -> anyhow::Result<Self> {
         let find = |name: &str| directory.map(|directory| Process::read(&directory.join(name))).transpose();
         Ok(Self { gateway: find("ingest.pid")?, processor: find("processor.pid")?, query: find("query-api.pid")? })
     }
@@ -38,7 +38,7 @@ impl Process {
     }
 
     /// CPU time used so far by all its threads, and by its children that have ended.
-    pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let path = format!("/proc/{}/stat", self.pid);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         let Some(ticks) = ticks(&text) else { bail!("{path} is not as proc(5) describes it") };
@@ -47,13 +47,36 @@ impl Process {
 }
 
 impl Process {
+    /// All processes of an installation with the names of their files.
+    pub(crate) fn all(directory: &Path) -> anyhow::Result<Vec<(String, Self)>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "pid") {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                all.push((name, Self::read(&path)?));
+            }
+        }
+        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(all)
+    }
+
     /// The most memory that it ever had in use, in MiB.
-    pub(super) fn rss_max_mib(&self) -> anyhow::Result<f64> {
+    pub(crate) fn rss_max_mib(&self) -> anyhow::Result<f64> {
+        self.status_mib("VmHWM:")
+    }
+
+    /// The memory that it has in use now, in MiB.
+    pub(crate) fn rss_mib(&self) -> anyhow::Result<f64> {
+        self.status_mib("VmRSS:")
+    }
+
+    fn status_mib(&self, field: &str) -> anyhow::Result<f64> {
         let path = format!("/proc/{}/status", self.pid);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = text.lines().find_map(|line| line.strip_prefix(field));
         let kib: Option<f64> = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
-        Ok(kib.with_context(|| format!("{path} has no VmHWM"))? / 1024.0)
+        Ok(kib.with_context(|| format!("{path} has no {field}"))? / 1024.0)
     }
 }
 

@@ -3,26 +3,26 @@
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The machine.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Machine {
-    cores: usize,
-    cpu: String,
-    kernel: String,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) cores: usize,
+    pub(crate) cpu: String,
+    pub(crate) kernel: String,
 }
 
 /// What was measured.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Versions {
-    load: &'static str,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Versions {
+    pub(crate) load: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    venuecode: Option<String>,
+    pub(crate) venuecode: Option<String>,
 }
 
 /// The machine that this runs on; what cannot be found out is "unknown".
-pub(super) fn describe() -> Machine {
+pub(crate) fn describe() -> Machine {
     let unknown = || "unknown".to_owned();
     let model = |text: String| {
         let line = text.lines().find(|l| l.starts_with("model name"))?;
@@ -36,7 +36,7 @@ pub(super) fn describe() -> Machine {
 }
 
 /// The versions, that of the binary as it tells it.
-pub(super) async fn versions(binary: Option<&Path>) -> Versions {
+pub(crate) async fn versions(binary: Option<&Path>) -> Versions {
     let venuecode = match binary {
         None => None,
         Some(binary) => {
@@ -44,5 +44,5 @@ pub(super) async fn versions(binary: Option<&Path>) -> Versions {
             told.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
         }
     };
-    Versions { load: env!("CARGO_PKG_VERSION"), venuecode }
+    Versions { load: env!("CARGO_PKG_VERSION").to_owned(), venuecode }
 }

@@ -49,6 +49,19 @@ pub(super) struct OverloadReport {
     recovered_after_s: Option<usize>,
 }
 
+/// What became of an ordinary load.
+#[derive(Debug, Clone)]
+pub(crate) struct Offered {
+    /// Scans.
+    pub(crate) sent: u64,
+    /// Scans for which no connection was idle.
+    pub(crate) not_sent: u64,
+    pub(crate) accepted: u64,
+    /// Requests by status.
+    pub(crate) shed: BTreeMap<String, u64>,
+    pub(crate) answer_ms: Percentiles,
+}
+
 /// One second of it.
 #[derive(Debug)]
 struct Second {
@@ -111,6 +124,13 @@ pub(super) async fn measure(
         gateway_cpu_cores: cpu.map(rounded),
         recovered_after_s: recovered,
     })
+}
+
+/// Offers so many single scans a second for a time.
+pub(super) async fn offer(load: &Load<'_>, rate: f64, duration: Duration) -> anyhow::Result<Offered> {
+    let second = sum(Lanes::new(load, 1).offer(Rates { singles: rate, batches: 0.0 }, duration).await?)?;
+    let Second { sent, not_sent, accepted, shed, single_us, .. } = second;
+    Ok(Offered { sent, not_sent, accepted, shed, answer_ms: Percentiles::of_us(&single_us) })
 }
 
 /// Idle connections of both kinds.
@@ -210,6 +230,7 @@ fn sum(seconds: Vec<Second>) -> anyhow::Result<Second> {
     let mut sum = Second::new()?;
     for second in seconds {
         sum.sent += second.sent;
+        sum.not_sent += second.not_sent;
         sum.not_sent += second.not_sent;
         sum.accepted += second.accepted;
         second.shed.into_iter().for_each(|(status, count)| *sum.shed.entry(status).or_default() += count);

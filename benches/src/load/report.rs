@@ -39,14 +39,14 @@ pub(super) struct PhaseReport {
 
 /// The middle and the tail of a distribution.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Percentiles {
-    pub(super) p50: f64,
-    pub(super) p99: f64,
+pub(crate) struct Percentiles {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
 }
 
 impl Percentiles {
     /// In milliseconds, from a histogram in microseconds.
-    pub(super) fn of_us(histogram: &Histogram<u64>) -> Self {
+    pub(crate) fn of_us(histogram: &Histogram<u64>) -> Self {
         let at = |quantile| rounded(histogram.value_at_quantile(quantile) as f64 / 1000.0);
         Self { p50: at(0.5), p99: at(0.99) }
     }
@@ -99,6 +99,6 @@ fn shown(number: Option<f64>) -> String {
     number.map_or_else(|| "unknown".to_owned(), |n| rounded(n).to_string())
 }
 
-pub(super) fn rounded(number: f64) -> f64 {
+pub(crate) fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }

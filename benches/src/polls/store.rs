@@ -9,31 +9,35 @@ use crate::terminal::Progress;
 
 /// Scans of one statement.
 const STATEMENT: u64 = 1_000_000;
-const MERGED_WITHIN: Duration = Duration::from_secs(600);
+const MERGED_WITHIN: Duration = Duration::from_secs(3_600);
 const POLL: Duration = Duration::from_millis(500);
 
 /// A ClickHouse with tables.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(crate) struct Store {
     clickhouse: ClickHouseConfig,
     reader: String,
 }
 
 /// What questions took.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Work {
-    pub(super) rows: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Work {
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
     /// Of CPU.
-    pub(super) micros: u64,
+    pub(crate) micros: u64,
 }
 
 impl Store {
-    /// Makes the tables.
-    pub(super) async fn try_new(clickhouse: &ClickHouseConfig) -> anyhow::Result<Self> {
-        service::migrate::migrate(clickhouse).await?;
+    /// One whose user that can only read is in the environment, as `venuecode exec` sets it.
+    pub(super) fn of_reader(clickhouse: &ClickHouseConfig) -> anyhow::Result<Self> {
         let reader = std::env::var("VENUECODE_QUERY_USER").context("VENUECODE_QUERY_USER: run `venuecode exec`")?;
-        Ok(Self { clickhouse: clickhouse.clone(), reader })
+        Ok(Self::new(clickhouse.clone(), reader))
+    }
+
+    /// One whose questions come from this user.
+    pub(crate) const fn new(clickhouse: ClickHouseConfig, reader: String) -> Self {
+        Self { clickhouse, reader }
     }
 
     /// Stores scans until there are so many, and waits for the merges that they begin.
@@ -47,6 +51,11 @@ impl Store {
             progress.advance_to(first + count, first + count);
         }
         progress.finish();
+        self.until_merged().await
+    }
+
+    /// Waits until no merge is under way.
+    pub(crate) async fn until_merged(&self) -> anyhow::Result<()> {
         let began = tokio::time::Instant::now();
         while self.number("SELECT count() FROM system.merges").await? > 0 {
             if began.elapsed() > MERGED_WITHIN {
@@ -58,13 +67,13 @@ impl Store {
     }
 
     /// The time by ClickHouse's clock.
-    pub(super) async fn now(&self) -> anyhow::Result<String> {
+    pub(crate) async fn now(&self) -> anyhow::Result<String> {
         let client = self.clickhouse.query_client();
         client.query("SELECT toString(now64(6))").fetch_one().await.context("cannot ask for the time")
     }
 
     /// What the questions of the query API took since a time.
-    pub(super) async fn work_since(&self, since: &str) -> anyhow::Result<Work> {
+    pub(crate) async fn work_since(&self, since: &str) -> anyhow::Result<Work> {
         let client = self.clickhouse.query_client();
         client.query("SYSTEM FLUSH LOGS query_log").execute().await.context("cannot write the log")?;
         let query = client.query(include_str!("work.sql")).param("since", since).param("user", &self.reader);
@@ -74,7 +83,8 @@ impl Store {
         }
     }
 
-    async fn number(&self, sql: &str) -> anyhow::Result<u64> {
+    /// The number that a query gives.
+    pub(crate) async fn number(&self, sql: &str) -> anyhow::Result<u64> {
         self.clickhouse.query_client().query(sql).fetch_one().await.with_context(|| sql.to_owned())
     }
 }
