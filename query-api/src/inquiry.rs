@@ -31,7 +31,7 @@ use reading::{History, Reader};
 use report::Trace;
 use response::{Cut, Limit};
 
-pub use progress::{Progress, Step};
+pub use progress::Progress;
 pub use response::TraceResponse;
 pub use tables::{TableOf, TraceTable};
 

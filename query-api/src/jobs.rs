@@ -11,7 +11,7 @@ mod queue;
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use schemas::Retention;
+use schemas::{Retention, access::covers};
 use service::{Caller, clock::now_ms};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +53,7 @@ pub struct JobConfig {
     #[arg(long, env = "VENUECODE_JOBS_EACH", default_value_t = 10, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub jobs_each: u32,
-    /// Memory for the results of jobs, in MiB; one that has no room fails
+    /// Memory for the results of jobs, in MiB, half of it for one account at most; a job whose result has no room fails
     #[arg(long, env = "VENUECODE_JOB_RESULTS_MIB", default_value_t = 256, value_name = "MIB",
           value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub job_results_mib: u32,
@@ -65,6 +65,10 @@ pub struct JobConfig {
     #[arg(long, env = "VENUECODE_JOB_MAX_EXECUTION_TIME_S", default_value_t = 600, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub job_max_execution_time_s: u32,
+    /// Seconds after which a job fails, whatever it does
+    #[arg(long, env = "VENUECODE_JOB_MAX_S", default_value_t = 1_800, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub job_max_s: u32,
 }
 
 /// What a job is to do, and for whom.
@@ -74,6 +78,8 @@ pub struct Task {
     pub caller: Caller,
     /// For what.
     pub request: TraceRequest,
+    /// The district of the release.
+    pub district: u32,
 }
 
 /// A job as a look at it shows.
@@ -82,6 +88,8 @@ pub type TraceJob = Job<Task, TraceResponse>;
 /// The jobs of this service.
 pub struct Jobs {
     key: JobKey,
+    /// How long a job may take.
+    max_s: u32,
     book: Mutex<Book<Task, TraceResponse>>,
     news: Notify,
     /// Its children are given to the jobs.
@@ -101,7 +109,8 @@ impl Jobs {
         // The last bits of such an identity are random.
         let boot = Uuid::now_v7().as_u128() as u32;
         let (key, stop) = (JobKey::derived_from(codes, boot), CancellationToken::new());
-        Self { key, book: Mutex::new(Book::new(limits)), news: Notify::new(), stop }
+        let max_s = config.job_max_s;
+        Self { key, max_s, book: Mutex::new(Book::new(limits)), news: Notify::new(), stop }
     }
 
     /// Puts a task in the queue.
@@ -111,6 +120,7 @@ impl Jobs {
     pub fn ask(&self, task: Task) -> Result<(JobId, TraceJob), QueryError> {
         let account = task.caller.claims().sub.clone();
         let mut book = self.book.lock();
+        sweep(&mut book);
         let id = self.key.sign(book.next_number(), &account);
         book.ask(id, account, task, self.stop.child_token(), now_ms())?;
         metrics::jobs(&book.counts());
@@ -118,13 +128,16 @@ impl Jobs {
         Ok((id, book.job(id, now_ms()).ok_or(QueryError::UnknownJob)?))
     }
 
-    /// A job as it is now, for an account.
+    /// A job as it is now, for whoever asked for it with a token for its district.
     ///
     /// # Errors
-    /// That it is gone, or with which service; of another account's that there is none.
-    pub fn look(&self, id: JobId, account: &str) -> Result<TraceJob, QueryError> {
-        match self.book.lock().job(id, now_ms()).filter(|job| job.account == account) {
-            Some(job) => Ok(job),
+    /// That it is gone, or with which service; of another account's, or outside of the token's district, that there is none.
+    pub fn look(&self, id: JobId, caller: &Caller) -> Result<TraceJob, QueryError> {
+        let account = &caller.claims().sub;
+        let is_in_reach = |job: &TraceJob| caller.scope().district.is_none_or(|own| covers(own, job.question.district));
+        match self.book.lock().job(id, now_ms()).filter(|job| job.account == *account) {
+            Some(job) if is_in_reach(&job) => Ok(job),
+            Some(_) => Err(QueryError::UnknownJob),
             None => Err(match self.key.origin(id, account) {
                 Origin::Here => QueryError::ExpiredJob,
                 Origin::Elsewhere => QueryError::LostJob,
@@ -133,20 +146,12 @@ impl Jobs {
         }
     }
 
-    /// Anybody's job as it is now.
-    ///
-    /// # Errors
-    /// When there is none: of those that are gone only their own accounts are told.
-    pub fn look_at_any(&self, id: JobId) -> Result<TraceJob, QueryError> {
-        self.book.lock().job(id, now_ms()).ok_or(QueryError::UnknownJob)
-    }
-
     /// Ends an account's job, whether it waits, runs or is done.
     ///
     /// # Errors
     /// As for [`Self::look`].
-    pub fn cancel(&self, id: JobId, account: &str) -> Result<TraceJob, QueryError> {
-        self.look(id, account)?;
+    pub fn cancel(&self, id: JobId, caller: &Caller) -> Result<TraceJob, QueryError> {
+        self.look(id, caller)?;
         {
             let mut book = self.book.lock();
             if book.cancel(id, now_ms()) {
@@ -155,7 +160,7 @@ impl Jobs {
             metrics::jobs(&book.counts());
         }
         self.news.notify_one();
-        self.look(id, account)
+        self.look(id, caller)
     }
 
     /// Works until `shutdown`; then all that runs is stopped.
@@ -165,9 +170,7 @@ impl Jobs {
             loop {
                 let begun = {
                     let mut book = self.book.lock();
-                    for _ in 0..book.sweep(now_ms()) {
-                        metrics::job_ended("expired");
-                    }
+                    sweep(&mut book);
                     let begun = book.start(now_ms());
                     metrics::jobs(&book.counts());
                     begun
@@ -193,22 +196,42 @@ impl Jobs {
         let from = i64::from(job.question.request.question.time.from) - BEFORE_S;
         let until_ms = past_at(Retention::of(state.city()), from, begun_at_s).map_or(i64::MAX, |at_s| at_s * 1000);
         // On a task of its own, so that whatever becomes of it, its slot is free again.
-        let task = tokio::spawn(stop.run_until_cancelled_owned(answer(state, job.question, job.progress)));
+        let (max_s, question, progress) = (self.max_s, job.question, job.progress);
+        let limited = async move {
+            let answered = answer(state, question, progress);
+            let limited = tokio::time::timeout(Duration::from_secs(max_s.into()), answered).await;
+            limited.unwrap_or(Err(QueryError::LongJob { limit_s: max_s }))
+        };
+        let task = tokio::spawn(stop.run_until_cancelled_owned(limited));
         let outcome = match task.await {
             Ok(None) => Outcome::Cancelled,
             Ok(Some(Ok(trace))) => {
                 let bytes = trace.bytes();
                 Outcome::Done { answer: Arc::new(trace), bytes, until_ms }
             }
-            Ok(Some(Err(error))) => Outcome::Failed(error.problem()),
-            Err(_) => Outcome::Failed(QueryError::Aborted.problem()),
+            Ok(Some(Err(error))) => Outcome::Failed(error),
+            Err(_) => Outcome::Failed(QueryError::Aborted),
         };
-        let mut book = self.book.lock();
-        if let Some(outcome) = book.end(id, outcome, now_ms()) {
-            metrics::job_ended(outcome);
-        }
-        metrics::jobs(&book.counts());
+        let ended = {
+            let mut book = self.book.lock();
+            let ended = book.end(id, outcome, now_ms());
+            metrics::jobs(&book.counts());
+            ended
+        };
         self.news.notify_one();
+        if let Some(state) = ended {
+            metrics::job_ended(state.as_str());
+            if let State::Failed(error) = state {
+                error.note();
+            }
+        }
+    }
+}
+
+/// Forgets what has expired.
+fn sweep(book: &mut Book<Task, TraceResponse>) {
+    for _ in 0..book.sweep(now_ms()) {
+        metrics::job_ended("expired");
     }
 }
 
@@ -219,10 +242,12 @@ fn past_at(retention: Retention, from: i64, read_at: i64) -> Option<i64> {
     (from < retention.horizon(next_midnight)).then_some(next_midnight)
 }
 
-/// The trace that a task asks for. Its release must still be in force; that it was read is written down when it is fetched.
+/// The trace that a task asks for. Its release must still be in force. That it is read is written down before: how far it is
+/// and how large its result is tells of it, also if that is never fetched. Whom it has reached is written down with each fetch.
 async fn answer(state: AppState, task: Task, progress: Arc<Progress>) -> Result<TraceResponse, QueryError> {
-    let Task { caller, request } = task;
-    drop(permit(&state, &caller, ROUTE, request.release, request.to_read()).await?);
+    let Task { caller, request, .. } = task;
+    let permit = permit(&state, &caller, ROUTE, request.release, request.to_read()).await?;
+    permit.write_down(&state, [], 0).await?;
     inquiry::trace(state, request.question, chrono::Utc::now(), &progress).await
 }
 

@@ -4,7 +4,8 @@
 //! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door, and [`page`] is what
 //! its code opens. Whose movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`])
 //! before it is answered: nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen; long
-//! traces wait as [`jobs`], and tables leave as files ([`export`]). Nothing is cached but the results of jobs, except that the same question about footfall within a tenth of a second has the same answer.
+//! traces wait as [`jobs`], and tables leave as files ([`export`]). Nothing is cached but the results of jobs, except that the
+//! same question about footfall within a tenth of a second has the same answer.
 
 mod answer;
 pub mod audit;

@@ -59,9 +59,9 @@ pub const TABLE: Table = Table(&[
     // These three take a release that names whom they are about, besides the role, and a district's token takes one of that
     // district (`permit`).
     Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]).honouring(&[District]),
-    // The same, later. A job is seen by the account that asked, how far it is also by auditors.
+    // The same, later. A job is seen by the account that asked.
     Rule::of("POST", "/v1/traces/jobs", &[Role::Epidemiologist]).honouring(&[District]),
-    Rule::of("GET", "/v1/traces/jobs/{id}", &[Role::Epidemiologist, Role::Auditor]).honouring(&[District]),
+    Rule::of("GET", "/v1/traces/jobs/{id}", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("DELETE", "/v1/traces/jobs/{id}", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("GET", "/v1/traces/jobs/{id}/result", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]).honouring(&[District]),

@@ -21,6 +21,14 @@ pub struct Step {
     pub people: u32,
 }
 
+impl Step {
+    /// Whole tenths of it that are done; none where it reads nobody's scans.
+    pub fn tenths_done(self) -> Option<u8> {
+        let tenths = (u64::from(self.people_done) * 10).checked_div(self.people.into())?;
+        Some(tenths.min(10) as u8)
+    }
+}
+
 impl Progress {
     /// It goes on to a hop.
     pub fn begin(&self, hop: u8) {
@@ -41,5 +49,20 @@ impl Progress {
             people_done: self.people_done.load(Relaxed),
             people: self.people.load(Relaxed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_says_how_far_it_is_and_nothing_of_how_many_people() {
+        for (people_done, people, tenths) in
+            [(0, 0, None), (0, 7, Some(0)), (1, 7, Some(1)), (6, 7, Some(8)), (7, 7, Some(10)), (1_999, 2_000, Some(9))]
+        {
+            assert_eq!(Step { hop: 1, people_done, people }.tenths_done(), tenths, "{people_done} of {people}");
+        }
+        assert_eq!(Step { hop: 1, people_done: u32::MAX, people: 1 }.tenths_done(), Some(10));
     }
 }

@@ -2,11 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use service::Problem;
 use tokio_util::sync::CancellationToken;
 
 use super::{id::JobId, queue::Queue};
-use crate::{QueryError, inquiry::Progress};
+use crate::{QueryError, error::NoRoom, inquiry::Progress};
 
 /// How many jobs there may be, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +16,7 @@ pub struct Limits {
     pub waiting: usize,
     /// Most of one account that wait, run or are done.
     pub each: usize,
-    /// Most bytes of results.
+    /// Most bytes of results; an account may have half of them.
     pub bytes: usize,
     /// How long what has ended is kept.
     pub keep_ms: i64,
@@ -36,7 +35,7 @@ pub enum State<A> {
     /// Its answer can be fetched.
     Done(Arc<A>),
     /// It has ended without one.
-    Failed(Problem),
+    Failed(Arc<QueryError>),
     /// Its account has ended it.
     Cancelled,
 }
@@ -54,7 +53,7 @@ pub enum Outcome<A> {
         until_ms: i64,
     },
     /// With a problem.
-    Failed(Problem),
+    Failed(QueryError),
     /// It was stopped.
     Cancelled,
 }
@@ -115,7 +114,8 @@ impl<Q: Clone, A> Book<Q, A> {
         self.last_number
     }
 
-    /// A job waits. For it the account's oldest job that has ended without a result is forgotten, if there are too many.
+    /// A job waits. For it the account's oldest job that has ended without a result is forgotten, if there are too many; one
+    /// that still runs, though it was cancelled, has its slot to give back and stays. What has expired is to be swept before.
     ///
     /// # Errors
     /// When the account has as many as it may, or too many wait.
@@ -127,12 +127,12 @@ impl<Q: Clone, A> Book<Q, A> {
         stop: CancellationToken,
         now_ms: i64,
     ) -> Result<(), QueryError> {
-        self.sweep(now_ms);
         if self.queue.waiting() >= self.limits.waiting {
             return Err(QueryError::JobsFull);
         }
         if self.jobs.values().filter(|job| job.account == account).count() >= self.limits.each {
-            let without = self.jobs.iter().filter(|(_, job)| job.account == account && job.is_without_result());
+            let is_over = |job: &Job<Q, A>| job.is_without_result() && job.expires_at_ms.is_some();
+            let without = self.jobs.iter().filter(|(_, job)| job.account == account && is_over(job));
             let oldest = without.min_by_key(|(_, job)| job.ended_at_ms).map(|(id, _)| *id);
             self.forget(oldest.ok_or(QueryError::TooManyJobs)?);
         }
@@ -161,9 +161,13 @@ impl<Q: Clone, A> Book<Q, A> {
         Some((id, job.clone()))
     }
 
-    /// The work on a job has ended; gives the outcome that counts, if this is it.
-    pub fn end(&mut self, id: JobId, outcome: Outcome<A>, now_ms: i64) -> Option<&'static str> {
-        let (bytes, limit) = (self.bytes, self.limits.bytes);
+    /// The work on a job has ended; gives the state that counts, if this is it.
+    pub fn end(&mut self, id: JobId, outcome: Outcome<A>, now_ms: i64) -> Option<State<A>> {
+        let account = &self.jobs.get(&id)?.account;
+        let lack = match &outcome {
+            Outcome::Done { bytes, .. } => self.lack(account, *bytes),
+            Outcome::Failed(_) | Outcome::Cancelled => None,
+        };
         let job = self.jobs.get_mut(&id)?;
         self.queue.ended(&job.account);
         // Who has cancelled it has been told so, also if it was done in the same moment.
@@ -172,23 +176,36 @@ impl<Q: Clone, A> Book<Q, A> {
             return None;
         }
         let mut expires_at_ms = now_ms + self.limits.keep_ms;
-        let (state, word) = match outcome {
-            Outcome::Done { answer, bytes: size, until_ms } if size <= limit.saturating_sub(bytes) => {
-                job.bytes = size;
-                self.bytes += size;
+        job.state = match (outcome, lack) {
+            (Outcome::Done { until_ms, .. }, _) if until_ms <= now_ms => State::Failed(QueryError::PastJob.into()),
+            (Outcome::Done { .. }, Some(lack)) => State::Failed(QueryError::ResultsFull(lack).into()),
+            (Outcome::Done { answer, bytes, until_ms }, None) => {
+                job.bytes = bytes;
+                self.bytes += bytes;
                 expires_at_ms = expires_at_ms.min(until_ms);
-                (State::Done(answer), "done")
+                State::Done(answer)
             }
-            Outcome::Done { .. } => (State::Failed(QueryError::ResultsFull.problem()), "failed"),
-            Outcome::Failed(problem) => (State::Failed(problem), "failed"),
-            Outcome::Cancelled => (State::Cancelled, "cancelled"),
+            (Outcome::Failed(error), _) => State::Failed(error.into()),
+            (Outcome::Cancelled, _) => State::Cancelled,
         };
-        job.state = state;
         (job.ended_at_ms, job.expires_at_ms) = (Some(now_ms), Some(expires_at_ms));
-        Some(word)
+        Some(job.state.clone())
     }
 
-    /// Ends a job, whatever it does. One that runs keeps its slot until its work has stopped. Says whether there was anything
+    /// Why so many bytes have no room, if they have none: an account has half of it at most, so that nobody is without.
+    fn lack(&self, account: &str, bytes: usize) -> Option<NoRoom> {
+        let half = self.limits.bytes / 2;
+        let own: usize = self.jobs.values().filter(|job| job.account == account).map(|job| job.bytes).sum();
+        match bytes {
+            _ if bytes > half => Some(NoRoom::Alone),
+            _ if bytes > half - own.min(half) => Some(NoRoom::BesideOwn),
+            _ if bytes > self.limits.bytes.saturating_sub(self.bytes) => Some(NoRoom::BesideOthers),
+            _ => None,
+        }
+    }
+
+    /// Ends a job, whatever it does. One that runs keeps its slot until its work has stopped, but for what is on a thread of
+    /// its own: that runs on until it is through. Says whether there was anything
     /// to end.
     pub fn cancel(&mut self, id: JobId, now_ms: i64) -> bool {
         let Some(job) = self.jobs.get_mut(&id) else { return false };
@@ -251,7 +268,7 @@ impl<A> Clone for State<A> {
             Self::Waiting { place } => Self::Waiting { place: *place },
             Self::Running => Self::Running,
             Self::Done(answer) => Self::Done(Arc::clone(answer)),
-            Self::Failed(problem) => Self::Failed(problem.clone()),
+            Self::Failed(error) => Self::Failed(Arc::clone(error)),
             Self::Cancelled => Self::Cancelled,
         }
     }
@@ -308,6 +325,10 @@ mod tests {
         Outcome::Done { answer: Arc::new("answer".to_owned()), bytes, until_ms: i64::MAX }
     }
 
+    fn end(book: &mut Jobs, id: JobId, outcome: Outcome<String>, now_ms: i64) -> Option<&'static str> {
+        book.end(id, outcome, now_ms).map(|state| state.as_str())
+    }
+
     fn state(book: &Jobs, id: JobId, now_ms: i64) -> &'static str {
         book.job(id, now_ms).map_or("gone", |job| job.state.as_str())
     }
@@ -319,7 +340,7 @@ mod tests {
         assert_eq!(book.start(5).map(|(id, _)| id), Some(first));
         assert!(book.start(5).is_none(), "one at a time");
         assert_eq!((state(&book, first, 5), state(&book, second, 5)), ("running", "waiting"));
-        assert_eq!(book.end(first, done(60), 10), Some("done"));
+        assert_eq!(end(&mut book, first, done(60), 10), Some("done"));
         assert_eq!(book.counts(), Counts { waiting: 1, running: 0, bytes: 60 });
         assert_eq!((state(&book, first, 1009), state(&book, first, 1010)), ("done", "gone"), "to the millisecond");
         assert_eq!((book.sweep(1009), book.sweep(1010)), (0, 1));
@@ -333,7 +354,7 @@ mod tests {
         let id = ask(&mut book, "li", 0).expect("room");
         assert!(book.start(5).is_some());
         let answer = Arc::new("answer".to_owned());
-        assert_eq!(book.end(id, Outcome::Done { answer, bytes: 1, until_ms: 500 }, 10), Some("done"));
+        assert_eq!(end(&mut book, id, Outcome::Done { answer, bytes: 1, until_ms: 500 }, 10), Some("done"));
         assert_eq!((state(&book, id, 499), state(&book, id, 500)), ("done", "gone"));
     }
 
@@ -346,9 +367,8 @@ mod tests {
             ask(&mut book, "wu", 0).expect("room");
         }
         assert!(matches!(ask(&mut book, "he", 0), Err(QueryError::JobsFull)));
-        let problem = QueryError::Aborted.problem();
         assert_eq!(book.start(0).map(|(id, _)| id), Some(ids[0]));
-        assert_eq!(book.end(ids[0], Outcome::Failed(problem), 1), Some("failed"));
+        assert_eq!(end(&mut book, ids[0], Outcome::Failed(QueryError::Aborted), 1), Some("failed"));
         let fourth = ask(&mut book, "li", 2).expect("room");
         assert_eq!((state(&book, ids[0], 2), state(&book, fourth, 2)), ("gone", "waiting"));
     }
@@ -360,11 +380,11 @@ mod tests {
         let (_, job) = book.start(0).expect("a turn");
         assert!(book.cancel(first, 1) && job.stop.is_cancelled());
         assert!(book.start(1).is_none(), "its query still runs");
-        assert_eq!(book.end(first, done(10), 2), None, "done in the same moment");
+        assert_eq!(end(&mut book, first, done(10), 2), None, "done in the same moment");
         assert_eq!((state(&book, first, 2), book.counts().bytes), ("cancelled", 0));
         assert!(!book.cancel(first, 3), "once");
         assert_eq!(book.start(3).map(|(id, _)| id), Some(second));
-        assert_eq!(book.end(second, done(10), 4), Some("done"));
+        assert_eq!(end(&mut book, second, done(10), 4), Some("done"));
         assert!(book.cancel(second, 5));
         assert_eq!((state(&book, second, 5), book.counts().bytes), ("cancelled", 0), "a result can be thrown away");
         let third = ask(&mut book, "li", 6).expect("room");
@@ -373,12 +393,53 @@ mod tests {
     }
 
     #[test]
-    fn a_result_without_room_is_a_failure_that_says_so() {
-        let mut book = book(|limits| limits.running = 2);
-        let (first, second) = (ask(&mut book, "li", 0).expect("room"), ask(&mut book, "li", 0).expect("room"));
-        assert!(book.start(0).is_some() && book.start(0).is_some());
-        assert_eq!((book.end(first, done(60), 1), book.end(second, done(60), 1)), (Some("done"), Some("failed")));
-        let State::Failed(problem) = book.job(second, 1).expect("kept").state else { panic!("failed") };
-        assert_eq!(problem.kind, "urn:venuecode:problem:results-full");
+    fn a_cancelled_job_whose_work_has_not_stopped_does_not_give_way() {
+        let mut book = book(|limits| limits.each = 1);
+        let first = ask(&mut book, "li", 0).expect("room");
+        assert!(book.start(0).is_some() && book.cancel(first, 1));
+        assert!(matches!(ask(&mut book, "li", 2), Err(QueryError::TooManyJobs)), "its slot would be lost");
+        let other = ask(&mut book, "wu", 2).expect("room");
+        assert!(book.start(2).is_none(), "its query still runs");
+        assert_eq!(end(&mut book, first, Outcome::Cancelled, 3), None);
+        assert_eq!(book.start(3).map(|(id, _)| id), Some(other));
+        ask(&mut book, "li", 4).expect("room");
+        assert_eq!(state(&book, first, 4), "gone", "now it does");
+    }
+
+    #[test]
+    fn an_account_has_half_of_the_room_and_is_told_whose_results_are_in_the_way() {
+        let mut book = book(|limits| limits.each = 10);
+        for (account, bytes, lack) in [
+            ("li", 51, Some(NoRoom::Alone)),
+            ("li", 30, None),
+            ("li", 21, Some(NoRoom::BesideOwn)),
+            ("li", 20, None),
+            ("wu", 40, None),
+            ("he", 11, Some(NoRoom::BesideOthers)),
+            ("he", 10, None),
+        ] {
+            let id = ask(&mut book, account, 0).expect("room");
+            assert!(book.start(0).is_some());
+            let told = match book.end(id, done(bytes), 1) {
+                Some(State::Failed(error)) => match *error {
+                    QueryError::ResultsFull(lack) => Some(lack),
+                    _ => panic!("{error}"),
+                },
+                _ => None,
+            };
+            assert_eq!(told, lack, "{account} {bytes}");
+        }
+        assert_eq!(book.counts().bytes, 100);
+    }
+
+    #[test]
+    fn a_job_that_takes_until_its_scans_are_past_fails() {
+        let mut book = book(|_| {});
+        let id = ask(&mut book, "li", 0).expect("room");
+        assert!(book.start(5).is_some());
+        let answer = Arc::new("answer".to_owned());
+        let ended = book.end(id, Outcome::Done { answer, bytes: 1, until_ms: 10 }, 10);
+        assert!(matches!(ended, Some(State::Failed(error)) if matches!(*error, QueryError::PastJob)));
+        assert_eq!((state(&book, id, 11), book.counts().bytes), ("failed", 0));
     }
 }

@@ -8,7 +8,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use schemas::access::Role;
 use serde::Serialize;
 use service::{Caller, Problem};
 use utoipa::ToSchema;
@@ -18,7 +17,7 @@ use super::traces::{self, TraceParams, TraceRequest, Wanted};
 use crate::{
     AppState, QueryError, answer,
     input::{self, Fields, Segment},
-    inquiry::{Step, TraceResponse},
+    inquiry::TraceResponse,
     jobs::{self, JobId, State as JobState, Task, TraceJob},
     permit::permit,
 };
@@ -61,16 +60,15 @@ struct JobProgress {
     hop: u8,
     /// How many hops it has.
     hops: u8,
-    /// Of how many people it has read the scans, in this step; 0 for auditors.
-    people_done: u32,
-    /// Of how many people it reads them in this step; 0 where it reads none, and for auditors.
-    people: u32,
+    /// Tenths of its present step that are done; null where that is not known. How many people were near is of the result.
+    #[schema(minimum = 0, maximum = 10)]
+    tenths_done: Option<u8>,
 }
 
 /// Asks for a trace that may take long
 ///
 /// Takes what `POST /v1/traces` takes, but for `format` and `table`, and a release that covers it. The accounts have their
-/// turns; a job ends with its service.
+/// turns; a job ends with its service. That it is read is in the audit log when it begins, and again with each fetch.
 #[utoipa::path(post, path = "/v1/traces/jobs", tag = "scans", request_body = TraceParams,
     responses(
         (status = 202, description = "It waits", body = JobResponse, headers(("Location" = String, description = "Where to look how far it is"))),
@@ -92,11 +90,12 @@ pub async fn ask(
     let request = TraceRequest::take(&mut fields, state.city().tracing)?;
     fields.finish()?;
     // Nothing is read yet; whoever may not read it is told so now.
-    drop(permit(&state, &caller, jobs::ROUTE, request.release, request.to_read()).await?);
-    let role = caller.role();
-    let (id, job) = state.jobs().ask(Task { caller, request })?;
+    let permit = permit(&state, &caller, jobs::ROUTE, request.release, request.to_read()).await?;
+    let district = permit.district();
+    drop(permit);
+    let (id, job) = state.jobs().ask(Task { caller, request, district })?;
     let location = [(header::LOCATION, format!("/v1/traces/jobs/{id}"))];
-    Ok((StatusCode::ACCEPTED, location, Json(shown(id, job, role))).into_response())
+    Ok((StatusCode::ACCEPTED, location, Json(shown(id, job))).into_response())
 }
 
 /// How far a job is
@@ -104,7 +103,7 @@ pub async fn ask(
     params(("id" = String, Path, description = "Identity of the job", pattern = "^[0-9a-f]{32}$")),
     responses(
         (status = 200, description = "The job", body = JobResponse),
-        (status = 404, description = "`unknown-job`: none, or another account's", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`unknown-job`: none, another account's, or outside of the token's district", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job-expired`, or `job-lost` with a restart of the service: ask again", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
@@ -117,11 +116,8 @@ pub async fn job(
 ) -> Result<Json<JobResponse>, QueryError> {
     let id = identity(id)?;
     fields.finish()?;
-    let job = match caller.role() {
-        Role::Auditor => state.jobs().look_at_any(id)?,
-        _ => state.jobs().look(id, &caller.claims().sub)?,
-    };
-    Ok(Json(shown(id, job, caller.role())))
+    let job = state.jobs().look(id, &caller)?;
+    Ok(Json(shown(id, job)))
 }
 
 /// Ends a job
@@ -131,7 +127,7 @@ pub async fn job(
     params(("id" = String, Path, description = "Identity of the job", pattern = "^[0-9a-f]{32}$")),
     responses(
         (status = 200, description = "The job as it ended", body = JobResponse),
-        (status = 404, description = "`unknown-job`: none, or another account's", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`unknown-job`: none, another account's, or outside of the token's district", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job-expired`, or `job-lost` with a restart of the service", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
@@ -144,8 +140,8 @@ pub async fn cancel(
 ) -> Result<Json<JobResponse>, QueryError> {
     let id = identity(id)?;
     fields.finish()?;
-    let job = state.jobs().cancel(id, &caller.claims().sub)?;
-    Ok(Json(shown(id, job, caller.role())))
+    let job = state.jobs().cancel(id, &caller)?;
+    Ok(Json(shown(id, job)))
 }
 
 /// The result of a job
@@ -164,7 +160,7 @@ pub async fn cancel(
             headers(("Content-Disposition" = String, description = "The name of a file"), ("x-row-count" = u64, description = "Rows of a file"),
                 ("x-truncated" = bool, description = "Whether a limit left anything out of a file"))),
         (status = 403, description = "As for `POST /v1/traces`; or not with this token", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`unknown-job`: none, or another account's", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`unknown-job`: none, another account's, or outside of the token's district", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`job-without-result`: not done, failed or cancelled", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job-expired`, or `job-lost` with a restart of the service: ask again", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
@@ -179,7 +175,7 @@ pub async fn result(
     let id = identity(id)?;
     let wanted = Wanted::take(&mut fields)?;
     fields.finish()?;
-    let job = state.jobs().look(id, &caller.claims().sub)?;
+    let job = state.jobs().look(id, &caller)?;
     let JobState::Done(trace) = job.state else {
         return Err(QueryError::NoResult { state: job.state.as_str() });
     };
@@ -193,19 +189,17 @@ fn identity(id: Segment) -> Result<JobId, QueryError> {
     input::segment(id, "id")?.parse().map_err(|()| input::invalid("id", ID))
 }
 
-fn shown(id: JobId, job: TraceJob, role: Role) -> JobResponse {
+fn shown(id: JobId, job: TraceJob) -> JobResponse {
     let state = job.state.as_str();
     let hops = job.question.request.question.hops;
     let (mut place, mut progress, mut problem) = (None, None, None);
     match job.state {
         JobState::Waiting { place: own } => place = Some(own),
         JobState::Running => {
-            let Step { hop, people_done, people } = job.progress.now();
-            // How many people were near is of the content.
-            let (people_done, people) = if role == Role::Auditor { (0, 0) } else { (people_done, people) };
-            progress = Some(JobProgress { hop, hops, people_done, people });
+            let step = job.progress.now();
+            progress = Some(JobProgress { hop: step.hop, hops, tenths_done: step.tenths_done() });
         }
-        JobState::Failed(why) => problem = Some(why),
+        JobState::Failed(why) => problem = Some(why.shown()),
         JobState::Done(_) | JobState::Cancelled => {}
     }
     JobResponse {

@@ -19,7 +19,7 @@ use crate::city::{Api, City, ORGANISATION, RELEASE, problem, range, release, sca
 const DOORS: &[Door] = &[
     ("POST", "/v1/traces", Some(&[Epidemiologist])),
     ("POST", "/v1/traces/jobs", Some(&[Epidemiologist])),
-    ("GET", "/v1/traces/jobs/{id}", Some(&[Epidemiologist, Auditor])),
+    ("GET", "/v1/traces/jobs/{id}", Some(&[Epidemiologist])),
     ("DELETE", "/v1/traces/jobs/{id}", Some(&[Epidemiologist])),
     ("GET", "/v1/traces/jobs/{id}/result", Some(&[Epidemiologist])),
     ("GET", "/v1/persons/{person}/visits", Some(&[Epidemiologist])),

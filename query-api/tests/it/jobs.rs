@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reqwest::{Method, Response};
 use schemas::access::{
-    Role::{self, Auditor, Epidemiologist},
+    Role::{self, Epidemiologist},
     Scope,
 };
 use serde_json::{Value, json};
@@ -128,15 +128,17 @@ async fn a_job_is_fetched_as_often_as_wanted_each_time_as_a_read() {
     let path = asked(&api, "li").await;
     let job = until_state(&api, "li", &path, "done").await;
     assert!(job["begun_at"].is_string() && job["ended_at"].is_string() && job["expires_at"].is_string(), "{job}");
-    assert_eq!((&job["problem"], &job["place"], entries(&city).await.as_str()), (&Value::Null, &Value::Null, "0"));
+    assert_eq!((&job["problem"], &job["place"], entries(&city).await.as_str()), (&Value::Null, &Value::Null, "1"));
+    let begun = "SELECT route, account, length(persons), length(reached), scans FROM audit_log";
+    assert_eq!(city.lines(begun).await, ["POST /v1/traces/jobs\tli\t2\t0\t0"]);
     let result = format!("{path}/result");
     let fetched = json(get(&api, "li", &result).await, 200).await;
     for format in FORMATS {
         let answer = get(&api, "li", &format!("{result}?format={format}&table=contacts")).await;
         compare(format, &rows(&city, format, answer).await, &expected(&fetched, "contacts"));
     }
-    assert_eq!(entries(&city).await, "4", "one for each fetch");
-    let of_jobs = "SELECT uniq(route, account, release_id, reached, scans), any(route) FROM audit_log";
+    assert_eq!(entries(&city).await, "5", "one for the beginning and one for each fetch");
+    let of_jobs = "SELECT uniq(route, account, release_id, reached, scans), any(route) FROM audit_log WHERE scans > 0";
     assert_eq!(city.lines(of_jobs).await, ["1\tGET /v1/traces/jobs/{id}/result"]);
     let mut at_once =
         json(send(&api, (Epidemiologist, "li"), Method::POST, "/v1/traces", Some(question("li"))).await, 200).await;
@@ -171,11 +173,11 @@ async fn a_result_is_gone_when_its_time_is_over() {
     for path in [path.clone(), format!("{path}/result")] {
         assert_eq!(problem(get(&api, "li", &path).await, 410).await.0, "job-expired", "{path}");
     }
-    assert_eq!(entries(&city).await, "0");
+    assert_eq!(entries(&city).await, "1");
 }
 
 #[tokio::test]
-async fn nobody_else_sees_a_job_and_auditors_how_far_it_is() {
+async fn nobody_else_sees_a_job() {
     let city = city(&["li", "wu"]).await;
     let api = city.api().await;
     let path = asked(&api, "li").await;
@@ -185,15 +187,48 @@ async fn nobody_else_sees_a_job_and_auditors_how_far_it_is() {
         let answer = send(&api, (Epidemiologist, "wu"), method.clone(), path, None).await;
         assert_eq!(problem(answer, 404).await.0, "unknown-job", "{method} {path}");
     }
-    let seen = json(send(&api, (Auditor, "an"), Method::GET, &path, None).await, 200).await;
-    assert_eq!((&seen["state"], &seen["account"], &seen["release"]), (&json!("done"), &json!("li"), &json!(id("li"))));
-    for (method, path) in [(Method::GET, &result), (Method::DELETE, &path)] {
-        let answer = send(&api, (Auditor, "an"), method.clone(), path, None).await;
-        assert_eq!(problem(answer, 403).await.0, "role-not-allowed", "{method} {path}");
-    }
-    assert_eq!(entries(&city).await, "0", "nobody has read anything");
+    assert_eq!(entries(&city).await, "1", "nobody but the job has read anything");
     let forged = "/v1/traces/jobs/00000000000000010000000000000001";
     assert_eq!(problem(get(&api, "li", forged).await, 404).await.0, "unknown-job");
+}
+
+#[tokio::test]
+async fn a_token_with_a_district_reaches_jobs_by_releases_of_its_own() {
+    let city = crate::exports::busy().await;
+    let mut row = release(id("li"));
+    (row["asked_by"], row["district"]) = (json!("li"), json!(310_101));
+    city.release(&row).await;
+    let api = city.api().await;
+    let path = asked(&api, "li").await;
+    until_state(&api, "li", &path, "done").await;
+    let result = format!("{path}/result");
+    let now = chrono::Utc::now().timestamp();
+    for (district, is_in_reach) in [
+        (Some(310_104), false),
+        (Some(3201), false),
+        (Some(32), false),
+        (Some(310_101), true),
+        (Some(3101), true),
+        (Some(31), true),
+        (None, true),
+    ] {
+        let scope = Scope { district, ..Scope::default() };
+        let token = api.issuer.issue(Epidemiologist, "li", scope, now, 600).expect("a token");
+        let sent = async |method: Method, path: &str| {
+            api.bare_request(method, path).bearer_auth(&token).send().await.expect("an answer")
+        };
+        for path in [&path, &result] {
+            let answer = sent(Method::GET, path).await;
+            match is_in_reach {
+                true => assert_eq!(answer.status(), 200, "{district:?} {path}"),
+                false => assert_eq!(problem(answer, 404).await.0, "unknown-job", "{district:?} {path}"),
+            }
+        }
+        if !is_in_reach {
+            assert_eq!(problem(sent(Method::DELETE, &path).await, 404).await.0, "unknown-job", "{district:?}");
+        }
+    }
+    until_state(&api, "li", &path, "done").await;
 }
 
 #[tokio::test]
@@ -227,7 +262,7 @@ async fn a_result_takes_a_release_that_is_still_in_force() {
         let refused = get(&api, "li", &format!("{path}/result?format={format}")).await;
         assert_eq!(problem(refused, 403).await.0, "release-not-given");
     }
-    assert_eq!(entries(&city).await, "0");
+    assert_eq!(entries(&city).await, "1", "as it began");
 }
 
 #[tokio::test]
@@ -238,7 +273,7 @@ async fn whoever_cancels_a_job_stops_its_query_and_the_next_one_begins() {
     let path = asked(&api, "li").await;
     until_queries(&city, |queries| queries > 0).await;
     let running = until_state(&api, "li", &path, "running").await;
-    assert_eq!(running["progress"], json!({"hop": 1, "hops": 2, "people_done": 0, "people": 0}));
+    assert_eq!(running["progress"], json!({"hop": 1, "hops": 2, "tenths_done": null}));
     let refused = get(&api, "li", &format!("{path}/result")).await;
     assert_eq!(problem(refused, 409).await.0, "job-without-result");
     let next = asked(&api, "wu").await;
@@ -317,4 +352,27 @@ async fn a_job_that_fails_says_why_as_the_trace_would() {
         assert_eq!(failed["problem"]["type"], format!("urn:venuecode:problem:{kind}"));
         assert_eq!(problem(get(&api, "li", &format!("{path}/result")).await, 409).await.0, "job-without-result");
     }
+}
+
+#[tokio::test]
+async fn a_job_that_takes_too_long_fails_and_its_query_stops() {
+    let city = city(&["li"]).await;
+    slow(&city).await;
+    let api = city.api_with(&["--job-max-s", "2"]).await;
+    let path = asked(&api, "li").await;
+    until_queries(&city, |queries| queries > 0).await;
+    let failed = until_state(&api, "li", &path, "failed").await;
+    assert_eq!(failed["problem"]["type"], "urn:venuecode:problem:job-too-long");
+    until_queries(&city, |queries| queries == 0).await;
+    end(api, &city).await;
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_written_down_reads_nothing() {
+    let city = city(&["li"]).await;
+    let api = city.api().await;
+    city.run("DROP TABLE audit_log").await;
+    let path = asked(&api, "li").await;
+    let failed = until_state(&api, "li", &path, "failed").await;
+    assert_eq!(failed["problem"]["type"], "urn:venuecode:problem:audit-unavailable");
 }
