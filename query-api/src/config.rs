@@ -56,6 +56,10 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_CONCURRENT_REQUESTS", default_value_t = 32, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_concurrent_requests: u32,
+    /// Traces and files that are sent at the same time, each for ten minutes at most; further ones are refused
+    #[arg(long, env = "VENUECODE_MAX_EXPORTS", default_value_t = 64, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_exports: u32,
     /// Visits of a person that one trace follows, oldest first
     #[arg(long, env = "VENUECODE_MAX_VISITS", default_value_t = 10_000, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -14,7 +14,7 @@ pub const READ_ROWS_TOTAL: &str = "query_api_read_rows_total";
 pub const ANSWERED_ROWS_TOTAL: &str = "query_api_answered_rows_total";
 /// Time for setting and exporting a poster, without waiting for a worker, by format.
 pub const POSTER_SECONDS: &str = "query_api_poster_seconds";
-/// Exports of tables as files, by format and by how they ended.
+/// Traces, and tables as files, that have left, by format and by how they ended.
 pub const EXPORTS_TOTAL: &str = "query_api_exports_total";
 /// Traces that wait as jobs.
 pub const JOBS_WAITING: &str = "query_api_jobs_waiting";
@@ -33,7 +33,7 @@ pub fn describe() {
     describe_counter!(READ_ROWS_TOTAL, "Rows that ClickHouse read by the time it began to answer");
     describe_counter!(ANSWERED_ROWS_TOTAL, "Rows that ClickHouse answered with");
     describe_histogram!(POSTER_SECONDS, Unit::Seconds, "Time for setting and exporting a poster");
-    describe_counter!(EXPORTS_TOTAL, "Exports of tables as files, by how they ended");
+    describe_counter!(EXPORTS_TOTAL, "Traces, and tables as files, that have left, by how they ended");
     describe_gauge!(JOBS_WAITING, "Traces that wait as jobs");
     describe_gauge!(JOBS_RUNNING, "Traces that run as jobs");
     describe_gauge!(JOB_RESULTS_BYTES, Unit::Bytes, "Memory that the results of jobs take");

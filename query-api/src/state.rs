@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use crate::{
     Config, QueryConfig,
     audit::AuditLog,
+    export::Exits,
     exposure::{Beliefs, Dwells},
     jobs::Jobs,
     live::Live,
@@ -51,6 +52,7 @@ struct Inner {
     verifier: Arc<Verifier>,
     slots: Semaphore,
     own_slots: Arc<Semaphore>,
+    exits: Exits,
     metrics: PrometheusHandle,
 }
 
@@ -84,6 +86,7 @@ impl AppState {
             page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
             own_slots: Arc::new(Semaphore::new((config.query.max_concurrent_requests / OWN_SHARE).max(1) as usize)),
+            exits: Exits::new(config.query.max_exports),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
             verifier,
@@ -103,6 +106,10 @@ impl AppState {
 
     pub(crate) fn jobs(&self) -> &Arc<Jobs> {
         &self.inner.jobs
+    }
+
+    pub(crate) fn exits(&self) -> &Exits {
+        &self.inner.exits
     }
 
     pub(crate) fn live(&self) -> &Arc<Live> {

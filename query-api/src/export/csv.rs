@@ -1,7 +1,9 @@
 //! CSV (RFC 4180) whose texts no spreadsheet runs.
 //!
 //! A spreadsheet takes a cell for a formula by its first character, quoted or not (OWASP, "CSV injection"). Such a text gets
-//! an apostrophe in front; so does one that begins with an apostrophe, so that taking one off always gives the text back.
+//! an apostrophe in front; so does one that begins with an apostrophe. Where a comma is the decimal sign, spreadsheets part
+//! cells at semicolons or tabs and know no quotes that begin within such a cell, so the same goes for what follows a semicolon,
+//! a tab or a line end in a text. Taking one apostrophe off in each of these places always gives the text back.
 
 use std::borrow::Cow;
 
@@ -16,6 +18,8 @@ use super::{
 /// What begins a formula, or a field of one, somewhere; the wide forms are taken for the narrow ones in Chinese and Japanese.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 const GUARD: char = '\'';
+/// After these another cell begins for some.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
 
 /// The line of names.
 pub fn names(columns: &[Column]) -> Result<Vec<u8>, ExportError> {
@@ -47,11 +51,31 @@ fn text<'a>(cell: &'a Cell<'_>) -> Cow<'a, str> {
     }
 }
 
-/// A text that no spreadsheet takes for a formula. Some pass over blanks before it, so these do not hide one.
+/// A text in which no spreadsheet finds a formula.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let first = text.trim_start_matches([' ', '\u{3000}', '\u{feff}']).chars().next();
-    let is_formula = first.is_some_and(|first| FORMULA.contains(&first));
-    if is_formula || text.starts_with(GUARD) { format!("{GUARD}{text}").into() } else { text.into() }
+    let starts =
+        || std::iter::once(0).chain(text.match_indices(SEPARATORS).map(|(at, separator)| at + separator.len()));
+    if !starts().any(|start| takes_guard(&text[start..])) {
+        return text.into();
+    }
+    let mut guarded = String::with_capacity(text.len() + 8);
+    let mut rest = 0;
+    for start in starts() {
+        guarded.push_str(&text[rest..start]);
+        rest = start;
+        if takes_guard(&text[start..]) {
+            guarded.push(GUARD);
+        }
+    }
+    guarded.push_str(&text[rest..]);
+    guarded.into()
+}
+
+/// Whether what begins here may be taken for a formula, or for something guarded. Some pass over blanks before a formula, so
+/// these do not hide one.
+fn takes_guard(text: &str) -> bool {
+    let bare = text.trim_start_matches([' ', '\u{3000}', '\u{feff}']);
+    bare.starts_with(FORMULA) || text.starts_with(GUARD)
 }
 
 #[cfg(test)]
@@ -66,6 +90,18 @@ mod tests {
         reader.records().map(|record| record.expect("CSV").iter().map(str::to_owned).collect()).collect()
     }
 
+    /// The text, without the apostrophes.
+    fn bare(cell: &str) -> String {
+        let (mut text, mut is_start) = (String::new(), true);
+        for character in cell.chars() {
+            if !(is_start && character == GUARD) {
+                text.push(character);
+            }
+            is_start = SEPARATORS.contains(&character);
+        }
+        text
+    }
+
     fn written(texts: &[String]) -> Vec<u8> {
         let cells = texts.iter().map(|text| Cell::Text(text.as_str().into()));
         rows(&[cells.collect()]).expect("written")
@@ -74,7 +110,7 @@ mod tests {
     #[test]
     fn a_formula_gets_an_apostrophe_however_it_is_dressed() {
         for formula in
-            ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠a", "  =1", "\u{3000}＝1"]
+            ["=1+1", "+1", "-1", "@a", "＝1", "＋1", "－1", "＠a", "  =1", "\u{3000}＝1", "\u{feff}=1", "\u{feff} -1"]
         {
             let given = [formula.to_owned(), "豫园".to_owned()];
             assert_eq!(read(&written(&given)), [[format!("'{formula}"), "豫园".to_owned()]], "{formula:?}");
@@ -85,24 +121,48 @@ mod tests {
     }
 
     #[test]
+    fn a_formula_further_on_gets_one_where_a_cell_may_begin() {
+        for (text, guarded) in [
+            ("豫园;=1", "豫园;'=1"),
+            ("a; ＝1;b", "a;' ＝1;b"),
+            ("a\t=1", "a\t'=1"),
+            ("\t=1", "'\t'=1"),
+            ("a\r\n-1", "a\r'\n'-1"),
+            ("a;'b", "a;''b"),
+        ] {
+            assert_eq!(harmless(text), guarded);
+        }
+    }
+
+    #[test]
     fn a_cell_that_breaks_out_of_its_quotes_is_one_cell() {
         let breakout = "x\",\"=cmd|' /C calc'!A0\"\r\n=2".to_owned();
-        assert_eq!(read(&written(std::slice::from_ref(&breakout))), [[breakout]]);
+        let read = read(&written(std::slice::from_ref(&breakout)));
+        assert_eq!(read, [["x\",\"=cmd|' /C calc'!A0\"\r'\n'=2"]]);
+        assert_eq!(bare(&read[0][0]), breakout);
     }
 
     proptest! {
         /// Texts of what makes trouble: nothing begins a formula, nothing is lost, and cells stay apart.
         #[test]
         fn whatever_is_written_a_plain_reader_gets_and_no_spreadsheet_runs(
-            texts in prop::collection::vec("[=+@＝＋－＠\t\r\n\"',; 　a豫-]{0,12}", 2..6)
+            texts in prop::collection::vec("[=+@＝＋－＠\t\r\n\"',; 　\u{feff}a豫-]{0,12}", 2..6)
         ) {
-            let read = read(&written(&texts));
+            let bytes = written(&texts);
+            let read = read(&bytes);
             prop_assert_eq!(read.len(), 1);
             prop_assert_eq!(read[0].len(), texts.len());
             for (cell, text) in read[0].iter().zip(&texts) {
-                let bare = cell.trim_start_matches([' ', '\u{3000}']);
-                prop_assert!(!bare.starts_with(FORMULA), "{:?}", cell);
-                prop_assert_eq!(cell.strip_prefix(GUARD).unwrap_or(cell), text);
+                let begins = cell.trim_start_matches([' ', '\u{3000}', '\u{feff}']);
+                prop_assert!(!begins.starts_with(FORMULA), "{:?}", cell);
+                prop_assert_eq!(&bare(cell), text);
+            }
+            for delimiter in *b";\t" {
+                let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(&bytes[..]);
+                for cell in reader.records().flat_map(|record| record.expect("CSV").iter().map(str::to_owned).collect::<Vec<_>>()) {
+                    let begins = cell.trim_start_matches([' ', '\u{3000}', '\u{feff}']);
+                    prop_assert!(!begins.starts_with(FORMULA), "{:?} in {:?}", cell, String::from_utf8_lossy(&bytes));
+                }
             }
         }
     }

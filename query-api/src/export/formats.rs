@@ -61,6 +61,9 @@ pub enum ExportError {
     /// A row group, or the end of the file.
     #[error("cannot write parquet")]
     Parquet(#[from] ::parquet::errors::ParquetError),
+    /// A row is no row of this table.
+    #[error("a row has more or fewer cells than there are columns")]
+    Width,
     /// A cell is not of its column's kind.
     #[error("a value of column {0} is of another kind")]
     Kind(&'static str),
@@ -68,8 +71,8 @@ pub enum ExportError {
 
 /// Turns rows into the bytes of a file.
 pub enum Encoder {
-    /// CSV.
-    Csv,
+    /// CSV of these columns.
+    Csv(&'static [Column]),
     /// NDJSON of these columns.
     Ndjson(&'static [Column]),
     /// Parquet.
@@ -83,7 +86,7 @@ impl Encoder {
     /// When the format does not take the columns.
     pub fn begin(format: TableFormat, columns: &'static [Column]) -> Result<(Self, Vec<u8>), ExportError> {
         Ok(match format {
-            TableFormat::Csv => (Self::Csv, csv::names(columns)?),
+            TableFormat::Csv => (Self::Csv(columns), csv::names(columns)?),
             TableFormat::Ndjson => (Self::Ndjson(columns), Vec::new()),
             TableFormat::Parquet => (Self::Parquet(Box::new(ParquetFile::begin(columns)?)), Vec::new()),
         })
@@ -92,10 +95,17 @@ impl Encoder {
     /// The bytes of the next rows; of Parquet, as far as they are settled.
     ///
     /// # Errors
-    /// When a cell is not of its column's kind.
+    /// When a row has more or fewer cells than there are columns, or a cell is not of its column's kind.
     pub fn rows(&mut self, rows: &[Vec<Cell<'_>>]) -> Result<Vec<u8>, ExportError> {
+        let columns = match self {
+            Self::Csv(columns) | Self::Ndjson(columns) => columns,
+            Self::Parquet(file) => file.columns(),
+        };
+        if rows.iter().any(|cells| cells.len() != columns.len()) {
+            return Err(ExportError::Width);
+        }
         match self {
-            Self::Csv => csv::rows(rows),
+            Self::Csv(_) => csv::rows(rows),
             Self::Ndjson(columns) => ndjson::rows(columns, rows),
             Self::Parquet(file) => file.rows(rows),
         }
@@ -107,8 +117,25 @@ impl Encoder {
     /// When the end cannot be written.
     pub fn end(self) -> Result<Vec<u8>, ExportError> {
         match self {
-            Self::Csv | Self::Ndjson(_) => Ok(Vec::new()),
+            Self::Csv(_) | Self::Ndjson(_) => Ok(Vec::new()),
             Self::Parquet(file) => file.end(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_another_width_is_refused_in_every_format() {
+        const COLUMNS: [Column; 2] = [Column::whole("number"), Column::text("text")];
+        for format in TableFormat::ALL {
+            let (mut encoder, _) = Encoder::begin(format, &COLUMNS).expect("a file");
+            for cells in [vec![Cell::Whole(1)], vec![Cell::Whole(1), "a".into(), "b".into()]] {
+                assert!(matches!(encoder.rows(&[cells]), Err(ExportError::Width)), "{format:?}");
+            }
+            assert!(encoder.rows(&[vec![Cell::Whole(1), "a".into()]]).is_ok(), "{format:?}");
         }
     }
 }

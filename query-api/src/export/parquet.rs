@@ -42,6 +42,11 @@ impl ParquetFile {
         Ok(Self { columns, writer })
     }
 
+    /// Its columns.
+    pub const fn columns(&self) -> &'static [Column] {
+        self.columns
+    }
+
     /// A row group of these rows.
     pub fn rows(&mut self, rows: &[Vec<Cell<'_>>]) -> Result<Vec<u8>, ExportError> {
         let mut group = self.writer.next_row_group()?;

@@ -24,38 +24,41 @@ pub enum Origin {
 
 /// Signs identities.
 pub struct JobKey {
-    key: [u8; 32],
+    /// That of the active key first.
+    keys: Vec<[u8; 32]>,
     boot: u32,
 }
 
 impl JobKey {
     /// From the key that signs codes, which all query services of a city have, and nobody outside; `boot` tells starts apart.
     pub fn derived_from(codes: &KeyRing, boot: u32) -> Self {
-        Self { key: blake3::derive_key("venuecode 2026 identities of jobs", codes.active_key()), boot }
+        let others = codes.other_versions().filter_map(|version| codes.key(version));
+        let derived = |key: &[u8; 32]| blake3::derive_key("venuecode 2026 identities of jobs", key);
+        Self { keys: std::iter::once(codes.active_key()).chain(others).map(derived).collect(), boot }
     }
 
     /// The identity of an account's job.
     pub fn sign(&self, number: u32, account: &str) -> JobId {
-        self.signed(u64::from(self.boot) << 32 | u64::from(number), account)
+        signed(&self.keys[0], u64::from(self.boot) << 32 | u64::from(number), account)
     }
 
     /// Where the job of an account was.
     pub fn origin(&self, id: JobId, account: &str) -> Origin {
         let which = (id.0 >> 64) as u64;
-        match self.signed(which, account) == id {
+        match self.keys.iter().any(|key| signed(key, which, account) == id) {
             false => Origin::Nowhere,
             true if which >> 32 == u64::from(self.boot) => Origin::Here,
             true => Origin::Elsewhere,
         }
     }
+}
 
-    fn signed(&self, which: u64, account: &str) -> JobId {
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(&which.to_le_bytes()).update(account.as_bytes());
-        let mut mac = [0; 8];
-        hasher.finalize_xof().fill(&mut mac);
-        JobId(u128::from(which) << 64 | u128::from(u64::from_le_bytes(mac)))
-    }
+fn signed(key: &[u8; 32], which: u64, account: &str) -> JobId {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(&which.to_le_bytes()).update(account.as_bytes());
+    let mut mac = [0; 8];
+    hasher.finalize_xof().fill(&mut mac);
+    JobId(u128::from(which) << 64 | u128::from(u64::from_le_bytes(mac)))
 }
 
 impl fmt::Display for JobId {
@@ -80,6 +83,15 @@ mod tests {
     fn key(digit: &str, boot: u32) -> JobKey {
         let ring = KeyRing::try_parse(&format!("1:{}", digit.repeat(64))).expect("a key");
         JobKey::derived_from(&ring, boot)
+    }
+
+    #[test]
+    fn an_identity_is_known_after_its_key_has_been_replaced() {
+        let id = key("a", 1).sign(7, "li");
+        let both = format!("1:{}\n2:{}", "a".repeat(64), "b".repeat(64));
+        let rotated = JobKey::derived_from(&KeyRing::try_parse(&both).expect("keys"), 2);
+        assert_eq!(rotated.origin(id, "li"), Origin::Elsewhere);
+        assert_eq!(rotated.sign(7, "li"), key("b", 2).sign(7, "li"), "the active one signs");
     }
 
     #[test]

@@ -147,7 +147,7 @@ pub async fn footfall(
         buckets,
         earlier,
     };
-    Ok(export::answer(format, answer))
+    Ok(export::answer(state.exits().way(format)?, answer))
 }
 
 async fn counted(

@@ -13,7 +13,7 @@ use service::{Caller, Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::traces::{self, TraceParams, TraceRequest, Wanted};
+use super::traces::{self, TraceJobParams, TraceRequest, Wanted};
 use crate::{
     AppState, QueryError, answer,
     input::{self, Fields, Segment},
@@ -69,7 +69,7 @@ struct JobProgress {
 ///
 /// Takes what `POST /v1/traces` takes, but for `format` and `table`, and a release that covers it. The accounts have their
 /// turns; a job ends with its service. That it is read is in the audit log when it begins, and again with each fetch.
-#[utoipa::path(post, path = "/v1/traces/jobs", tag = "scans", request_body = TraceParams,
+#[utoipa::path(post, path = "/v1/traces/jobs", tag = "scans", request_body = TraceJobParams,
     responses(
         (status = 202, description = "It waits", body = JobResponse, headers(("Location" = String, description = "Where to look how far it is"))),
         (status = 400, description = "No JSON", body = Problem, content_type = "application/problem+json"),
@@ -179,10 +179,11 @@ pub async fn result(
     let JobState::Done(trace) = job.state else {
         return Err(QueryError::NoResult { state: job.state.as_str() });
     };
+    let exit = state.exits().exit(job.expires_at_ms)?;
     let request = job.question.request;
     let permit = permit(&state, &caller, "GET /v1/traces/jobs/{id}/result", request.release, request.to_read()).await?;
     traces::write_down(&state, permit, &trace).await?;
-    Ok(wanted.answer(trace))
+    Ok(wanted.answer(trace, exit))
 }
 
 fn identity(id: Segment) -> Result<JobId, QueryError> {

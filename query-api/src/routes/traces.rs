@@ -19,7 +19,7 @@ use crate::{
     permit::{Permit, permit},
 };
 
-pub use request::{TraceParams, TraceRequest, Wanted};
+pub use request::{TraceJobParams, TraceParams, TraceRequest, Wanted};
 
 /// Who was near some people, or at some venues, and whom these met afterwards
 ///
@@ -50,8 +50,9 @@ pub async fn trace(
     fields.finish()?;
     let permit = permit(&state, &caller, "POST /v1/traces", request.release, request.to_read()).await?;
     let answer = inquiry::trace(state.clone(), request.question, chrono::Utc::now(), &Progress::default()).await?;
+    let exit = state.exits().exit(None)?;
     write_down(&state, permit, &answer).await?;
-    Ok(wanted.answer(answer.into()))
+    Ok(wanted.answer(answer.into(), exit))
 }
 
 /// Writes a trace down that is answered, in whatever format: it counts as read as a whole.

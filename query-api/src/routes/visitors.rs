@@ -106,9 +106,10 @@ pub async fn visitors(
     let permit = permit(&state, &caller, "GET /v1/venues/{id}/visitors", release, question).await?;
     let (rows, truncated) = state.store().visitors(venue, time, limit as usize).await?;
     let depth = permit.depth_of([0], 1);
+    let way = state.exits().way(format)?;
     permit.write_down(&state, rows.iter().map(|row| (row.person_id, depth)), rows.len()).await?;
     let visitors = rows.into_iter().map(Visitor::from).collect();
-    Ok(export::answer(format, VisitorsResponse { venue, visitors, truncated }))
+    Ok(export::answer(way, VisitorsResponse { venue, visitors, truncated }))
 }
 
 impl Table for VisitorsResponse {

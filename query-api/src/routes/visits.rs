@@ -74,8 +74,9 @@ pub async fn visits(
     let names = state.store().venue_names(visits.scans.iter().map(|(row, _)| row.venue_id)).await?;
     let truncated = visits.more;
     let visits = answer::visits(&visits, &names, state.beliefs());
+    let way = state.exits().way(format)?;
     permit.write_down(&state, [], visits.len()).await?;
-    Ok(export::answer(format, VisitsResponse { person, visits, truncated }))
+    Ok(export::answer(way, VisitsResponse { person, visits, truncated }))
 }
 
 impl Table for VisitsResponse {

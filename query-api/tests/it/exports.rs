@@ -1,13 +1,14 @@
 //! Tables as files: what is in the JSON answer, row for row, by the same release.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use parquet::{
     basic::Type,
     file::reader::{FileReader, SerializedFileReader},
+    record::RowAccessor,
 };
-use query_api::export::{Cell, Column, Table, TableFormat, file};
+use query_api::export::{Cell, Column, Exits, Table, TableFormat, file};
 use reqwest::{Method, Response};
 use schemas::access::{Role, Scope};
 use serde_json::{Map, Value, json};
@@ -172,12 +173,18 @@ pub fn compare(format: &str, rows: &[Row], expected: &[Row]) {
                 Value::Number(number) => assert_eq!(serde_json::from_str(cell).ok(), number.as_f64(), "{name}"),
                 Value::String(text) => {
                     assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝']), "{name}: {cell}");
-                    assert_eq!(cell.strip_prefix('\'').unwrap_or(cell), text, "{name}");
+                    assert_eq!(&bare(cell), text, "{name}");
                 }
                 other => assert_eq!(cell, other.to_string(), "{name}"),
             }
         }
     }
+}
+
+/// A text without the apostrophes that stand where a cell may begin.
+fn bare(cell: &str) -> String {
+    let parts = cell.split_inclusive([';', '\t', '\r', '\n']);
+    parts.map(|part| part.strip_prefix('\'').unwrap_or(part)).collect()
 }
 
 /// Numbers as fractions: 0 and 0.0 are the same.
@@ -268,6 +275,8 @@ async fn footfall_leaves_as_a_file_with_what_is_suppressed_left_empty() {
                     }
                 }
                 row.insert("earlier".to_owned(), json!(earlier));
+                row.insert("step".to_owned(), json!("hour"));
+                row.insert("persons_estimated".to_owned(), json!(whole["persons_estimated"] == true));
                 row.extend(["scope", "id"].map(|name| (name.to_owned(), whole[name].clone())));
                 row
             }
@@ -301,6 +310,7 @@ async fn a_file_says_what_it_is_and_nothing_of_whom_it_is_about() {
     }
     let json = traced(&api, json!({"format": "json"})).await;
     assert_eq!(json.headers()["content-type"], "application/json");
+    assert_eq!(json.headers()["cache-control"], "no-store");
     for (fields, field) in [
         (json!({"format": "xlsx"}), "format"),
         (json!({"table": "visits"}), "table"),
@@ -370,6 +380,61 @@ impl Table for Numbers {
     }
 }
 
+/// Serves such a table, until the test ends.
+async fn serve(
+    format: TableFormat,
+    table: impl Fn() -> Numbers + Clone + Send + Sync + 'static,
+    exits: Arc<Exits>,
+    until_ms: Option<i64>,
+) -> String {
+    let answer = move || async move { exits.exit(until_ms).map(|exit| file(format, table(), exit)) };
+    let router: Router = Router::new().route("/", get(answer));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+/// The numbers of such a table as its file has them, which was written in many pieces.
+fn numbers(format: TableFormat, bytes: &axum::body::Bytes) -> Vec<u64> {
+    let number = |row: &Row| row["number"].as_u64().or_else(|| row["number"].as_str()?.parse().ok()).expect("a number");
+    match format {
+        TableFormat::Csv => csv_rows(bytes).iter().map(number).collect(),
+        TableFormat::Ndjson => {
+            let lines = std::str::from_utf8(bytes).expect("text").lines();
+            lines.map(|line| number(&serde_json::from_str(line).expect("JSON"))).collect()
+        }
+        TableFormat::Parquet => {
+            let reader = SerializedFileReader::new(bytes.clone()).expect("Parquet");
+            let rows = reader.get_row_iter(None).expect("rows");
+            rows.map(|row| row.expect("a row").get_long(0).expect("a number") as u64).collect()
+        }
+    }
+}
+
+/// Far more than all buffers on the way hold.
+const ENDLESS: Numbers = Numbers { count: 20_000_000, breaks_off_at: None, panics: false };
+
+#[tokio::test]
+async fn a_file_has_so_long_to_leave_and_so_many_do() {
+    let exits = Arc::new(Exits::new(1));
+    let until_ms = chrono::Utc::now().timestamp_millis() + 2_000;
+    let url = serve(TableFormat::Csv, || ENDLESS, Arc::clone(&exits), Some(until_ms)).await;
+    let answer = reqwest::get(&url).await.expect("it begins");
+    assert_eq!(answer.status(), 200);
+    let refused = reqwest::get(&url).await.expect("an answer");
+    assert_eq!(header(&refused, "retry-after"), "5");
+    assert_eq!(problem(refused, 503).await.0, "exports-full");
+    // Nobody takes the first one, nor lets go of it.
+    let started = std::time::Instant::now();
+    while exits.exit(None).is_err() {
+        assert!(started.elapsed() < Duration::from_secs(20), "it is kept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(chrono::Utc::now().timestamp_millis() >= until_ms, "not before its time");
+    assert!(answer.bytes().await.is_err(), "and it is no whole file");
+}
+
 #[tokio::test]
 async fn a_file_that_breaks_off_is_no_whole_answer() {
     const ROWS: usize = 20_000;
@@ -384,15 +449,15 @@ async fn a_file_that_breaks_off_is_no_whole_answer() {
         (parquet, None, false),
     ] {
         let table = move || Numbers { count: ROWS, breaks_off_at, panics };
-        let router: Router = Router::new().route("/", get(move || async move { file(format, table()) }));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/", listener.local_addr().expect("an address"));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        let url = serve(format, table, Arc::new(Exits::new(1)), None).await;
         let answer = reqwest::get(&url).await.expect("it begins");
         assert_eq!((answer.status().as_u16(), header(&answer, "x-row-count")), (200, ROWS.to_string()));
         let body = answer.bytes().await;
         assert_eq!(body.is_err(), breaks_off_at.is_some(), "{format:?} {breaks_off_at:?}");
-        server.abort();
+        if let Ok(bytes) = body {
+            let numbers = numbers(format, &bytes);
+            assert!(numbers.iter().copied().eq(0..ROWS as u64), "{format:?}: {} rows", numbers.len());
+        }
     }
 }
 
@@ -400,12 +465,12 @@ async fn a_file_that_breaks_off_is_no_whole_answer() {
 async fn a_client_that_leaves_ends_the_file() {
     let city = busy().await;
     let api = city.api().await;
-    let request = api.request(Method::POST, "/v1/traces").header("content-type", "application/json");
-    let answer = request.body(body(json!({"format": "ndjson"})).to_string()).send().await.expect("an answer");
-    drop(answer);
+    // What this process sends is in the metrics of every service in it.
+    let url = serve(TableFormat::Ndjson, || ENDLESS, Arc::new(Exits::new(1)), None).await;
+    drop(reqwest::get(&url).await.expect("it begins"));
     for _ in 0..100 {
         let metrics = api.get("/metrics").await.text().await.expect("text");
-        if metrics.contains("query_api_exports_total{format=\"ndjson\"") {
+        if metrics.contains("query_api_exports_total{format=\"ndjson\",outcome=\"given_up\"}") {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

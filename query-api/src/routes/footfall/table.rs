@@ -3,9 +3,11 @@
 use super::{Bucket, FootfallResponse};
 use crate::export::{Cell, Column, Table};
 
-const COLUMNS: [Column; 17] = [
+const COLUMNS: [Column; 19] = [
     Column::text("scope"),
     Column::text("id"),
+    Column::text("step"),
+    Column::flag("persons_estimated"),
     Column::flag("earlier"),
     Column::time("start"),
     Column::whole("scans"),
@@ -49,7 +51,13 @@ impl Table for FootfallResponse {
 
     fn rows(&self) -> Box<dyn Iterator<Item = Vec<Cell<'_>>> + Send + '_> {
         Box::new(self.all().map(|(earlier, bucket)| {
-            let mut row = vec![self.scope.as_str().into(), self.id.as_str().into(), earlier.into()];
+            let mut row = vec![
+                self.scope.as_str().into(),
+                self.id.as_str().into(),
+                self.step.as_str().into(),
+                self.persons_estimated.into(),
+                earlier.into(),
+            ];
             row.extend(bucket.cells());
             row
         }))

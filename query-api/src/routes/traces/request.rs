@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    response::{IntoResponse, Response},
-};
+use axum::response::Response;
 use schemas::{PersonKey, VenueId, city::Tracing};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 use uuid::Uuid;
 
 use crate::{
     QueryError,
-    export::{self, Format},
+    export::{self, Exit, Format},
     input::{self, Fields, PERSON},
     inquiry::{Case, DwellRule, Question, TableOf, TraceResponse, TraceTable},
     permit,
@@ -87,6 +87,25 @@ pub struct TraceParams {
     release: Option<Uuid>,
 }
 
+/// Whom a job is to trace: the fields of [`TraceParams`] but those that say as what it is answered, which its result takes.
+pub struct TraceJobParams;
+
+impl PartialSchema for TraceJobParams {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = TraceParams::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.properties.retain(|name, _| !matches!(name.as_str(), "format" | "table"));
+        }
+        schema
+    }
+}
+
+impl ToSchema for TraceJobParams {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        TraceParams::schemas(schemas);
+    }
+}
+
 /// A venue as index case.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes the request; the fields are taken one by one")]
@@ -138,10 +157,10 @@ impl Wanted {
     }
 
     /// The answer as it is wanted.
-    pub fn answer(self, trace: Arc<TraceResponse>) -> Response {
+    pub fn answer(self, trace: Arc<TraceResponse>, exit: Exit) -> Response {
         match self.format {
-            Format::Json => Json(&*trace).into_response(),
-            Format::Table(format) => export::file(format, TableOf { trace, table: self.table }),
+            Format::Json => export::json(trace, exit),
+            Format::Table(format) => export::file(format, TableOf { trace, table: self.table }, exit),
         }
     }
 }
