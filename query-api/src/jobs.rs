@@ -67,7 +67,7 @@ pub struct JobConfig {
     pub job_max_execution_time_s: u32,
     /// Seconds after which a job fails, whatever it does
     #[arg(long, env = "VENUECODE_JOB_MAX_S", default_value_t = 1_800, value_name = "SECONDS",
-          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+          value_parser = clap::value_parser!(u32).range(1..=43_200))]
     pub job_max_s: u32,
 }
 
@@ -236,7 +236,7 @@ fn sweep(book: &mut Book<Task, TraceResponse>) {
 }
 
 /// When something that was read may be past that has happened since `from`: with the midnight after which it is, if that is
-/// the next one. No result is kept for longer than half a day, so nobody has to look further ahead.
+/// the next one. No job takes longer than half a day, and no result is kept for longer, so nobody has to look further ahead.
 fn past_at(retention: Retention, from: i64, read_at: i64) -> Option<i64> {
     let next_midnight = retention.horizon(read_at) + i64::from(retention.days()) * 24 * 3600;
     (from < retention.horizon(next_midnight)).then_some(next_midnight)

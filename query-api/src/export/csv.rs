@@ -71,10 +71,10 @@ fn harmless(text: &str) -> Cow<'_, str> {
     guarded.into()
 }
 
-/// Whether what begins here may be taken for a formula, or for something guarded. Some pass over blanks before a formula, so
-/// these do not hide one.
+/// Whether what begins here may be taken for a formula, or for something guarded. Some pass over blanks before a formula, and
+/// two quotes where a cell begins are none, so neither hides one.
 fn takes_guard(text: &str) -> bool {
-    let bare = text.trim_start_matches([' ', '\u{3000}', '\u{feff}']);
+    let bare = text.trim_start_matches([' ', '\u{3000}', '\u{feff}', '"']);
     bare.starts_with(FORMULA) || text.starts_with(GUARD)
 }
 
@@ -86,7 +86,11 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> Vec<Vec<String>> {
-        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+        read_by(b',', bytes).split_off(1)
+    }
+
+    fn read_by(delimiter: u8, bytes: &[u8]) -> Vec<Vec<String>> {
+        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes);
         reader.records().map(|record| record.expect("CSV").iter().map(str::to_owned).collect()).collect()
     }
 
@@ -104,7 +108,9 @@ mod tests {
 
     fn written(texts: &[String]) -> Vec<u8> {
         let cells = texts.iter().map(|text| Cell::Text(text.as_str().into()));
-        rows(&[cells.collect()]).expect("written")
+        // With its line of names: what stands first in a file is passed over if it is a byte order mark.
+        let names = names(&[Column::text("text")]).expect("written");
+        [names, rows(&[cells.collect()]).expect("written")].concat()
     }
 
     #[test]
@@ -115,7 +121,7 @@ mod tests {
             let given = [formula.to_owned(), "豫园".to_owned()];
             assert_eq!(read(&written(&given)), [[format!("'{formula}"), "豫园".to_owned()]], "{formula:?}");
         }
-        for text in ["豫园商城", "a=1", "", "1-2", "\"=1\""] {
+        for text in ["豫园商城", "a=1", "", "1-2"] {
             assert_eq!(harmless(text), text);
         }
     }
@@ -129,6 +135,7 @@ mod tests {
             ("\t=1", "'\t'=1"),
             ("a\r\n-1", "a\r'\n'-1"),
             ("a;'b", "a;''b"),
+            ("a;\"=1\"", "a;'\"=1\""),
         ] {
             assert_eq!(harmless(text), guarded);
         }
@@ -158,10 +165,10 @@ mod tests {
                 prop_assert_eq!(&bare(cell), text);
             }
             for delimiter in *b";\t" {
-                let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(&bytes[..]);
-                for cell in reader.records().flat_map(|record| record.expect("CSV").iter().map(str::to_owned).collect::<Vec<_>>()) {
-                    let begins = cell.trim_start_matches([' ', '\u{3000}', '\u{feff}']);
-                    prop_assert!(!begins.starts_with(FORMULA), "{:?} in {:?}", cell, String::from_utf8_lossy(&bytes));
+                // A quote that ends one cell may begin another for these, with the line's end in it: no formula either.
+                for cell in read_by(delimiter, &bytes).concat() {
+                    let begins = cell.trim_start_matches([' ', '\u{3000}', '\u{feff}', '\r', '\n']);
+                    prop_assert!(!begins.starts_with(FORMULA), "{:?} of {:?}", cell, texts);
                 }
             }
         }
