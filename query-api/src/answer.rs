@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    export::Cell,
     exposure::{Appearance, Beliefs, Flag},
     store::{VenueNames, VisitRow, Visits},
 };
@@ -29,6 +30,23 @@ pub struct Visit {
     pub colour: Colour,
     /// What is hard to believe about it. It changes nothing of the rest.
     pub flags: Vec<Flag>,
+}
+
+impl Visit {
+    /// Its part of a row.
+    pub fn cells(&self) -> Vec<Cell<'_>> {
+        let Self { venue, venue_name, scanned_at, method, direction, verdict, colour, flags } = self;
+        vec![
+            (*venue).into(),
+            venue_name.as_deref().into(),
+            (*scanned_at).into(),
+            Cell::word(method),
+            Cell::word(direction),
+            Cell::word(verdict),
+            Cell::word(colour),
+            Cell::list(flags),
+        ]
+    }
 }
 
 /// A stored time as an answer has it.

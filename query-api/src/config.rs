@@ -2,7 +2,7 @@
 
 use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
-use crate::{audit::AuditConfig, page::PageConfig, poster::PosterConfig};
+use crate::{audit::AuditConfig, jobs::JobConfig, page::PageConfig, poster::PosterConfig};
 
 /// Windows in one query. A parameter may have 128 KiB, and a time takes 11 bytes.
 pub const MAX_QUERY_WINDOWS: u32 = 10_000;
@@ -24,6 +24,9 @@ pub struct Config {
     /// What a query may cost.
     #[command(flatten)]
     pub query: QueryConfig,
+    /// How many traces may be jobs.
+    #[command(flatten)]
+    pub jobs: JobConfig,
     /// With what reads are written down.
     #[command(flatten)]
     pub audit: AuditConfig,
@@ -53,6 +56,10 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_CONCURRENT_REQUESTS", default_value_t = 32, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_concurrent_requests: u32,
+    /// Traces and files that are sent at the same time, each for ten minutes at most; further ones are refused
+    #[arg(long, env = "VENUECODE_MAX_EXPORTS", default_value_t = 64, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_exports: u32,
     /// Visits of a person that one trace follows, oldest first
     #[arg(long, env = "VENUECODE_MAX_VISITS", default_value_t = 10_000, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

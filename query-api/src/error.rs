@@ -74,6 +74,46 @@ pub enum QueryError {
     /// What is read cannot be written down, so it is not answered.
     #[error("the audit log is temporarily not available, and nothing is read without it")]
     NotAudited(#[source] Arc<StoreFailure>),
+    /// There is no such job, or it is another account's.
+    #[error("there is no such job of yours")]
+    UnknownJob,
+    /// The job was, and its time is over.
+    #[error("this job has expired, or has given way to newer ones: ask again with POST /v1/traces/jobs")]
+    ExpiredJob,
+    /// The job ended with its service.
+    #[error(
+        "this job is lost: jobs end with their service, and it has started anew, or another one has answered; ask again with POST /v1/traces/jobs"
+    )]
+    LostJob,
+    /// There is no result to fetch.
+    #[error("there is no result: the job is {state}; GET /v1/traces/jobs/ID says more")]
+    NoResult {
+        /// How far the job is.
+        state: &'static str,
+    },
+    /// The account has as many jobs as it may.
+    #[error("you have as many jobs as may be: delete one, or wait until one expires")]
+    TooManyJobs,
+    /// As many jobs wait as may.
+    #[error("as many jobs wait as may")]
+    JobsFull,
+    /// The result of a job is larger than what memory is left for results.
+    #[error("{}", .0.as_str())]
+    ResultsFull(NoRoom),
+    /// The job took longer than a job may.
+    #[error("the job took longer than the {limit_s} s that a job may: choose a shorter time or fewer hops")]
+    LongJob {
+        /// What a job may take.
+        limit_s: u32,
+    },
+    /// While the job ran, scans that it has read have become past.
+    #[error(
+        "a midnight has come while the job ran, and some of the scans that it has read are no longer kept: ask again"
+    )]
+    PastJob,
+    /// As many files leave as may.
+    #[error("as many files are being sent as may")]
+    ExportsFull,
     /// The token is limited in a way that leaves this out.
     #[error("the token is limited by its `{}`, which leaves this out", limit.as_str())]
     OutOfScope {
@@ -156,6 +196,33 @@ pub enum QueryError {
     Aborted,
 }
 
+/// Beside what the result of a job has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRoom {
+    /// It is larger than what an account may have.
+    Alone,
+    /// The account's other results.
+    BesideOwn,
+    /// Those of other accounts.
+    BesideOthers,
+}
+
+impl NoRoom {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alone => {
+                "the result is larger than an account's room for results: choose a shorter time or fewer hops"
+            }
+            Self::BesideOwn => {
+                "the result has no room beside your other results: delete them, or wait until they expire"
+            }
+            Self::BesideOthers => {
+                "the result has no room beside those of other accounts, until some of these are deleted or expire"
+            }
+        }
+    }
+}
+
 /// What there can be too much of for one trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TooMany {
@@ -195,6 +262,16 @@ impl QueryError {
             Self::UnknownTrip => (StatusCode::NOT_FOUND, "unknown-trip"),
             Self::UnknownHealthProposal => (StatusCode::NOT_FOUND, "unknown-health-proposal"),
             Self::UnknownRelease => (StatusCode::NOT_FOUND, "unknown-release"),
+            Self::UnknownJob => (StatusCode::NOT_FOUND, "unknown-job"),
+            Self::ExpiredJob => (StatusCode::GONE, "job-expired"),
+            Self::LostJob => (StatusCode::GONE, "job-lost"),
+            Self::NoResult { .. } => (StatusCode::CONFLICT, "job-without-result"),
+            Self::TooManyJobs => (StatusCode::TOO_MANY_REQUESTS, "too-many-jobs"),
+            Self::JobsFull => (StatusCode::SERVICE_UNAVAILABLE, "jobs-full"),
+            Self::ResultsFull(_) => (StatusCode::SERVICE_UNAVAILABLE, "results-full"),
+            Self::LongJob { .. } => (StatusCode::SERVICE_UNAVAILABLE, "job-too-long"),
+            Self::PastJob => (StatusCode::SERVICE_UNAVAILABLE, "job-outlived"),
+            Self::ExportsFull => (StatusCode::SERVICE_UNAVAILABLE, "exports-full"),
             Self::Unreleased(lack) => (StatusCode::FORBIDDEN, lack.kind()),
             Self::NotAudited(_) => (StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable"),
             Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
@@ -229,10 +306,15 @@ impl QueryError {
             | Self::UnknownAlert
             | Self::UnknownTrip
             | Self::UnknownHealthProposal
-            | Self::UnknownRelease => Some("id"),
+            | Self::UnknownRelease
+            | Self::UnknownJob
+            | Self::ExpiredJob
+            | Self::LostJob
+            | Self::NoResult { .. } => Some("id"),
             Self::Unreleased(lack) => Some(lack.field()),
             Self::UnknownVenue { field } | Self::RevokedVenue { field } => Some(field),
             Self::Unprintable(unprintable) => Some(unprintable.what),
+            Self::LongJob { .. } => Some("to"),
             Self::TooManyBuckets { .. } => Some("step"),
             Self::TraceTooLarge { has_window, .. } => Some(if *has_window { "window_minutes" } else { "to" }),
             _ => None,
@@ -242,8 +324,10 @@ impl QueryError {
     const fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::Overloaded => Some(SOON_S),
-            Self::NotReady | Self::IssueUnknown | Self::Unavailable(_) | Self::NotAudited(_) => Some(LATER_S),
-            Self::TooManyListeners => Some(MUCH_LATER_S),
+            Self::NotReady | Self::IssueUnknown | Self::Unavailable(_) | Self::NotAudited(_) | Self::ExportsFull => {
+                Some(LATER_S)
+            }
+            Self::TooManyListeners | Self::TooManyJobs | Self::JobsFull => Some(MUCH_LATER_S),
             Self::NoPosters(_) | Self::TooExpensive(_) => Some(MUCH_LATER_S),
             _ => None,
         }
@@ -261,17 +345,29 @@ impl From<ShopError> for QueryError {
     }
 }
 
-impl IntoResponse for QueryError {
-    fn into_response(self) -> Response {
+impl QueryError {
+    /// What the client is told; counts and logs it, so it is told once.
+    pub fn problem(&self) -> Problem {
+        self.note();
+        self.shown()
+    }
+
+    /// Counts and logs it.
+    pub fn note(&self) {
         let (status, kind) = self.status_and_kind();
         metrics::problem(kind);
-        let source = std::error::Error::source(&self).map(chain).unwrap_or_default();
+        let source = std::error::Error::source(self).map(chain).unwrap_or_default();
         if status.is_server_error() {
             tracing::error!(problem = kind, source, "a request failed");
         } else {
             // Without the field: its name may be the client's text.
             tracing::debug!(problem = kind, "a request was refused");
         }
+    }
+
+    /// What the client is told.
+    pub fn shown(&self) -> Problem {
+        let (status, kind) = self.status_and_kind();
         let mut problem = Problem::new(status, kind).with_detail(self.to_string());
         if let Some(field) = self.field() {
             problem = problem.with_field(field);
@@ -279,7 +375,13 @@ impl IntoResponse for QueryError {
         if let Some(seconds) = self.retry_after_s() {
             problem = problem.with_retry_after(seconds);
         }
-        problem.into_response()
+        problem
+    }
+}
+
+impl IntoResponse for QueryError {
+    fn into_response(self) -> Response {
+        self.problem().into_response()
     }
 }
 
@@ -321,6 +423,16 @@ mod tests {
             (QueryError::UnknownTrip, 404, "unknown-trip", Some("id"), None),
             (QueryError::UnknownHealthProposal, 404, "unknown-health-proposal", Some("id"), None),
             (QueryError::UnknownRelease, 404, "unknown-release", Some("id"), None),
+            (QueryError::UnknownJob, 404, "unknown-job", Some("id"), None),
+            (QueryError::ExpiredJob, 410, "job-expired", Some("id"), None),
+            (QueryError::LostJob, 410, "job-lost", Some("id"), None),
+            (QueryError::NoResult { state: "waiting" }, 409, "job-without-result", Some("id"), None),
+            (QueryError::TooManyJobs, 429, "too-many-jobs", None, Some(30)),
+            (QueryError::JobsFull, 503, "jobs-full", None, Some(30)),
+            (QueryError::ResultsFull(NoRoom::Alone), 503, "results-full", None, None),
+            (QueryError::LongJob { limit_s: 1 }, 503, "job-too-long", Some("to"), None),
+            (QueryError::PastJob, 503, "job-outlived", None, None),
+            (QueryError::ExportsFull, 503, "exports-full", None, Some(5)),
             (Lack::NotNamed.into(), 403, "release-required", Some("release"), None),
             (Lack::Unknown.into(), 403, "release-unknown", Some("release"), None),
             (Lack::OfAnother.into(), 403, "release-of-another-account", Some("release"), None),

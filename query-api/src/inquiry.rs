@@ -4,10 +4,12 @@
 
 mod coverage;
 mod hops;
+mod progress;
 mod reading;
 mod report;
 mod response;
 mod stays;
+mod tables;
 
 use std::{
     cmp::Reverse,
@@ -29,7 +31,9 @@ use reading::{History, Reader};
 use report::Trace;
 use response::{Cut, Limit};
 
+pub use progress::Progress;
 pub use response::TraceResponse;
+pub use tables::{TableOf, TraceTable};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -86,12 +90,19 @@ impl DwellRule {
     }
 }
 
-/// Answers a question as of `now`.
+/// Answers a question as of `now`, and says meanwhile how far it is. Whoever drops it stops it, and what ClickHouse is doing
+/// for it.
 ///
 /// # Errors
 /// When ClickHouse does not answer, or there is more within the first hop than one trace looks at.
-pub async fn trace(state: AppState, question: Question, now: DateTime<Utc>) -> Result<TraceResponse, QueryError> {
-    let mut reader = Reader::new(&state, &question);
+pub async fn trace(
+    state: AppState,
+    question: Question,
+    now: DateTime<Utc>,
+    progress: &Progress,
+) -> Result<TraceResponse, QueryError> {
+    progress.begin(1);
+    let mut reader = Reader::new(&state, &question, progress);
     let histories =
         try_join_all(reader.persons().into_iter().map(|(case, person)| reader.history(case, person))).await?;
     let cut_off = histories.iter().filter(|history| history.visits.more);

@@ -3,17 +3,20 @@
 //! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (who stayed where and
 //! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door, and [`page`] is what
 //! its code opens. Whose movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`])
-//! before it is answered: nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen. Nothing
-//! is cached, except that the same question about footfall within a tenth of a second has the same answer.
+//! before it is answered: nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen; long
+//! traces wait as [`jobs`], and tables leave as files ([`export`]). Nothing is cached but the results of jobs, except that the
+//! same question about footfall within a tenth of a second has the same answer.
 
 mod answer;
 pub mod audit;
 pub mod buckets;
 pub mod config;
 pub mod error;
+pub mod export;
 pub mod exposure;
 mod input;
 mod inquiry;
+pub mod jobs;
 mod limits;
 pub mod live;
 pub mod metrics;
@@ -67,11 +70,13 @@ async fn serve_state(
     let watch = tables::until_there(config.clickhouse.clone(), state.readiness().clone());
     let watch = tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
     let live = tokio::spawn(Arc::clone(state.live()).run(shutdown.clone()));
+    let jobs = tokio::spawn(Arc::clone(state.jobs()).run(state.clone(), shutdown.clone()));
     let keys = tokio::spawn(Arc::clone(state.verifier()).watch(shutdown.clone()));
     let router: Router = router(state);
     let served = service::http::serve(router, listener, shutdown).await;
     watch.abort();
     keys.abort();
     live.abort();
+    jobs.abort();
     served
 }

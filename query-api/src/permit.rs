@@ -150,6 +150,11 @@ async fn found(state: &AppState, release: &ReleaseRow, asked: Asked) -> Result<(
 }
 
 impl Permit {
+    /// The district of the release.
+    pub const fn district(&self) -> u32 {
+        self.read.district
+    }
+
     /// How far from whom the release names somebody is who is so many hops from these subjects, each by its place in the
     /// question.
     pub fn depth_of(&self, subjects: impl IntoIterator<Item = usize>, hops: u8) -> u8 {

@@ -9,6 +9,7 @@ mod district;
 mod footfall;
 mod health_changes;
 mod health_proposals;
+mod jobs;
 mod live;
 mod occupancy;
 mod openapi;
@@ -25,6 +26,7 @@ mod visitors;
 mod visits;
 
 pub(crate) use scans::AliasKey;
+pub(crate) use traces::TraceRequest;
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,6 +59,11 @@ pub const TABLE: Table = Table(&[
     // These three take a release that names whom they are about, besides the role, and a district's token takes one of that
     // district (`permit`).
     Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]).honouring(&[District]),
+    // The same, later. A job is seen by the account that asked.
+    Rule::of("POST", "/v1/traces/jobs", &[Role::Epidemiologist]).honouring(&[District]),
+    Rule::of("GET", "/v1/traces/jobs/{id}", &[Role::Epidemiologist]).honouring(&[District]),
+    Rule::of("DELETE", "/v1/traces/jobs/{id}", &[Role::Epidemiologist]).honouring(&[District]),
+    Rule::of("GET", "/v1/traces/jobs/{id}/result", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("GET", "/v1/venues/{id}/visitors", &[Role::Epidemiologist]).honouring(&[Organisation, District, Venues]),
     Rule::of("GET", "/v1/footfall", COUNTS).honouring(&[Organisation, District, Venues]),
@@ -116,6 +123,9 @@ pub const TABLE: Table = Table(&[
 pub fn router(state: AppState) -> Router {
     let (api, document) = GuardedRouter::new(openapi::Document::openapi(), TABLE, Arc::clone(state.verifier()))
         .routes(routes!(traces::trace))
+        .routes(routes!(jobs::ask))
+        .routes(routes!(jobs::job, jobs::cancel))
+        .routes(routes!(jobs::result))
         .routes(routes!(visits::visits))
         .routes(routes!(visitors::visitors))
         .routes(routes!(footfall::footfall))

@@ -11,7 +11,9 @@ use tokio::sync::Semaphore;
 use crate::{
     Config, QueryConfig,
     audit::AuditLog,
+    export::Exits,
     exposure::{Beliefs, Dwells},
+    jobs::Jobs,
     live::Live,
     metrics,
     page::Page,
@@ -26,10 +28,16 @@ const OWN_SHARE: u32 = 4;
 
 /// State of the router; cheap to clone.
 #[derive(Clone)]
-pub struct AppState(Arc<Inner>);
+pub struct AppState {
+    inner: Arc<Inner>,
+    /// Whether it is that of a job, whose queries may take longer.
+    is_of_job: bool,
+}
 
 struct Inner {
     store: Store,
+    job_store: Store,
+    jobs: Arc<Jobs>,
     audit: AuditLog,
     live: Arc<Live>,
     city: CityProfile,
@@ -44,6 +52,7 @@ struct Inner {
     verifier: Arc<Verifier>,
     slots: Semaphore,
     own_slots: Arc<Semaphore>,
+    exits: Exits,
     metrics: PrometheusHandle,
 }
 
@@ -60,9 +69,13 @@ impl AppState {
         let store = Store::new(&config.clickhouse, &config.query);
         let offset_s = i64::from(city.utc_offset_minutes) * 60;
         let signer = config.codes.load()?;
-        Ok(Self(Arc::new(Inner {
+        let max_execution_time_s = config.jobs.job_max_execution_time_s;
+        let of_jobs = QueryConfig { max_execution_time_s, ..config.query.clone() };
+        let inner = Inner {
             live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
             store,
+            job_store: Store::new(&config.clickhouse, &of_jobs),
+            jobs: Arc::new(Jobs::new(&config.jobs, &signer.keys)),
             audit: AuditLog::try_new(&config.audit, &config.clickhouse).context("--audit-key-file")?,
             beliefs: Beliefs::of(&city),
             dwells: Dwells::of(&city),
@@ -73,88 +86,103 @@ impl AppState {
             page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
             own_slots: Arc::new(Semaphore::new((config.query.max_concurrent_requests / OWN_SHARE).max(1) as usize)),
+            exits: Exits::new(config.query.max_exports),
             limits: config.query.clone(),
             readiness: Readiness::waiting_for(&[tables::CONDITION]),
             verifier,
             metrics,
-        })))
+        };
+        Ok(Self { inner: Arc::new(inner), is_of_job: false })
+    }
+
+    /// The same for a job.
+    pub(crate) fn for_jobs(&self) -> Self {
+        Self { is_of_job: true, ..self.clone() }
     }
 
     pub(crate) fn store(&self) -> &Store {
-        &self.0.store
+        if self.is_of_job { &self.inner.job_store } else { &self.inner.store }
+    }
+
+    pub(crate) fn jobs(&self) -> &Arc<Jobs> {
+        &self.inner.jobs
+    }
+
+    pub(crate) fn exits(&self) -> &Exits {
+        &self.inner.exits
     }
 
     pub(crate) fn live(&self) -> &Arc<Live> {
-        &self.0.live
+        &self.inner.live
     }
 
     pub(crate) fn audit(&self) -> &AuditLog {
-        &self.0.audit
+        &self.inner.audit
     }
 
     pub(crate) fn city(&self) -> &CityProfile {
-        &self.0.city
+        &self.inner.city
     }
 
     /// How far the city's clock is ahead of UTC, in seconds.
     pub(crate) fn offset_s(&self) -> i64 {
-        i64::from(self.0.city.utc_offset_minutes) * 60
+        i64::from(self.inner.city.utc_offset_minutes) * 60
     }
 
     /// What the city believes of scans.
     pub(crate) fn beliefs(&self) -> &Beliefs {
-        &self.0.beliefs
+        &self.inner.beliefs
     }
 
     /// How long people stay at the venues of the city.
     pub(crate) fn dwells(&self) -> &Dwells {
-        &self.0.dwells
+        &self.inner.dwells
     }
 
     /// Within how many seconds two methods at one point are one visit; 0 where the city says nothing of it.
     pub(crate) fn either_or_s(&self) -> u32 {
-        u32::from(self.0.city.scanning.either_or_minutes.unwrap_or_default()) * 60
+        u32::from(self.inner.city.scanning.either_or_minutes.unwrap_or_default()) * 60
     }
 
     pub(crate) fn signer(&self) -> &CodeSigner {
-        &self.0.signer
+        &self.inner.signer
     }
 
     /// What masks people in details of scans.
     pub(crate) fn aliases(&self) -> &AliasKey {
-        &self.0.aliases
+        &self.inner.aliases
     }
 
     pub(crate) fn posters(&self) -> &PrintShop {
-        &self.0.posters
+        &self.inner.posters
     }
 
     pub(crate) fn page(&self) -> &Page {
-        &self.0.page
+        &self.inner.page
     }
 
     pub(crate) fn limits(&self) -> &QueryConfig {
-        &self.0.limits
+        &self.inner.limits
     }
 
     pub(crate) fn readiness(&self) -> &Readiness {
-        &self.0.readiness
+        &self.inner.readiness
     }
 
     pub(crate) fn verifier(&self) -> &Arc<Verifier> {
-        &self.0.verifier
+        &self.inner.verifier
     }
 
     pub(crate) fn slots(&self) -> &Semaphore {
-        &self.0.slots
+        &self.inner.slots
     }
 
     /// Those of the slots that people may have who look at what is kept of themselves.
     pub(crate) fn own_slots(&self) -> &Arc<Semaphore> {
-        &self.0.own_slots
+        &self.inner.own_slots
     }
 
     pub(crate) fn metrics(&self) -> &PrometheusHandle {
-        &self.0.metrics
+        &self.inner.metrics
     }
 }

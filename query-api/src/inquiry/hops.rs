@@ -70,6 +70,7 @@ impl Walk {
     pub async fn go(&mut self, reader: &mut Reader<'_>, first: Round, hops: u8) -> Result<(), QueryError> {
         self.meet(first).await?;
         for hop in 2..=hops {
+            reader.progress.begin(hop);
             match self.go_on(reader, hop).await {
                 Err(QueryError::TraceTooLarge { what, limit, .. }) => {
                     let what = match what {

@@ -8,7 +8,7 @@ use std::{
 use schemas::{PersonKey, VenueId};
 
 use super::{
-    Case, DwellRule, Question,
+    Case, DwellRule, Progress, Question,
     stays::{Telling, learn, passage, presence},
 };
 use crate::{
@@ -36,11 +36,12 @@ pub struct Reader<'a> {
     scans_left: usize,
     /// The longest dwell times that the scans read so far have at each venue.
     dwells: HashMap<VenueId, Dwell>,
+    pub progress: &'a Progress,
 }
 
 impl<'a> Reader<'a> {
     /// Has read nothing yet.
-    pub fn new(state: &'a AppState, question: &Question) -> Self {
+    pub fn new(state: &'a AppState, question: &Question, progress: &'a Progress) -> Self {
         let mut dwells = HashMap::new();
         let longest_s = state.dwells().longest_s();
         for case in &question.cases {
@@ -49,7 +50,8 @@ impl<'a> Reader<'a> {
             }
         }
         let scans_left = state.limits().max_contact_scans as usize;
-        Self { state, cases: question.cases.clone(), time: question.time, rule: question.rule, scans_left, dwells }
+        let (cases, time, rule) = (question.cases.clone(), question.time, question.rule);
+        Self { state, cases, time, rule, scans_left, dwells, progress }
     }
 
     /// The cases that are people.
@@ -171,7 +173,9 @@ impl<'a> Reader<'a> {
         wanted: impl Fn(Presence) -> Option<T> + Send + 'static,
     ) -> Result<Vec<T>, QueryError> {
         let time = TimeRange { from: time.from.saturating_sub(self.state.either_or_s()), ..time };
-        let scans = self.state.store().scans_of(people, time, self.scans_left).await;
+        self.progress.people(0, people.len());
+        let seen = |done| self.progress.people(done, people.len());
+        let scans = self.state.store().scans_of(people, time, self.scans_left, seen).await;
         let scans = scans.map_err(|error| self.of_all(error))?;
         self.scans_left -= scans.len();
         let (telling, state) = (self.telling(), self.state.clone());

@@ -269,6 +269,21 @@ impl TraceResponse {
         contacts.chain(self.shared.contacts.iter().map(|contact| (contact.person, contact.hop, &contact.cases[..])))
     }
 
+    /// Roughly how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let name = |name: &Option<String>| name.as_ref().map_or(0, String::len);
+        let visits = self.visits.iter().map(|traced| size_of::<TracedVisit>() + name(&traced.visit.venue_name));
+        let encounter = |one: &EncounterAnswer| size_of::<EncounterAnswer>() + name(&one.venue_name);
+        let contact = |one: &ContactAnswer| {
+            let encounters: usize = one.encounters.iter().map(encounter).sum();
+            size_of::<ContactAnswer>() + one.cases.len() + encounters
+        };
+        let venues = self.venues.iter().map(|one| size_of::<VenueAnswer>() + name(&one.venue_name));
+        let shared = self.shared.contacts.len() * size_of::<SharedContact>();
+        let lists = [visits.sum(), self.contacts.iter().map(contact).sum::<usize>(), venues.sum(), shared];
+        size_of::<Self>() + lists.iter().sum::<usize>()
+    }
+
     /// How many scans are in it, those of one encounter being one.
     pub fn scans(&self) -> usize {
         self.visits.len() + self.contacts.iter().map(|contact| contact.encounter_count).sum::<usize>()

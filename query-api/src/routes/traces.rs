@@ -2,187 +2,24 @@
 //!
 //! In a body, not in a URL: who is traced belongs in no log of a proxy.
 
-use axum::{Json, body::Bytes, extract::State, extract::rejection::BytesRejection, http::HeaderMap};
-use schemas::{PersonKey, VenueId, city::Tracing};
-use serde_json::Value;
+mod request;
+
+use axum::{
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+    http::HeaderMap,
+    response::Response,
+};
 use service::{Caller, Problem};
-use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::{
     AppState, QueryError,
-    input::{self, Fields, PERSON},
-    inquiry::{self, Case, DwellRule, Question, TraceResponse},
-    permit::{self, permit},
-    release::{self, Asked, Subject},
-    store::TimeRange,
+    input::Fields,
+    inquiry::{self, Progress, TraceResponse},
+    permit::{Permit, permit},
 };
 
-const DEFAULT_WINDOW_MINUTES: u32 = 30;
-const MAX_WINDOW_MINUTES: u32 = 24 * 60;
-const DEFAULT_LIMIT: u32 = 10_000;
-const MAX_LIMIT: u32 = 100_000;
-const MAX_HOPS: u32 = 3;
-/// Most index cases that are people, and most that are venues.
-const MAX_CASES: usize = 20;
-
-const PERSONS: &str = "1 to 20 person keys, each once, instead of `person`";
-const VENUES: &str = "1 to 20 objects with `venue`, and `from` and `to` within those of the trace, or without them; \
-                      times of one venue must not overlap";
-const RULE: &str = "`window` or `dwell`";
-
-/// Whom to trace. At least one of `person`, `persons` and `venues`.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "it describes the request; the fields are taken one by one")]
-pub struct TraceParams {
-    /// Person key of the index case.
-    #[schema(value_type = Option<String>, pattern = "^[1-9a-f][0-9a-f]{15}$")]
-    person: Option<PersonKey>,
-    /// Person keys of several index cases, instead of `person`.
-    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
-    persons: Option<Vec<PersonKey>>,
-    /// Venues whose visitors are all contacts, and when; the times of one venue must not overlap.
-    #[schema(max_items = 20)]
-    venues: Option<Vec<VenueCaseParams>>,
-    /// First second of the visits that are followed; contacts may have been scanned before.
-    #[schema(value_type = String, format = DateTime)]
-    from: u32,
-    /// First second after them; contacts may have been scanned later.
-    #[schema(value_type = String, format = DateTime)]
-    to: u32,
-    /// How long people stay: `window` minutes after each scan, or `dwell`: as their scans and the classes of venues tell.
-    #[schema(required = false, default = "window", pattern = "^(window|dwell)$")]
-    rule: String,
-    /// With `window`, how many minutes before or after a visit a contact may have been scanned, this number included.
-    #[schema(required = false, minimum = 1, maximum = 1440, default = 30)]
-    window_minutes: u32,
-    /// How far: 1 for contacts, 2 for whom these met afterwards as well.
-    #[schema(required = false, minimum = 1, maximum = 3, default = 1)]
-    hops: u32,
-    /// Minutes together after which half is risked; the city profile's, when left out.
-    #[schema(required = false, minimum = 1, maximum = 1440)]
-    halving_minutes: u32,
-    /// How much of a contact's score counts towards the next hop; the city profile's, when left out.
-    #[schema(required = false, minimum = 1, maximum = 100)]
-    hop_percent: u32,
-    /// Whether to say of each venue how complete its scans look; that takes longer.
-    #[schema(required = false, default = false)]
-    coverage: bool,
-    /// Most contacts in the answer.
-    #[schema(required = false, minimum = 1, maximum = 100_000, default = 10_000)]
-    limit: u32,
-    /// The release by which it is read. It covers whom it names, and, as far as its hops go, whom a trace by it has found.
-    #[schema(value_type = Uuid)]
-    release: Option<Uuid>,
-}
-
-/// A venue as index case.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "it describes the request; the fields are taken one by one")]
-struct VenueCaseParams {
-    /// Number of the venue.
-    venue: VenueId,
-    /// First second; that of the trace, when left out.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    from: Option<u32>,
-    /// First second after; that of the trace, when left out.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    to: Option<u32>,
-}
-
-/// A request as it was read.
-struct Request {
-    question: Question,
-    /// Its cases, in their order, and where it names them.
-    asked: Vec<Asked>,
-    release: Option<Uuid>,
-}
-
-impl Request {
-    fn try_from_fields(mut fields: Fields, tracing: Tracing) -> Result<Self, QueryError> {
-        let person = fields.text("person", PERSON)?.map(|text| input::person(&text)).transpose()?;
-        let persons = fields.list("persons", MAX_CASES, PERSONS)?;
-        let venues = fields.list("venues", MAX_CASES, VENUES)?;
-        let time = fields.time_range()?;
-        let rule = match fields.text("rule", RULE)?.as_deref() {
-            None | Some("window") => {
-                let minutes = fields.number("window_minutes", 1..=MAX_WINDOW_MINUTES, DEFAULT_WINDOW_MINUTES)?;
-                DwellRule::Window { seconds: minutes * 60 }
-            }
-            Some("dwell") => DwellRule::Dwell,
-            Some(_) => return Err(input::invalid("rule", RULE)),
-        };
-        // The ranges fit the smaller types of a profile.
-        let hops = fields.number("hops", 1..=MAX_HOPS, 1)? as u8;
-        let halving = fields.number("halving_minutes", 1..=24 * 60, tracing.halving_minutes.into())?;
-        let hop_percent = fields.number("hop_percent", 1..=100, tracing.hop_percent.into())?;
-        let tracing = Tracing { halving_minutes: halving as u16, hop_percent: hop_percent as u8 };
-        let with_venue_coverage = fields.flag("coverage")?;
-        let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
-        let release = permit::named(&mut fields)?;
-        fields.finish()?;
-        let persons_field = if person.is_some() { "person" } else { "persons" };
-        let cases = cases(person, persons, venues, time)?;
-        let asked = |case: &Case| match case {
-            Case::Person(person) => Asked { subject: Subject::Person(*person), field: persons_field },
-            Case::Venue { venue, .. } => Asked { subject: Subject::Venue(*venue), field: "venues" },
-        };
-        let asked = cases.iter().map(asked).collect();
-        let question = Question { cases, time, rule, hops, tracing, limit, with_venue_coverage };
-        Ok(Self { question, asked, release })
-    }
-}
-
-fn cases(
-    person: Option<PersonKey>,
-    persons: Vec<Value>,
-    venues: Vec<Value>,
-    time: TimeRange,
-) -> Result<Vec<Case>, QueryError> {
-    if person.is_some() && !persons.is_empty() {
-        return Err(input::invalid("persons", PERSONS));
-    }
-    let mut cases: Vec<Case> = person.into_iter().map(Case::Person).collect();
-    for value in persons {
-        let person = value.as_str().and_then(|text| text.parse().ok());
-        let case = person.map(Case::Person).filter(|case| !cases.contains(case));
-        cases.push(case.ok_or_else(|| input::invalid("persons", PERSONS))?);
-    }
-    for value in venues {
-        let case = venue_case(Fields::try_from_value(value, "venues", VENUES)?, time)?;
-        // Or each encounter in both would count twice.
-        if cases.iter().any(|other| overlap(other, &case)) {
-            return Err(input::invalid("venues", VENUES));
-        }
-        cases.push(case);
-    }
-    match cases.is_empty() {
-        true => {
-            Err(QueryError::MissingField { field: "person", expected: format!("{PERSON}; or `persons`, or `venues`") })
-        }
-        false => Ok(cases),
-    }
-}
-
-fn overlap(one: &Case, other: &Case) -> bool {
-    match (one, other) {
-        (Case::Venue { venue, time }, Case::Venue { venue: other_venue, time: other_time }) => {
-            venue == other_venue && time.from < other_time.to && other_time.from < time.to
-        }
-        _ => false,
-    }
-}
-
-fn venue_case(mut fields: Fields, trace: TimeRange) -> Result<Case, QueryError> {
-    let venue = fields.required_number("venue", 0..=u32::MAX)?;
-    let from = fields.time("from")?.unwrap_or(trace.from);
-    let to = fields.time("to")?.unwrap_or(trace.to);
-    fields.finish()?;
-    match trace.from <= from && from < to && to <= trace.to {
-        true => Ok(Case::Venue { venue, time: TimeRange { from, to } }),
-        false => Err(input::invalid("venues", VENUES)),
-    }
-}
+pub use request::{TraceJobParams, TraceParams, TraceRequest, Wanted};
 
 /// Who was near some people, or at some venues, and whom these met afterwards
 ///
@@ -190,7 +27,10 @@ fn venue_case(mut fields: Fields, trace: TimeRange) -> Result<Case, QueryError> 
 /// audit log before the answer leaves.
 #[utoipa::path(post, path = "/v1/traces", tag = "scans", request_body = TraceParams,
     responses(
-        (status = 200, description = "The visits and contacts; none for a person who is not known", body = TraceResponse),
+        (status = 200, description = "The visits and contacts; none for a person who is not known. A file that breaks off is aborted, and has fewer rows than `x-row-count` says",
+            content((TraceResponse = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet")),
+            headers(("Content-Disposition" = String, description = "The name of a file"), ("x-row-count" = u64, description = "Rows of a file"),
+                ("x-truncated" = bool, description = "Whether a limit left anything out of a file"))),
         (status = 400, description = "No JSON", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
@@ -203,19 +43,24 @@ pub async fn trace(
     caller: Caller,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<TraceResponse>, QueryError> {
-    let fields = Fields::try_from_json(&headers, body)?;
-    let Request { question, asked, release } = Request::try_from_fields(fields, state.city().tracing)?;
-    let (window_minutes, window_field) = question.rule.window();
-    let (time, steps) = (question.time, question.hops);
-    let to_read = release::Question { asked, time, steps, window_minutes, window_field };
-    let permit = permit(&state, &caller, "POST /v1/traces", release, to_read).await?;
-    let answer = inquiry::trace(state.clone(), question, chrono::Utc::now()).await?;
+) -> Result<Response, QueryError> {
+    let mut fields = Fields::try_from_json(&headers, body)?;
+    let wanted = Wanted::take(&mut fields)?;
+    let request = TraceRequest::take(&mut fields, state.city().tracing)?;
+    fields.finish()?;
+    let permit = permit(&state, &caller, "POST /v1/traces", request.release, request.to_read()).await?;
+    let answer = inquiry::trace(state.clone(), request.question, chrono::Utc::now(), &Progress::default()).await?;
+    let exit = state.exits().exit(None)?;
+    write_down(&state, permit, &answer).await?;
+    Ok(wanted.answer(answer.into(), exit))
+}
+
+/// Writes a trace down that is answered, in whatever format: it counts as read as a whole.
+pub(super) async fn write_down(state: &AppState, permit: Permit, answer: &TraceResponse) -> Result<(), QueryError> {
     let reached = answer.reached().map(|(person, hop, cases)| {
         let cases = cases.iter().map(|case| usize::from(*case));
         (person, permit.depth_of(cases, hop))
     });
     let (reached, scans) = (reached.collect::<Vec<_>>(), answer.scans());
-    permit.write_down(&state, reached, scans).await?;
-    Ok(Json(answer))
+    permit.write_down(state, reached, scans).await
 }

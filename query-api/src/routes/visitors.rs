@@ -1,6 +1,6 @@
 //! `GET /v1/venues/{id}/visitors`: who was at a venue.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use schemas::{Colour, Direction, Method, PersonKey, VenueId, Verdict};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::{
     AppState, QueryError, answer,
+    export::{self, Cell, Column, Table},
     input::{self, Fields, Segment},
     limits,
     permit::{self, permit},
@@ -74,10 +75,14 @@ pub(super) fn venue(text: &str, field: &'static str) -> Result<VenueId, QueryErr
         ("from" = String, Query, format = DateTime, description = "First second"),
         ("to" = String, Query, format = DateTime, description = "First second after it"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most rows; 1000 when left out"),
+        ("format" = Option<String>, Query, pattern = "^(json|csv|ndjson|parquet)$", description = "`json`, when left out, `csv`, `ndjson` or `parquet`"),
         ("release" = Uuid, Query, description = "The release by which it is read; it covers the venues that it names, with one hop at least"),
     ),
     responses(
-        (status = 200, description = "The visitors; none for a venue that is not known", body = VisitorsResponse),
+        (status = 200, description = "The visitors; none for a venue that is not known",
+            content((VisitorsResponse = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet")),
+            headers(("Content-Disposition" = String, description = "The name of a file"), ("x-row-count" = u64, description = "Rows of a file"),
+                ("x-truncated" = bool, description = "Whether a limit left anything out of a file"))),
         (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
@@ -87,11 +92,12 @@ pub async fn visitors(
     caller: Caller,
     id: Segment,
     mut fields: Fields,
-) -> Result<Json<VisitorsResponse>, QueryError> {
+) -> Result<Response, QueryError> {
     let venue = venue(&input::segment(id, "id")?, "id")?;
     let time = fields.time_range()?;
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     let release = permit::named(&mut fields)?;
+    let format = export::format(&mut fields)?;
     fields.finish()?;
 
     limits::check_venue(state.store(), caller.scope(), venue).await?;
@@ -100,6 +106,50 @@ pub async fn visitors(
     let permit = permit(&state, &caller, "GET /v1/venues/{id}/visitors", release, question).await?;
     let (rows, truncated) = state.store().visitors(venue, time, limit as usize).await?;
     let depth = permit.depth_of([0], 1);
+    let way = state.exits().way(format)?;
     permit.write_down(&state, rows.iter().map(|row| (row.person_id, depth)), rows.len()).await?;
-    Ok(Json(VisitorsResponse { venue, visitors: rows.into_iter().map(Visitor::from).collect(), truncated }))
+    let visitors = rows.into_iter().map(Visitor::from).collect();
+    Ok(export::answer(way, VisitorsResponse { venue, visitors, truncated }))
+}
+
+impl Table for VisitorsResponse {
+    fn name(&self) -> &'static str {
+        "visitors"
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        const COLUMNS: [Column; 7] = [
+            Column::whole("venue"),
+            Column::text("person"),
+            Column::time("scanned_at"),
+            Column::text("method"),
+            Column::text("direction"),
+            Column::text("verdict"),
+            Column::text("colour"),
+        ];
+        &COLUMNS
+    }
+
+    fn count(&self) -> usize {
+        self.visitors.len()
+    }
+
+    fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Vec<Cell<'_>>> + Send + '_> {
+        let row = |visitor: &Visitor| {
+            vec![
+                self.venue.into(),
+                Cell::word(visitor.person),
+                visitor.scanned_at.into(),
+                Cell::word(visitor.method),
+                Cell::word(visitor.direction),
+                Cell::word(visitor.verdict),
+                Cell::word(visitor.colour),
+            ]
+        };
+        Box::new(self.visitors.iter().map(row))
+    }
 }

@@ -1,6 +1,6 @@
 //! `GET /v1/persons/{person}/visits`: where a person was.
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use schemas::PersonKey;
 use serde::Serialize;
 use service::{Caller, Problem};
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     AppState, QueryError,
     answer::{self, Visit},
+    export::{self, Cell, Column, Table},
     input::{self, Fields, Segment},
     permit::{self, permit},
     release::{Asked, Question, Subject},
@@ -41,10 +42,14 @@ pub struct VisitsResponse {
         ("from" = String, Query, format = DateTime, description = "First second"),
         ("to" = String, Query, format = DateTime, description = "First second after it"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 10_000, description = "Most rows; 1000 when left out"),
+        ("format" = Option<String>, Query, pattern = "^(json|csv|ndjson|parquet)$", description = "`json`, when left out, `csv`, `ndjson` or `parquet`"),
         ("release" = Uuid, Query, description = "The release by which it is read; it covers whom it names, and, as far as its hops go, whom a trace by it has found"),
     ),
     responses(
-        (status = 200, description = "The visits; none for a person who is not known", body = VisitsResponse),
+        (status = 200, description = "The visits; none for a person who is not known",
+            content((VisitsResponse = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet")),
+            headers(("Content-Disposition" = String, description = "The name of a file"), ("x-row-count" = u64, description = "Rows of a file"),
+                ("x-truncated" = bool, description = "Whether a limit left anything out of a file"))),
         (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
@@ -54,11 +59,12 @@ pub async fn visits(
     caller: Caller,
     person: Segment,
     mut fields: Fields,
-) -> Result<Json<VisitsResponse>, QueryError> {
+) -> Result<Response, QueryError> {
     let person = input::person(&input::segment(person, "person")?)?;
     let time = fields.time_range()?;
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     let release = permit::named(&mut fields)?;
+    let format = export::format(&mut fields)?;
     fields.finish()?;
 
     let asked = vec![Asked { subject: Subject::Person(person), field: "person" }];
@@ -68,6 +74,41 @@ pub async fn visits(
     let names = state.store().venue_names(visits.scans.iter().map(|(row, _)| row.venue_id)).await?;
     let truncated = visits.more;
     let visits = answer::visits(&visits, &names, state.beliefs());
+    let way = state.exits().way(format)?;
     permit.write_down(&state, [], visits.len()).await?;
-    Ok(Json(VisitsResponse { person, visits, truncated }))
+    Ok(export::answer(way, VisitsResponse { person, visits, truncated }))
+}
+
+impl Table for VisitsResponse {
+    fn name(&self) -> &'static str {
+        "visits"
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        const COLUMNS: [Column; 9] = [
+            Column::text("person"),
+            Column::whole("venue"),
+            Column::text("venue_name"),
+            Column::time("scanned_at"),
+            Column::text("method"),
+            Column::text("direction"),
+            Column::text("verdict"),
+            Column::text("colour"),
+            Column::text("flags"),
+        ];
+        &COLUMNS
+    }
+
+    fn count(&self) -> usize {
+        self.visits.len()
+    }
+
+    fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = Vec<Cell<'_>>> + Send + '_> {
+        let row = |visit| [vec![Cell::word(self.person)], Visit::cells(visit)].concat();
+        Box::new(self.visits.iter().map(row))
+    }
 }

@@ -124,7 +124,8 @@ impl Store {
         Ok(Visits { scans, more })
     }
 
-    /// The scans of many people in a time, each with the category of its venue, in no order.
+    /// The scans of many people in a time, each with the category of its venue, in no order. `seen` hears of how many people
+    /// they have been read.
     ///
     /// # Errors
     /// When ClickHouse does not answer, or there are more than `limit`.
@@ -133,8 +134,9 @@ impl Store {
         people: &[PersonKey],
         time: TimeRange,
         limit: usize,
+        seen: impl Fn(usize),
     ) -> Result<Vec<(Scan, String)>, QueryError> {
-        let mut scans = Vec::new();
+        let (mut scans, mut done) = (Vec::new(), 0);
         for people in people.chunks(self.max_query_people) {
             let left = limit - scans.len();
             let query = self
@@ -159,6 +161,8 @@ impl Store {
                 } = row;
                 (Scan { person, venue, at, method, direction, colour }, category)
             }));
+            done += people.len();
+            seen(done);
         }
         Ok(scans)
     }

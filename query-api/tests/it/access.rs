@@ -18,6 +18,10 @@ use crate::city::{Api, City, ORGANISATION, RELEASE, problem, range, release, sca
 /// Who may use what, written down a second time.
 const DOORS: &[Door] = &[
     ("POST", "/v1/traces", Some(&[Epidemiologist])),
+    ("POST", "/v1/traces/jobs", Some(&[Epidemiologist])),
+    ("GET", "/v1/traces/jobs/{id}", Some(&[Epidemiologist])),
+    ("DELETE", "/v1/traces/jobs/{id}", Some(&[Epidemiologist])),
+    ("GET", "/v1/traces/jobs/{id}/result", Some(&[Epidemiologist])),
     ("GET", "/v1/persons/{person}/visits", Some(&[Epidemiologist])),
     ("GET", "/v1/venues/{id}/visitors", Some(&[Epidemiologist])),
     ("GET", "/v1/footfall", Some(&[Operator, District, Epidemiologist, Supervisor, Dashboard, Regulator])),

@@ -39,6 +39,9 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/v1/scans",
             "/v1/stats",
             "/v1/traces",
+            "/v1/traces/jobs",
+            "/v1/traces/jobs/{id}",
+            "/v1/traces/jobs/{id}/result",
             "/v1/trips",
             "/v1/trips/{id}",
             "/v1/venues/{id}/poster",
@@ -53,6 +56,11 @@ async fn the_document_has_every_route_and_every_route_is_there() {
     }
     let trace = &document["components"]["schemas"]["TraceParams"];
     assert_eq!(trace["required"], serde_json::json!(["from", "to", "release"]));
+    // A job takes the same, but for the format, which its result takes.
+    let mut without = trace["properties"].as_object().expect("an object").clone();
+    assert!(["format", "table"].iter().all(|field| without.remove(*field).is_some()));
+    let job = &document["components"]["schemas"]["TraceJobParams"];
+    assert_eq!((&job["properties"], &job["required"]), (&serde_json::json!(without), &trace["required"]));
 }
 
 #[tokio::test]

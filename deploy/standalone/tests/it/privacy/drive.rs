@@ -177,7 +177,14 @@ pub fn bodies() -> Vec<Body> {
             403,
             Role::Epidemiologist,
             json!({"persons": [GUARDIAN], "venues": [{"venue": VENUE, "from": at(-600), "to": at(60)}], "from": at(-600),
-                "to": at(60), "rule": "dwell", "release": request(9)}),
+                "to": at(60), "rule": "dwell", "format": "csv", "table": "visits", "release": request(9)}),
+        ),
+        body(
+            "/v1/traces/jobs",
+            403,
+            Role::Epidemiologist,
+            json!({"persons": [GUARDIAN], "venues": [{"venue": VENUE, "from": at(-600), "to": at(60)}], "from": at(-600),
+                "to": at(60), "hops": 2, "coverage": true, "release": request(9)}),
         ),
     ]
 }
