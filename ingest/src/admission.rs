@@ -65,8 +65,6 @@ pub struct Clients {
 /// A connection, counted until it is dropped.
 #[derive(Debug)]
 pub struct Connection {
-    /// From where.
-    pub address: SocketAddr,
     load: Arc<AtomicUsize>,
     clients: Arc<Clients>,
 }
@@ -255,7 +253,7 @@ impl Clients {
         // Counted first, so that dropping it makes up for it either way.
         let total = self.total.fetch_add(1, Ordering::Relaxed);
         let mine = load.fetch_add(1, Ordering::Relaxed);
-        let connection = Connection { address, load, clients: Arc::clone(self) };
+        let connection = Connection { load, clients: Arc::clone(self) };
         (total < self.max && mine < self.max_per_client).then_some(connection)
     }
 

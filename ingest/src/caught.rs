@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{
-    extract::Request,
+    http::Request,
     response::{IntoResponse, Response},
 };
 use futures::{
@@ -25,7 +25,10 @@ type Answer = Result<Response, Infallible>;
 #[derive(Debug, Clone)]
 pub struct Caught<S>(pub S);
 
-impl<S: Service<Request, Response = Response, Error = Infallible>> Service<Request> for Caught<S> {
+impl<S, B> Service<Request<B>> for Caught<S>
+where
+    S: Service<Request<B>, Response = Response, Error = Infallible>,
+{
     type Response = Response;
     type Error = Infallible;
     type Future = Map<CatchUnwind<AssertUnwindSafe<S::Future>>, fn(Result<Answer, Box<dyn Any + Send>>) -> Answer>;
@@ -34,7 +37,7 @@ impl<S: Service<Request, Response = Response, Error = Infallible>> Service<Reque
         self.0.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         // What the handler held is dropped; the state that requests share locks without poisoning.
         AssertUnwindSafe(self.0.call(request)).catch_unwind().map(|answered| match answered {
             Ok(answer) => answer,

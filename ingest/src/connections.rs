@@ -11,11 +11,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    body::Body,
-    extract::{ConnectInfo, Request},
-    response::Response,
-};
+use axum::{http::Request, response::Response};
 use futures::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -38,23 +34,29 @@ const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(50);
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// What answers requests.
+/// What answers the requests of one connection.
 pub trait Answering:
-    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 
 impl<S> Answering for S where
-    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 
-/// Serves until `stop`; then takes what has connected already, answers what is under way, and returns.
-pub async fn serve(service: impl Answering, listener: TcpListener, clients: Arc<Clients>, stop: CancellationToken) {
+/// Serves until `stop`, each address by the service that is made for it; then takes what has connected already, answers
+/// what is under way, and returns.
+pub async fn serve<S: Answering>(
+    service_for: impl Fn(SocketAddr) -> S,
+    listener: TcpListener,
+    clients: Arc<Clients>,
+    stop: CancellationToken,
+) {
     let open = TaskTracker::new();
     let take = |stream: TcpStream, address: SocketAddr| match clients.connect(address) {
         Some(connection) => {
-            open.spawn(talk(stream, connection, service.clone(), stop.clone()));
+            open.spawn(talk(stream, connection, service_for(address), stop.clone()));
         }
         None => turn_away(&stream),
     };
@@ -91,11 +93,9 @@ async fn talk(stream: TcpStream, connection: Connection, service: impl Answering
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let has_asked = AtomicBool::new(false);
-    let (asked, address) = (&has_asked, connection.address);
-    let answer = service_fn(move |request: Request<Incoming>| {
+    let asked = &has_asked;
+    let answer = service_fn(move |request| {
         asked.store(true, Ordering::Relaxed);
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(address));
         service.clone().call(request)
     });
     let mut http = http1::Builder::new();
@@ -120,6 +120,8 @@ async fn talk(stream: TcpStream, connection: Connection, service: impl Answering
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");
     }
+    // It counts as open until here.
+    drop(connection);
 }
 
 fn turn_away(stream: &TcpStream) {

@@ -15,28 +15,31 @@ mod trips;
 mod venue_codes;
 mod venues;
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    http::{HeaderValue, Method, header},
-    response::Response,
+    body::Body,
+    extract::{ConnectInfo, State},
+    http::{HeaderValue, Method, Request, header},
+    response::{IntoResponse, Response},
 };
+use hyper::body::Incoming;
 pub use scans_batch::ScanReceipt;
 use schemas::access::{
     Limit::{District, Organisation, Person, Venues},
     Role::{self, Admin, Citizen, Device, Epidemiologist, Feed, Operator, Reviewer, Supervisor},
     Rule, Table,
 };
-use service::access::GuardedRouter;
-use tower::{
-    Layer,
-    util::{Either, option_layer},
+use service::{
+    Caller,
+    access::{self, AccessError, GuardedRouter},
 };
-use tower_http::cors::{Cors, CorsLayer};
+use tower::{Layer, Service, service_fn, util::option_layer};
+use tower_http::cors::CorsLayer;
 use utoipa_axum::routes;
 
-use crate::{caught::Caught, openapi, state::Gateway};
+use crate::{caught::Caught, connections::Answering, openapi, state::Gateway};
 
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
@@ -88,12 +91,47 @@ pub const TABLE: Table = Table(&[
     Rule::open("GET", "/openapi.json"),
 ]);
 
-/// The gateway's routes, those that every service has, and what a page may do.
+/// Answers the requests of the connections: by [`TABLE`], for a page as well where there is one, and whatever panics.
 ///
 /// What concerns all routes stands around the router: within, each layer would cost every request some allocations.
-pub fn service(gateway: Arc<Gateway>) -> Either<Cors<Caught<Router>>, Caught<Router>> {
-    let page = gateway.page_origin.clone().map(for_page);
-    option_layer(page).layer(Caught(router(gateway)))
+/// Single scans, of which there are most by far, go past the router for the same reason.
+pub struct Answerer {
+    gateway: Arc<Gateway>,
+    router: Router,
+    page: Option<CorsLayer>,
+}
+
+impl Answerer {
+    /// The gateway's routes, and those that every service has.
+    pub fn new(gateway: Arc<Gateway>) -> Arc<Self> {
+        let page = gateway.page_origin.clone().map(for_page);
+        Arc::new(Self { router: router(Arc::clone(&gateway)), gateway, page })
+    }
+
+    /// What answers the connection of this address.
+    pub fn service_for(self: &Arc<Self>, peer: SocketAddr) -> impl Answering {
+        let answerer = Arc::clone(self);
+        let answering = service_fn(move |request| Arc::clone(&answerer).answer(peer, request));
+        option_layer(self.page.clone()).layer(Caught(answering))
+    }
+
+    async fn answer(self: Arc<Self>, peer: SocketAddr, request: Request<Incoming>) -> Result<Response, Infallible> {
+        let mut request = request.map(Body::new);
+        if request.method() == Method::POST && request.uri().path() == scans::PATH {
+            return Ok(match self.admit(&request, peer) {
+                Ok(caller) => scans::post(State(Arc::clone(&self.gateway)), caller, request).await.into_response(),
+                Err(refused) => refused.into_response(),
+            });
+        }
+        request.extensions_mut().insert(ConnectInfo(peer));
+        self.router.clone().call(request).await
+    }
+
+    /// Who sends a scan, as the guard before a route would have it.
+    fn admit(&self, request: &Request<Body>, peer: SocketAddr) -> Result<Caller, AccessError> {
+        let rule = TABLE.rule(request.method().as_str(), request.uri().path()).ok_or(AccessError::NoRule)?;
+        access::admit(rule, &self.gateway.verifier, request.headers(), Some(peer))?.ok_or(AccessError::NoRule)
+    }
 }
 
 fn router(gateway: Arc<Gateway>) -> Router {

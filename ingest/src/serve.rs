@@ -74,8 +74,13 @@ async fn serve_gateway(
     tokio::spawn(Arc::clone(&gateway.verifier).watch(end.clone()));
 
     let stop = CancellationToken::new();
-    let serving =
-        connections::serve(routes::service(Arc::clone(&gateway)), listener, Arc::clone(&gateway.clients), stop.clone());
+    let answerer = routes::Answerer::new(Arc::clone(&gateway));
+    let serving = connections::serve(
+        |address| answerer.service_for(address),
+        listener,
+        Arc::clone(&gateway.clients),
+        stop.clone(),
+    );
     let delay = Duration::from_millis(config.shutdown.shutdown_delay_ms.into());
     let asked = asked_to_stop(&gateway, &shutdown, delay, &stop);
     until_answered(serving, asked).await;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     AppState, QueryError,
-    input::{self, Fields},
+    input::{self, Fields, Segment},
     release::{self, Asked, Lack, Question, Subject},
     store::{ReadRow, ReleaseRow},
 };
@@ -86,6 +86,18 @@ pub async fn permit(
         ..by(caller, route)
     };
     Ok(Permit { read, depths, _slot: None })
+}
+
+/// The person of a path that only they themselves may ask for.
+///
+/// # Errors
+/// When it is no person key, or another person's.
+pub fn own_person(person: Segment, caller: &Caller) -> Result<PersonKey, QueryError> {
+    let person = input::person(&input::segment(person, "person")?)?;
+    if caller.scope().person != Some(person) {
+        return Err(QueryError::OutOfScope { field: "person", limit: Limit::Person });
+    }
+    Ok(person)
 }
 
 /// Lets somebody read what is kept of themselves: it takes no release, and is written down all the same, so that they see

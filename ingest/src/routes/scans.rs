@@ -22,6 +22,8 @@ use crate::{
     state::{Gateway, now_ms},
 };
 
+/// Where scans are sent.
+pub(super) const PATH: &str = "/v1/scans";
 /// An answer has about 400 bytes, more with long names.
 const ANSWER_BYTES: usize = 768;
 

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use schemas::{Colour, PersonKey, access::Limit};
+use schemas::{Colour, PersonKey};
 use serde::Serialize;
 use service::{Caller, Problem};
 use utoipa::ToSchema;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::{
     AppState, QueryError,
     answer::{self, said},
-    input::{self, Fields, Segment},
-    permit::permit_own,
+    input::{Fields, Segment},
+    permit::{own_person, permit_own},
     store::HealthChangeRow,
 };
 
@@ -79,10 +79,7 @@ pub async fn health_changes(
     person: Segment,
     mut fields: Fields,
 ) -> Result<Json<HealthChangesResponse>, QueryError> {
-    let person = input::person(&input::segment(person, "person")?)?;
-    if caller.scope().person != Some(person) {
-        return Err(QueryError::OutOfScope { field: "person", limit: Limit::Person });
-    }
+    let person = own_person(person, &caller)?;
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
     let permit = permit_own(&state, &caller, ROUTE, person)?;

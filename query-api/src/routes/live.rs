@@ -63,8 +63,8 @@ enum Sent {
 /// newest is sent. Dashboards get one only when a whole group has been scanned since the one before. An event
 /// `unavailable`, with data `{}`, comes when there have been no counts for 5 seconds; the next `counts` end that. A
 /// comment comes every 15 seconds in which nothing changes. The stream ends when the token does, when the service does,
-/// and when for 10 seconds nothing can be written: what the connection's buffers take counts as read. The venues of an organisation are those that it has when
-/// the first one begins to listen.
+/// and when for 10 seconds nothing can be written: what the connection's buffers take counts as read. The venues of an
+/// organisation are those that it has when the first one begins to listen.
 #[utoipa::path(get, path = "/v1/footfall/live", tag = "footfall",
     params(
         ("scope" = String, Query, pattern = "^(venue|organisation|district|category|city)$",

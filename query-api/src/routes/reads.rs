@@ -7,7 +7,6 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::{
     PersonKey,
-    access::Limit,
     city::Bilingual,
     events::{CaseKind, Purpose},
 };
@@ -21,7 +20,8 @@ use super::{
 };
 use crate::{
     AppState, QueryError, answer,
-    input::{self, Fields, Segment},
+    input::{Fields, Segment},
+    permit::own_person,
     store::ReadRow,
 };
 
@@ -79,12 +79,9 @@ pub async fn reads(
     person: Segment,
     mut fields: Fields,
 ) -> Result<Json<ReadsResponse>, QueryError> {
-    let person = input::person(&input::segment(person, "person")?)?;
+    let person = own_person(person, &caller)?;
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
-    if caller.scope().person != Some(person) {
-        return Err(QueryError::OutOfScope { field: "person", limit: Limit::Person });
-    }
     let (rows, truncated) = state.store().reads(person, limit as usize).await?;
     Ok(Json(ReadsResponse { person, reads: rows.into_iter().map(ReadAnswer::from).collect(), truncated }))
 }

@@ -55,7 +55,9 @@ pub fn run(args: &NodeArgs) -> anyhow::Result<()> {
     if !args.data.join(FORMATTED).exists() {
         format(args)?;
     }
-    let mut java = command(args, &["-Xms96m", "-Xmx384m"]);
+    // A few thousand partitions, as all tests together make, take 400 MiB. Without memory it ends and is started again:
+    // the threads that live on would answer nobody.
+    let mut java = command(args, &["-Xms96m", "-Xmx1g", "-XX:+ExitOnOutOfMemoryError"]);
     let error = java.arg("kafka.Kafka").arg(&args.settings).exec();
     Err(error).with_context(|| format!("cannot run {}", args.java.display()))
 }
