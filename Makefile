@@ -18,7 +18,7 @@ FUZZ_FLAGS := --fuzz-dir benches/fuzz --target-dir $(abspath $(TARGET))/fuzz --f
 TARGETS ?= venue_codes documents profiles events scans batches plates
 TIME ?= 600
 DATA ?= data
-ROUNDS ?= 16
+ROUNDS ?= 19
 KAFKA ?= embedded
 
 .PHONY: help demo up test test-api test-kafka test-nyc cities chaos fuzz bench bench-micro lint build engines fonts kafka tools \
