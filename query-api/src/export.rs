@@ -3,7 +3,7 @@
 //! [`cells`] says what a table is, [`formats`] turns rows into bytes, [`sending`] lets them leave. Who may have them is
 //! settled and written down before: nothing here asks. JSON is the whole answer as the routes have it, no table.
 
-pub mod cells;
+mod cells;
 mod csv;
 mod formats;
 mod ndjson;
@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub use cells::{Cell, Column, Kind, Table};
-pub use formats::{Encoder, ExportError, TableFormat};
+pub use formats::TableFormat;
 
 /// How many rows a file has, known before the first of them leaves: whoever counts fewer has not got all.
 pub const ROW_COUNT: HeaderName = HeaderName::from_static("x-row-count");

@@ -5,7 +5,7 @@
 //! has started anew is lost and says so ([`id`]). A job is stopped by dropping it: with its connection ends its query.
 
 mod book;
-pub mod id;
+mod id;
 mod queue;
 
 use std::{sync::Arc, time::Duration};
@@ -24,9 +24,10 @@ use crate::{
     routes::TraceRequest,
 };
 use book::{Book, Limits, Outcome};
-use id::{JobId, JobKey, Origin};
+use id::{JobKey, Origin};
 
 pub use book::{Counts, Job, State};
+pub use id::JobId;
 
 /// How often what has expired is looked for.
 const SWEEP: Duration = Duration::from_secs(1);

@@ -68,8 +68,8 @@ pub enum ExportError {
 
 /// Turns rows into the bytes of a file.
 pub enum Encoder {
-    /// CSV of these columns.
-    Csv(&'static [Column]),
+    /// CSV.
+    Csv,
     /// NDJSON of these columns.
     Ndjson(&'static [Column]),
     /// Parquet.
@@ -83,7 +83,7 @@ impl Encoder {
     /// When the format does not take the columns.
     pub fn begin(format: TableFormat, columns: &'static [Column]) -> Result<(Self, Vec<u8>), ExportError> {
         Ok(match format {
-            TableFormat::Csv => (Self::Csv(columns), csv::names(columns)?),
+            TableFormat::Csv => (Self::Csv, csv::names(columns)?),
             TableFormat::Ndjson => (Self::Ndjson(columns), Vec::new()),
             TableFormat::Parquet => (Self::Parquet(Box::new(ParquetFile::begin(columns)?)), Vec::new()),
         })
@@ -95,7 +95,7 @@ impl Encoder {
     /// When a cell is not of its column's kind.
     pub fn rows(&mut self, rows: &[Vec<Cell<'_>>]) -> Result<Vec<u8>, ExportError> {
         match self {
-            Self::Csv(_) => csv::rows(rows),
+            Self::Csv => csv::rows(rows),
             Self::Ndjson(columns) => ndjson::rows(columns, rows),
             Self::Parquet(file) => file.rows(rows),
         }
@@ -107,7 +107,7 @@ impl Encoder {
     /// When the end cannot be written.
     pub fn end(self) -> Result<Vec<u8>, ExportError> {
         match self {
-            Self::Csv(_) | Self::Ndjson(_) => Ok(Vec::new()),
+            Self::Csv | Self::Ndjson(_) => Ok(Vec::new()),
             Self::Parquet(file) => file.end(),
         }
     }

@@ -2,8 +2,9 @@
 
 mod bucket;
 pub mod scope;
+mod table;
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use chrono::Utc;
 use schemas::access::Role;
 use serde::Serialize;
@@ -16,6 +17,7 @@ pub use bucket::Counts;
 use crate::{
     AppState, QueryError,
     buckets::Step,
+    export,
     input::{Fields, invalid},
     limits,
     store::{BucketRow, FootfallQuestion, People, Scope, TimeRange},
@@ -80,9 +82,13 @@ pub fn suppression_for(role: Role, state: &AppState) -> Suppression {
                            `false` leaves them out. When not given they are counted for a venue or an organisation only"),
         ("earlier_days" = Option<u32>, Query, minimum = 1, maximum = 366,
             description = "Counts the same time so many days earlier as well, to compare with"),
+        ("format" = Option<String>, Query, pattern = "^(json|csv|ndjson|parquet)$", description = "`json`, when left out, `csv`, `ndjson` or `parquet`"),
     ),
     responses(
-        (status = 200, description = "The buckets that have scans", body = FootfallResponse),
+        (status = 200, description = "The buckets that have scans",
+            content((FootfallResponse = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet")),
+            headers(("Content-Disposition" = String, description = "The name of a file"), ("x-row-count" = u64, description = "Rows of a file"),
+                ("x-truncated" = bool, description = "Whether a limit left anything out of a file"))),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -90,7 +96,7 @@ pub async fn footfall(
     State(state): State<AppState>,
     caller: Caller,
     mut fields: Fields,
-) -> Result<Json<FootfallResponse>, QueryError> {
+) -> Result<Response, QueryError> {
     let asked = scope::scope(&mut fields, &state.city().city)?;
     let mut time = fields.time_range()?;
     let step = fields.required("step", STEP)?;
@@ -104,6 +110,7 @@ pub async fn footfall(
         Some(_) => return Err(invalid("people", PEOPLE)),
     };
     let earlier_days = fields.number("earlier_days", 1..=MAX_EARLIER_DAYS, 0)?;
+    let format = export::format(&mut fields)?;
     fields.finish()?;
     let offset_s = state.offset_s();
     let buckets = step.count(time.from.into(), time.to.into(), offset_s);
@@ -131,7 +138,7 @@ pub async fn footfall(
             Some(counted(&state, &question, shows_people, suppression).await?)
         }
     };
-    Ok(Json(FootfallResponse {
+    let answer = FootfallResponse {
         scope: asked.word,
         id: asked.id,
         step,
@@ -139,7 +146,8 @@ pub async fn footfall(
         persons_estimated: question.is_of_sketches(),
         buckets,
         earlier,
-    }))
+    };
+    Ok(export::answer(format, answer))
 }
 
 async fn counted(

@@ -19,7 +19,7 @@ use crate::{
     AppState, QueryError, answer,
     input::{self, Fields, Segment},
     inquiry::{Step, TraceResponse},
-    jobs::{self, State as JobState, Task, TraceJob, id::JobId},
+    jobs::{self, JobId, State as JobState, Task, TraceJob},
     permit::permit,
 };
 

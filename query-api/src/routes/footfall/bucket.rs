@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{answer, store::BucketRow, suppression::Suppression};
+use crate::{answer, export::Cell, store::BucketRow, suppression::Suppression};
 
 /// The counts of one step of time. What is null is a small group, or would give one away.
 #[derive(Debug, Serialize, ToSchema)]
@@ -86,6 +86,27 @@ impl Bucket {
     pub fn new(row: &BucketRow, counted: bool, shown: bool, suppression: Suppression) -> Option<Self> {
         let counts = Counts::new(row, counted, shown, suppression)?;
         Some(Self { start: answer::time(row.start), counts })
+    }
+
+    /// Its part of a row: what is not shown is empty there, too.
+    pub fn cells(&self) -> Vec<Cell<'_>> {
+        let Counts { scans, persons, colours, methods, refused, exits } = &self.counts;
+        let counts = [
+            Some(*scans),
+            persons.flatten(),
+            colours.green,
+            colours.yellow,
+            colours.red,
+            colours.unknown,
+            methods.venue_code,
+            methods.sentinel_health_code,
+            methods.sentinel_id_card,
+            methods.reverse_scan,
+            methods.manual,
+            *refused,
+            *exits,
+        ];
+        std::iter::once(self.start.into()).chain(counts.map(Cell::from)).collect()
     }
 }
 
