@@ -35,7 +35,8 @@ use api::Api;
 pub use sheet::Sheet;
 
 /// Verdicts are given as of any day, so that rules of earlier days can be asked for, and codes of events as of any hour.
-const AS_OF_ANY_DAY: [(&str, &str); 3] = [
+const AS_OF_ANY_DAY: [(&str, &str); 4] = [
+    ("VENUECODE_RETENTION", "off"),
     ("VENUECODE_LATE_AFTER", "1000000000"),
     ("VENUECODE_MAX_SCAN_AGE_DAYS", "36525"),
     ("VENUECODE_MAX_AHEAD", "86400"),

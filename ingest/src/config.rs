@@ -6,7 +6,8 @@ use anyhow::Context;
 use axum::http::HeaderValue;
 use schemas::{CityProfile, KeyRing, admission::Policy};
 use service::{
-    AccessConfig, CodeConfig, HttpConfig, KafkaConfig, city::read_city, code::CodeSigner, secret::read_key_ring,
+    AccessConfig, CodeConfig, HttpConfig, KafkaConfig, RetentionConfig, city::read_city, code::CodeSigner,
+    secret::read_key_ring,
 };
 
 use crate::{
@@ -46,6 +47,9 @@ pub struct Config {
     /// What it takes from whom.
     #[command(flatten)]
     pub limits: LimitConfig,
+    /// Whether scans that are past are refused.
+    #[command(flatten)]
+    pub retention: RetentionConfig,
     /// When a health feed needs a second account.
     #[command(flatten)]
     pub bulk: BulkConfig,
@@ -165,7 +169,7 @@ pub struct LimitConfig {
     /// Scans older than so many seconds get no verdict: they are recorded
     #[arg(long = "late-after", env = "VENUECODE_LATE_AFTER", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub late_after_s: u32,
-    /// Scans older than so many days are refused
+    /// Scans older than so many days are refused, and sooner if the city keeps them for less
     #[arg(long, env = "VENUECODE_MAX_SCAN_AGE_DAYS", default_value_t = 366, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_525))]
     pub max_scan_age_days: u32,
     /// How far the clock of a client may be ahead, in seconds

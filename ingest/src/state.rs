@@ -87,7 +87,10 @@ impl Gateway {
         let verifier = Verifier::try_new(&config.access)?;
         let prometheus = init_metrics()?;
         let failed_for_good = CancellationToken::new();
-        let (limits, route) = (&config.limits, Arc::<Route>::default());
+        let (mut limits, route) = (config.limits.clone(), Arc::<Route>::default());
+        if let Some(retention) = config.retention.of(&city.profile) {
+            limits.max_scan_age_days = limits.max_scan_age_days.min(retention.accepted_days().into());
+        }
         let spool = config.spool.open()?;
         let readiness = Readiness::waiting_for(&[tables::CONDITION]);
         if spool.is_some() {
@@ -98,15 +101,15 @@ impl Gateway {
             guesses: city.profile.scanning.last_four.map(Guesses::new),
             trips: city.profile.freight.map(|_| Arc::default()),
             city,
-            limits: limits.clone(),
+            limiter: Limiter::new(&limits),
             bulk: config.bulk.clone(),
             release_ms: i64::from(config.releases.release_hours) * 3_600_000,
-            limiter: Limiter::new(limits),
             admission: Admission::new(limits.body_memory_bytes()),
             clients: Arc::new(Clients::new(
                 limits.limit_connections as usize,
                 limits.limit_client_connections as usize,
             )),
+            limits,
             tables: Arc::default(),
             snapshots: config.tables.open()?,
             producer: Producer::try_new(&config.kafka, &config.producer, Arc::clone(&route), failed_for_good.clone())?,

@@ -3,7 +3,7 @@
 //! Pure: venue and health are looked up through what is passed in. The same messages with the same knowledge
 //! give the same batch, byte for byte.
 
-use schemas::{AlertEvent, ScanEvent, ScanRow, TripEvent, VenueId};
+use schemas::{AlertEvent, ScanEvent, ScanRow, TripEvent, UnixSeconds, VenueId};
 use uuid::Uuid;
 
 use crate::{history::HealthHistory, recent::RecentIds};
@@ -59,6 +59,8 @@ pub struct Batch {
     pub invalid: Vec<(u64, String)>,
     /// Messages that repeat an earlier scan.
     pub repetitions: Vec<Repetition>,
+    /// How many messages are of scans that are past: nothing of them is kept. Not of a part, like what follows.
+    pub past: u64,
     /// Alerts that the scans raise. Not of a part: they leave before the first part is stored.
     pub alerts: Vec<AlertEvent>,
     /// What the scans mean for the trips of lorries; as alerts.
@@ -84,6 +86,7 @@ impl Batch {
             rows: rows.into_iter().map(moved).collect(),
             invalid: self.invalid.iter().filter(|(offset, _)| offsets.contains(offset)).cloned().collect(),
             repetitions: self.repetitions.iter().filter(|r| offsets.contains(&r.offset)).copied().collect(),
+            past: 0,
             alerts: Vec::new(),
             trips: Vec::new(),
         }
@@ -95,10 +98,12 @@ impl Batch {
     }
 }
 
-/// Makes the batch of the messages of one range.
+/// Makes the batch of the messages of one range. Scans before `horizon` are past: they leave nothing behind, also when a
+/// range is read again whose rows have been forgotten meanwhile.
 pub fn build(
     messages: Vec<Incoming>,
     stream: u32,
+    horizon: UnixSeconds,
     venue: impl Fn(VenueId) -> Option<VenueFacts>,
     history: &HealthHistory,
     recent: &mut RecentIds,
@@ -112,6 +117,10 @@ pub fn build(
                 continue;
             }
         };
+        if event.scanned_at < horizon {
+            batch.past += 1;
+            continue;
+        }
         let Some(facts) = venue(event.venue) else {
             batch.invalid.push((offset, format!("field `venue`: venue {} is not in the directory", event.venue)));
             continue;
@@ -199,15 +208,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_message_is_a_row_a_repetition_or_a_dead_letter(
-            choices in proptest::collection::vec((0u64..3, 0u32..4, 0u8..3), 0..40),
+        fn every_message_is_a_row_a_repetition_a_dead_letter_or_past(
+            choices in proptest::collection::vec((0u64..3, 0u32..4, 0u8..3), 0..40), kept in 0u8..4,
         ) {
-            let history = HealthHistory::default();
-            let batch = build(messages(&choices), 9, facts, &history, &mut RecentIds::new(1000));
-            prop_assert_eq!(batch.rows.len() + batch.repetitions.len() + batch.invalid.len(), choices.len());
-            let distinct: std::collections::HashSet<_> = choices.iter().filter(|(_, v, k)| *v < 3 && *k > 0).collect();
+            let (history, horizon) = (HealthHistory::default(), 1_653_000_000 + i64::from(kept));
+            let batch = build(messages(&choices), 9, horizon, facts, &history, &mut RecentIds::new(1000));
+            let dealt_with = batch.rows.len() + batch.repetitions.len() + batch.invalid.len();
+            prop_assert_eq!(dealt_with + batch.past as usize, choices.len());
+            let past = |k: u8| k > 0 && k < kept;
+            prop_assert_eq!(batch.past as usize, choices.iter().filter(|(_, _, k)| past(*k)).count());
+            let stored = |v: u32, k: u8| v < 3 && k > 0 && !past(k);
+            let distinct: std::collections::HashSet<_> = choices.iter().filter(|(_, v, k)| stored(*v, *k)).collect();
             prop_assert_eq!(batch.rows.len(), distinct.len());
-            prop_assert_eq!(batch.invalid.len(), choices.iter().filter(|(_, v, k)| *k == 0 || *v >= 3).count());
+            let invalid = |v: u32, k: u8| k == 0 || (v >= 3 && !past(k));
+            prop_assert_eq!(batch.invalid.len(), choices.iter().filter(|(_, v, k)| invalid(*v, *k)).count());
             let all: Vec<u64> = batch.rows.iter().map(|r| r.offset).collect();
             prop_assert_eq!(batch.bytes_of(&all), batch.bytes.clone());
         }
@@ -217,7 +231,7 @@ mod tests {
         fn parts_are_the_whole(
             choices in proptest::collection::vec((0u64..3, 0u32..4, 0u8..3), 0..40), cut in 0u64..45,
         ) {
-            let batch = build(messages(&choices), 9, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
+            let batch = build(messages(&choices), 9, i64::MIN, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
             let [head, tail] = [batch.part(&(0..cut)), batch.part(&(cut..45))];
             prop_assert_eq!([head.bytes.clone(), tail.bytes.clone()].concat(), batch.bytes.clone());
             prop_assert_eq!(head.invalid.len() + tail.invalid.len(), batch.invalid.len());
@@ -240,15 +254,15 @@ mod tests {
             let mut recent = RecentIds::new(1000);
             let tail = |all: Vec<Incoming>| all.into_iter().skip(cut).collect::<Vec<_>>();
             let head = messages(&choices).into_iter().take(cut).collect();
-            let before = build(head, 9, facts, &history, &mut recent);
-            let first = build(tail(messages(&choices)), 9, facts, &history, &mut recent);
+            let before = build(head, 9, i64::MIN, facts, &history, &mut recent);
+            let first = build(tail(messages(&choices)), 9, i64::MIN, facts, &history, &mut recent);
             // After the restart only the rows of the head are known, from the store.
             let mut restored = RecentIds::new(1000);
             for row in &before.rows {
                 let event = messages(&choices).swap_remove(row.offset as usize).event.expect("a row was a scan");
                 prop_assert_eq!(restored.note(event.event_id, row.offset), None);
             }
-            let again = build(tail(messages(&choices)), 9, facts, &history, &mut restored);
+            let again = build(tail(messages(&choices)), 9, i64::MIN, facts, &history, &mut restored);
             prop_assert_eq!(first.bytes, again.bytes);
         }
     }

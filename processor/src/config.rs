@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use service::{ClickHouseConfig, HttpConfig, KafkaConfig};
+use service::{ClickHouseConfig, HttpConfig, KafkaConfig, RetentionConfig};
 
 use crate::fault::Fault;
 
@@ -21,7 +21,11 @@ pub struct Config {
     /// How scans are batched.
     #[command(flatten)]
     pub batch: BatchConfig,
-    /// City profile, by which applications are decided: the name of a built-in one, or the path of a .toml file
+    /// Whether what is past is forgotten.
+    #[command(flatten)]
+    pub retention: RetentionConfig,
+    /// City profile, which says how applications are decided and how long scans are kept: the name of a built-in one, or
+    /// the path of a .toml file
     #[arg(long, env = "VENUECODE_CITY", default_value = "shanghai", value_name = "NAME|FILE")]
     pub city: String,
     /// After how many minutes without acknowledgement an alert is escalated

@@ -9,7 +9,7 @@
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
 //! bulk changes of health codes wait for their release ([`proposals`]), as does the reading of anyone's movements
 //! ([`releases`]). Changes of health codes become rows in the same way. How far the log of such reads is, [`anchors`] say to
-//! Kafka.
+//! Kafka. What is older than the city keeps it, [`retention`] forgets.
 
 pub mod alerts;
 pub mod anchors;
@@ -34,6 +34,7 @@ pub mod recent;
 pub mod refusal;
 pub mod registry;
 pub mod releases;
+pub mod retention;
 pub mod sink;
 pub mod worker;
 pub mod workers;
@@ -44,6 +45,7 @@ use ::metrics::gauge;
 use anyhow::{Context, anyhow, ensure};
 use axum::Router;
 use rdkafka::producer::{FutureProducer, Producer};
+use schemas::{CityProfile, Retention};
 use service::{Readiness, city::read_city, health, http, shutdown, telemetry};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -94,18 +96,24 @@ pub async fn serve(config: Config, listener: TcpListener, shutdown: Cancellation
     let routes = health::with_routes(Router::new(), Document::openapi(), readiness.clone(), recorder);
     let health = tokio::spawn(http::serve(routes, listener, shutdown.clone()));
 
-    if let Some(partitions) = prepare(&config, &readiness, &shutdown).await? {
-        process(config, partitions, readiness, shutdown.clone()).await?;
+    let city = read_city(&config.city).context("--city")?;
+    if let Some(partitions) = prepare(&config, Retention::of(&city), &readiness, &shutdown).await? {
+        process(config, city, partitions, readiness, shutdown.clone()).await?;
     }
     shutdown.cancel();
     health.await.context("the health endpoints failed")?
 }
 
 /// Waits for Kafka and ClickHouse and brings both into shape; `None` when asked to stop before.
-async fn prepare(config: &Config, readiness: &Readiness, shutdown: &CancellationToken) -> anyhow::Result<Option<i32>> {
+async fn prepare(
+    config: &Config,
+    kept: Retention,
+    readiness: &Readiness,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Option<i32>> {
     let prepare = async {
         let partitions = loop {
-            match config.kafka.ensure_topics().await {
+            match config.kafka.ensure_topics(kept).await {
                 Ok(partitions) => break partitions,
                 Err(error) => wait(readiness, error).await,
             }
@@ -129,9 +137,16 @@ async fn wait(readiness: &Readiness, error: anyhow::Error) {
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
 }
 
-async fn process(config: Config, partitions: i32, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
+async fn process(
+    config: Config,
+    city: CityProfile,
+    partitions: i32,
+    readiness: Readiness,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
-    let rules = Rules::of(&read_city(&config.city).context("--city")?.application);
+    let rules = Rules::of(&city.application);
+    let kept = config.retention.of(&city);
     let work = move || {
         let mut producer_config = config.kafka.producer();
         producer_config.set("linger.ms", "0").set("message.timeout.ms", "10000");
@@ -176,6 +191,9 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let anchors = Anchors { clickhouse, producer: producer.clone(), kafka: config.kafka.clone() };
         let anchors = runtime.spawn(anchors.run(stop.clone()));
 
+        let forgetting = retention::run(config.clickhouse.query_client(), kept, Arc::clone(&progress), stop.clone());
+        let forgetting = runtime.spawn(forgetting);
+
         let (kafka, hold) = (config.kafka.clone(), config.hold);
         let machine = |name, topic: &str| runner::Shared {
             name,
@@ -194,6 +212,7 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
             progress,
+            retention: kept,
             fault: config.fault,
             kafka: config.kafka,
             batch: config.batch,
@@ -249,7 +268,10 @@ async fn process(config: Config, partitions: i32, readiness: Readiness, stop: Ca
             }
         };
         stop.cancel();
-        if follower.join().is_err() || watch.join().is_err() || runtime.block_on(anchors).is_err() {
+        if follower.join().is_err()
+            || watch.join().is_err()
+            || runtime.block_on(async { anchors.await.and(forgetting.await) }).is_err()
+        {
             tracing::error!("a thread panicked");
         }
         producer.flush(std::time::Duration::from_secs(5)).context("cannot flush the producer")?;

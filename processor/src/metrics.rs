@@ -44,6 +44,16 @@ pub const ALERTS_OPEN: &str = "processor_alerts_open";
 pub const PROPOSALS_OPEN: &str = "processor_health_proposals_open";
 /// Since when the oldest of them waits, in seconds since 1970, per partition; 0 while none does.
 pub const PROPOSALS_WAITING_SINCE: &str = "processor_health_proposals_waiting_since_seconds";
+/// Scans that came when they were past and of which nothing was kept.
+pub const PAST: &str = "processor_scans_past_total";
+/// Rows that were forgotten because they were past, per table.
+pub const FORGOTTEN: &str = "processor_rows_forgotten_total";
+/// Before which nothing is left in any table that goes with the city's retention, in seconds since 1970.
+pub const HORIZON: &str = "processor_retention_horizon_seconds";
+/// When that was last looked after, in seconds since 1970.
+pub const FORGOT_AT: &str = "processor_retention_at_seconds";
+/// 1 where nothing is ever forgotten (`--retention off`).
+pub const RETENTION_OFF: &str = "processor_retention_off";
 
 /// When how far the audit log is was last told to Kafka, in seconds since 1970.
 pub const ANCHORED_AT: &str = "processor_audit_anchored_at_seconds";
@@ -57,6 +67,8 @@ const COUNTERS: &[(&str, &str)] = &[
     (REPAIRED, "Rows found missing after an unclear insert and stored again, per table"),
     (DOUBLED, "Rows found stored more than once, per table; always 0 unless something is wrong"),
     (RETRIES, "Requests to ClickHouse that failed or whose outcome was unclear, and were tried again"),
+    (PAST, "Scans that came when they were past and of which nothing was kept"),
+    (FORGOTTEN, "Rows that were forgotten because they were past, per table"),
     (ALERTS_RAISED, "Alerts about scans sent to the districts' books; one that is sent again counts again"),
     (FOLDED, "Records of commands that a state machine has applied, with all that follows from them out, per machine"),
 ];
@@ -74,6 +86,9 @@ const GAUGES: &[(&str, &str)] = &[
         PROPOSALS_WAITING_SINCE,
         "Since when the oldest of them waits, in seconds since 1970, per partition; 0 while none does",
     ),
+    (HORIZON, "Before which nothing is left in any table that goes with the city's retention, in seconds since 1970"),
+    (FORGOT_AT, "When that was last looked after, in seconds since 1970"),
+    (RETENTION_OFF, "1 where nothing is ever forgotten (--retention off)"),
     (ANCHORED_AT, "When how far the audit log is was last told to Kafka, in seconds since 1970"),
     (MACHINE_PARTITIONS, "Partitions of a state machine held by this instance, per machine"),
 ];
@@ -90,7 +105,7 @@ pub fn describe() {
     GAUGES.iter().for_each(|(name, help)| describe_gauge!(*name, *help));
     HISTOGRAMS.iter().for_each(|(name, help)| describe_histogram!(*name, Unit::Seconds, *help));
     // An alert on the increase of a counter sees nothing if it is not there before its first increment.
-    [DEAD_LETTERS, REFUSED].iter().for_each(|name| counter!(*name).increment(0));
+    [DEAD_LETTERS, REFUSED, PAST].iter().for_each(|name| counter!(*name).increment(0));
     for table in SCAN_TABLES {
         [REPAIRED, DOUBLED].iter().for_each(|name| counter!(*name, "table" => *table).increment(0));
     }

@@ -2,8 +2,8 @@
 //!
 //! Compaction keeps the last message of a person alone, and a feed may send an older change after a newer one: from another
 //! office, late, or released late. Such a message is written again with the change that counts in it (`newest`), so that
-//! whoever reads only that knows the same. Readers do not mind while both are there; there are 31 days for it
-//! (`min.compaction.lag.ms`). Writing it again twice changes nothing.
+//! whoever reads only that knows the same. Readers do not mind while both are there; there is as long for it as the
+//! city keeps scans (`min.compaction.lag.ms`). Writing it again twice changes nothing.
 
 use hashbrown::HashMap;
 use schemas::{

@@ -58,6 +58,11 @@ impl Progress {
         }
     }
 
+    /// Whether the partition is held here.
+    pub fn holds(&self, partition: i32) -> bool {
+        self.0.lock().contains_key(&partition)
+    }
+
     fn change(&self, partition: i32, change: impl FnOnce(&mut Partition)) {
         change(self.0.lock().entry(partition).or_default());
     }

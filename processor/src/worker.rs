@@ -18,9 +18,10 @@ use rdkafka::{
     message::OwnedMessage,
     producer::FutureProducer,
 };
-use schemas::{HealthEvent, ScanEvent, TestEvent};
+use schemas::{HealthEvent, Retention, ScanEvent, TestEvent};
 use service::{
     KafkaConfig, TopicReader,
+    clock::now_ms,
     kafka::{METADATA_TIMEOUT, reader_at},
 };
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,7 @@ use crate::{
     history::HealthHistory,
     ledger::{Entry, Ledger},
     machine::outlet,
+    metrics,
     outdated::Outdated,
     progress::Progress,
     recent::RecentIds,
@@ -69,6 +71,8 @@ pub struct Shared {
     pub dead_letters: Arc<DeadLetters>,
     /// How far the partitions are.
     pub progress: Arc<Progress>,
+    /// How long scans are kept; `None` for good.
+    pub retention: Option<Retention>,
     /// A mistake on purpose.
     pub fault: Option<Fault>,
     /// Where inserts run.
@@ -284,8 +288,10 @@ impl<'a> Worker<'a> {
         if incoming.iter().any(unknown) {
             directory.catch_up()?;
         }
-        let batch =
-            batch::build(incoming, self.stream, |venue| directory.venue(venue), &self.history, &mut self.recent);
+        let horizon = self.shared.retention.map_or(i64::MIN, |retention| retention.horizon(now_ms() / 1000));
+        let venue = |venue| directory.venue(venue);
+        let batch = batch::build(incoming, self.stream, horizon, venue, &self.history, &mut self.recent);
+        ::metrics::counter!(metrics::PAST).increment(batch.past);
         for (offset, reason) in &batch.invalid {
             let message = messages.iter().find(|m| u64::try_from(m.offset()) == Ok(*offset));
             let message = message.context("a dead letter has no message")?;

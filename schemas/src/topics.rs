@@ -1,4 +1,6 @@
-//! Topics, their keys and how they are cleaned up.
+//! Topics, their keys and how they are made.
+
+use crate::{retention::Retention, stores};
 
 /// Scans, keyed by person.
 pub const SCANS: &str = "scans";
@@ -28,18 +30,6 @@ pub const DEAD_LETTERS: &str = "dead-letters";
 /// partition n.
 pub const SCAN_RANGES: &str = "scan-ranges";
 
-/// How long the past of a person's health stays readable for late scans, in milliseconds: 31 days.
-const HISTORY_MS: &str = "2678400000";
-/// How long accepted scans stay on Kafka, in milliseconds: 14 days.
-const SCAN_RETENTION_MS: &str = "1209600000";
-/// How long dead letters, alerts, trips, releases and bulk changes stay, in milliseconds: 31 days.
-const MONTH_MS: &str = HISTORY_MS;
-/// How long ledger records stay, in milliseconds: 31 days. Longer than scans: a partition whose last record has
-/// expired has no scan left that it speaks of, and begins anew. Not `-1`: the embedded broker takes that for a
-/// millisecond in the future and deletes everything.
-const LEDGER_RETENTION_MS: &str = "2678400000";
-/// How long what is never to be deleted stays, in milliseconds: 100 years.
-const FOR_EVER_MS: &str = "3153600000000";
 /// Bytes of ledger kept per partition; the newest record is all that is needed.
 const LEDGER_RETENTION_BYTES: &str = "67108864";
 
@@ -51,7 +41,7 @@ pub struct TopicSpec {
     /// Number of partitions.
     pub partitions: i32,
     /// Topic settings.
-    pub settings: &'static [(&'static str, &'static str)],
+    pub settings: Vec<(&'static str, String)>,
 }
 
 /// The names of one deployment's topics: a prefix keeps several apart on one broker.
@@ -106,40 +96,19 @@ impl Topics {
         }
     }
 
-    /// How each topic is created. `scans`, `health`, `tests` and the ledger share `partitions`, so that one
-    /// instance has a person's scans and health together. Where the broker has no `compaction_lag`, health and tests
-    /// are kept for good instead of being compacted.
-    pub fn specs(&self, partitions: i32, compaction_lag: bool) -> Vec<TopicSpec> {
-        const COMPACTED: &[(&str, &str)] = &[("cleanup.policy", "compact")];
-        // The lag keeps every change long enough for scans that arrive late.
-        const HISTORY: &[(&str, &str)] = &[("cleanup.policy", "compact"), ("min.compaction.lag.ms", HISTORY_MS)];
-        const KEPT: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", FOR_EVER_MS)];
-        const SCAN: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", SCAN_RETENTION_MS)];
-        const MONTH: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", MONTH_MS)];
-        const LEDGER: &[(&str, &str)] = &[
-            ("cleanup.policy", "delete"),
-            ("retention.ms", LEDGER_RETENTION_MS),
-            ("retention.bytes", LEDGER_RETENTION_BYTES),
-        ];
-        let history = if compaction_lag { HISTORY } else { KEPT };
-        let spec = |name: &String, partitions, settings| TopicSpec { name: name.clone(), partitions, settings };
-        vec![
-            spec(&self.scans, partitions, SCAN),
-            spec(&self.health, partitions, history),
-            spec(&self.tests, partitions, history),
-            spec(&self.venues, partitions, COMPACTED),
-            // The registry is a fold over the whole log, so it is kept whole.
-            spec(&self.applications, partitions, KEPT),
-            spec(&self.alerts, partitions, MONTH),
-            // Folded like alerts: compaction would keep the last event of a lorry, and its trips are made of all.
-            spec(&self.trips, partitions, MONTH),
-            spec(&self.health_proposals, partitions, MONTH),
-            spec(&self.releases, partitions, MONTH),
-            // What was once said of the audit log stays said.
-            spec(&self.audit_anchors, 1, KEPT),
-            spec(&self.dead_letters, 1, MONTH),
-            spec(&self.identities, partitions, COMPACTED),
-            spec(&self.scan_ranges, partitions, LEDGER),
-        ]
+    /// How each topic is created: kept as [`stores::TOPICS`] says. `scans`, `health`, `tests` and the ledger share
+    /// `partitions`, so that one instance has a person's scans and health together. Where the broker has no
+    /// `compaction_lag`, health and tests are kept for good instead of being compacted.
+    pub fn specs(&self, partitions: i32, compaction_lag: bool, retention: Retention) -> Vec<TopicSpec> {
+        let prefix = self.scans.strip_suffix(SCANS).unwrap_or_default();
+        let spec = |topic: &stores::Topic| {
+            let mut settings = topic.kept.settings(retention, compaction_lag);
+            if topic.name == SCAN_RANGES {
+                settings.push(("retention.bytes", LEDGER_RETENTION_BYTES.to_owned()));
+            }
+            let partitions = if [AUDIT_ANCHORS, DEAD_LETTERS].contains(&topic.name) { 1 } else { partitions };
+            TopicSpec { name: format!("{prefix}{}", topic.name), partitions, settings }
+        };
+        stores::TOPICS.iter().map(spec).collect()
     }
 }

@@ -10,7 +10,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::RDKafkaErrorCode,
 };
-use schemas::Topics;
+use schemas::{Retention, Topics};
 
 /// Where Kafka is and how its topics are made.
 #[derive(Debug, Clone, clap::Args)]
@@ -99,15 +99,16 @@ impl KafkaConfig {
         client
     }
 
-    /// Creates the topics that do not exist and returns how many partitions `scans` has.
+    /// Creates the topics that do not exist, to be kept as long as the city says, and returns how many partitions `scans`
+    /// has.
     ///
     /// # Errors
     /// When Kafka cannot be reached, refuses, or `health`, `tests` or the ledger are not partitioned as `scans`.
-    pub async fn ensure_topics(&self) -> anyhow::Result<i32> {
+    pub async fn ensure_topics(&self, retention: Retention) -> anyhow::Result<i32> {
         let topics = self.topics();
         let admin: AdminClient<DefaultClientContext> =
             self.client().create().context("cannot set up the Kafka admin client")?;
-        let specs = topics.specs(self.partitions, self.kafka_compaction_lag);
+        let specs = topics.specs(self.partitions, self.kafka_compaction_lag, retention);
         let new_topics: Vec<NewTopic<'_>> = specs
             .iter()
             .map(|spec| {

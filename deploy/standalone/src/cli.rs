@@ -19,6 +19,7 @@ use crate::engines::apache_kafka::node::{self, NodeArgs};
 use crate::engines::{kafka, libchdb};
 use crate::exec::{self, ExecArgs};
 use crate::identities::{self, IdentitiesCommand};
+use crate::retention::{self, RetentionCommand};
 use crate::services::{self, Service};
 use crate::token::{self, TokenCommand};
 use crate::up::{self, UpArgs};
@@ -110,6 +111,12 @@ enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Find what is older than the city keeps it.
+    #[command(after_help = retention::EXAMPLES)]
+    Retention {
+        #[command(subcommand)]
+        command: RetentionCommand,
+    },
     /// Issue the tokens that let somebody in, and make and retire the keys that they are signed with.
     #[command(after_help = token::EXAMPLES)]
     Token {
@@ -181,6 +188,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => multi_threaded()?.block_on(benches::simulate::run(args))?,
         Command::Identities { command } => multi_threaded()?.block_on(identities::run(command))?,
         Command::Audit { command } => multi_threaded()?.block_on(audit::run(command))?,
+        Command::Retention { command } => multi_threaded()?.block_on(retention::run(command))?,
         Command::DeadLetters { command } => multi_threaded()?.block_on(dead_letters::run(command))?,
         Command::Token { command } => token::run(command)?,
         Command::Service { logs, service } => {

@@ -17,6 +17,7 @@ pub mod identities;
 pub mod lifeline;
 pub mod ports;
 pub mod probe;
+pub mod retention;
 pub mod secrets;
 pub mod services;
 pub mod signals;

@@ -15,7 +15,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     message::BorrowedMessage,
 };
-use schemas::{CityProfile, Topics};
+use schemas::{CityProfile, Retention, Topics};
 use service::{
     KafkaConfig, Readiness, TopicReader,
     kafka::{METADATA_TIMEOUT, partition_count},
@@ -93,7 +93,8 @@ impl Loader {
         let mut start = Start::Snapshot;
         snapshot_used(false);
         while !self.shutdown.is_cancelled() {
-            match runtime.block_on(self.kafka.ensure_topics()).and_then(|_| self.open(&topics, &mut start)) {
+            let made = runtime.block_on(self.kafka.ensure_topics(Retention::of(&self.city)));
+            match made.and_then(|_| self.open(&topics, &mut start)) {
                 Ok(reader) => {
                     pause = FIRST_PAUSE;
                     self.follow(reader, &topics, &mut start);

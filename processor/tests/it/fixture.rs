@@ -16,9 +16,11 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use schemas::{
-    Colour, Direction, Exemption, HealthEvent, Method, PersonKey, Reasons, ScanEvent, Topics, VenueEvent, Verdict,
+    Colour, Direction, Exemption, HealthEvent, Method, PersonKey, Reasons, Retention, ScanEvent, Topics, VenueEvent,
+    Verdict,
     events::{DeadLetter, VenueStatus},
 };
+use service::retention::Forget;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -83,7 +85,10 @@ impl Fixture {
         config.kafka.partitions = partitions;
         config.clickhouse.database = name;
         config.batch.batch_ms = 100;
-        config.kafka.ensure_topics().await.expect("topics");
+        // Most tests are of 2022.
+        config.retention.retention = Forget::Off;
+        let city = schemas::CityProfile::try_built_in(&config.city).expect("a city");
+        config.kafka.ensure_topics(Retention::of(&city)).await.expect("topics");
         service::migrate::migrate(&config.clickhouse).await.expect("tables");
         let producer = config.kafka.producer().create().expect("producer");
         let fixture = Self { topics: config.kafka.topics(), config, producer };
@@ -148,6 +153,11 @@ impl Fixture {
             let distinct = self.query_u64(&format!("SELECT uniqExact(stream, kafka_offset) FROM {table}")).await;
             assert_eq!(distinct, expected, "{table}");
         }
+        self.assert_counts(expected).await;
+    }
+
+    /// Holds what each projection keeps of so many rows against the rows.
+    pub async fn assert_counts(&self, expected: u64) {
         for (projection, keys, measures) in KEPT.iter() {
             let sql = format!(
                 "SELECT toString(({keys}, {measures})) AS line FROM scans_by_venue GROUP BY {keys} ORDER BY line"
@@ -280,7 +290,7 @@ fn venue_event(venue: u32) -> VenueEvent {
     }
 }
 
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     i64::try_from(now.as_millis()).expect("before the year 292 million")
 }

@@ -15,5 +15,6 @@ mod proposals;
 mod refused;
 mod registry;
 mod releases;
+mod retention;
 mod stored_exactly_once;
 mod two_processes;

@@ -31,6 +31,7 @@ impl Process {
         let child = Command::new(env!("CARGO_BIN_EXE_venuecode-processor"))
             .env("VENUECODE_LISTEN", port.to_string())
             .env("VENUECODE_HOLD", "all")
+            .env("VENUECODE_RETENTION", "off")
             .env("VENUECODE_TOPIC_PREFIX", &config.kafka.topic_prefix)
             .env("VENUECODE_DATABASE", &config.clickhouse.database)
             .env("VENUECODE_BATCH_ROWS", config.batch.batch_rows.to_string())

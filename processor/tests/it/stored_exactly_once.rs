@@ -108,7 +108,7 @@ pub async fn abandon(fixture: &Fixture, scans: &[ScanEvent]) -> Abandoned {
         })
         .expect("reads");
     let facts = |venue| Some(VenueFacts { district: 310_100 + venue, category: "catering".to_owned() });
-    let batch = batch::build(messages, stream, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
+    let batch = batch::build(messages, stream, i64::MIN, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
     assert_eq!(batch.rows.len(), scans.len());
     Abandoned { entry, batch, sink: fixture.sink(), ledger }
 }

@@ -16,6 +16,7 @@ mod identities;
 mod nyc;
 mod posters;
 mod privacy;
+mod retention;
 mod simulated_city;
 mod stack;
 mod support;

@@ -47,7 +47,8 @@ async fn nyc_check_ins_are_stored_once_and_traced_as_the_oracle_says() -> anyhow
     let sightings = read_sightings(&checkins, &columns)?;
     ensure!(sightings.len() as u64 == ROWS, "the file has {} rows, not {ROWS}", sightings.len());
 
-    let stack = Stack::start()?;
+    // They are older than any city keeps scans.
+    let stack = Stack::start_with_environment(&[], &[("VENUECODE_RETENTION", "off")])?;
     let expected = Expected::new(sightings, &stack.person_keys()?)?;
     ensure!(expected.distinct() == DISTINCT, "the file has {} distinct check-ins", expected.distinct());
 

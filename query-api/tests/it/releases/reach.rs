@@ -4,7 +4,7 @@ use schemas::PersonKey;
 use serde_json::json;
 
 use super::{LI, Route, id, read, refused, store, traced};
-use crate::city::{City, MIDNIGHT, person, problem, scan};
+use crate::city::{City, person, problem, scan};
 
 #[tokio::test]
 async fn whom_a_released_trace_has_found_is_covered_as_far_as_its_hops_go() {
