@@ -185,6 +185,8 @@ impl Readers {
                 Told::Later => {}
                 Told::Answer(answer) => {
                     if self.read(answer).await? {
+                        // An account has so many results at a time.
+                        self.ask(self.http.delete(path)).await?;
                         return Ok(());
                     }
                 }
