@@ -11,6 +11,7 @@ mod queue;
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use schemas::Retention;
 use service::{Caller, clock::now_ms};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,8 @@ use id::{JobKey, Origin};
 pub use book::{Counts, Job, State};
 pub use id::JobId;
 
+/// How far before the time asked for a scan may lie that is in an answer: the widest window, and more than any dwell cap.
+const BEFORE_S: i64 = 24 * 3600;
 /// How often what has expired is looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 /// The route by which a job is asked for, as its release is held against it.
@@ -56,7 +59,7 @@ pub struct JobConfig {
     pub job_results_mib: u32,
     /// Seconds for which a result can be fetched
     #[arg(long, env = "VENUECODE_JOB_KEEP_S", default_value_t = 3_600, value_name = "SECONDS",
-          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+          value_parser = clap::value_parser!(u32).range(1..=43_200))]
     pub job_keep_s: u32,
     /// Seconds after which ClickHouse gives a query of a job up
     #[arg(long, env = "VENUECODE_JOB_MAX_EXECUTION_TIME_S", default_value_t = 600, value_name = "SECONDS",
@@ -186,13 +189,16 @@ impl Jobs {
 
     async fn work(self: Arc<Self>, state: AppState, id: JobId, job: TraceJob) {
         let stop = job.stop.clone();
+        let begun_at_s = job.begun_at_ms.unwrap_or_default() / 1000;
+        let from = i64::from(job.question.request.question.time.from) - BEFORE_S;
+        let until_ms = past_at(Retention::of(state.city()), from, begun_at_s).map_or(i64::MAX, |at_s| at_s * 1000);
         // On a task of its own, so that whatever becomes of it, its slot is free again.
         let task = tokio::spawn(stop.run_until_cancelled_owned(answer(state, job.question, job.progress)));
         let outcome = match task.await {
             Ok(None) => Outcome::Cancelled,
             Ok(Some(Ok(trace))) => {
                 let bytes = trace.bytes();
-                Outcome::Done(Arc::new(trace), bytes)
+                Outcome::Done { answer: Arc::new(trace), bytes, until_ms }
             }
             Ok(Some(Err(error))) => Outcome::Failed(error.problem()),
             Err(_) => Outcome::Failed(QueryError::Aborted.problem()),
@@ -206,9 +212,36 @@ impl Jobs {
     }
 }
 
+/// When something that was read may be past that has happened since `from`: with the midnight after which it is, if that is
+/// the next one. No result is kept for longer than half a day, so nobody has to look further ahead.
+fn past_at(retention: Retention, from: i64, read_at: i64) -> Option<i64> {
+    let next_midnight = retention.horizon(read_at) + i64::from(retention.days()) * 24 * 3600;
+    (from < retention.horizon(next_midnight)).then_some(next_midnight)
+}
+
 /// The trace that a task asks for. Its release must still be in force; that it was read is written down when it is fetched.
 async fn answer(state: AppState, task: Task, progress: Arc<Progress>) -> Result<TraceResponse, QueryError> {
     let Task { caller, request } = task;
     drop(permit(&state, &caller, ROUTE, request.release, request.to_read()).await?);
     inquiry::trace(state, request.question, chrono::Utc::now(), &progress).await
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::CityProfile;
+
+    use super::*;
+
+    #[test]
+    fn a_result_with_scans_of_the_last_day_that_is_kept_ends_with_that_day() {
+        const DAY_S: i64 = 24 * 3600;
+        // 2022-05-22 16:00:00 UTC, midnight in Shanghai.
+        const MIDNIGHT: i64 = 1_653_235_200;
+        let retention = Retention::of(&CityProfile::try_built_in("shanghai").expect("a profile"));
+        let horizon = retention.horizon(MIDNIGHT + 60);
+        let past = |from| past_at(retention, from, MIDNIGHT + 60);
+        assert_eq!(past(horizon), Some(MIDNIGHT + DAY_S), "the day that goes next");
+        assert_eq!(past(horizon + DAY_S - 1), Some(MIDNIGHT + DAY_S));
+        assert_eq!(past(horizon + DAY_S), None, "it stays for another day, and no result does for half of one");
+    }
 }

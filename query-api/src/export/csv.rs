@@ -49,7 +49,7 @@ fn text<'a>(cell: &'a Cell<'_>) -> Cow<'a, str> {
 
 /// A text that no spreadsheet takes for a formula. Some pass over blanks before it, so these do not hide one.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let first = text.trim_start_matches(|c: char| c == ' ' || c == '\u{3000}' || c == '\u{feff}').chars().next();
+    let first = text.trim_start_matches([' ', '\u{3000}', '\u{feff}']).chars().next();
     let is_formula = first.is_some_and(|first| FORMULA.contains(&first));
     if is_formula || text.starts_with(GUARD) { format!("{GUARD}{text}").into() } else { text.into() }
 }

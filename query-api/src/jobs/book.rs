@@ -44,8 +44,15 @@ pub enum State<A> {
 /// How the work on a job has ended.
 #[derive(Debug)]
 pub enum Outcome<A> {
-    /// With an answer of so many bytes.
-    Done(Arc<A>, usize),
+    /// With an answer.
+    Done {
+        /// What was asked for.
+        answer: Arc<A>,
+        /// How many bytes it takes.
+        bytes: usize,
+        /// When it may be kept no longer, whatever the limits say, in milliseconds since 1970.
+        until_ms: i64,
+    },
     /// With a problem.
     Failed(Problem),
     /// It was stopped.
@@ -164,18 +171,20 @@ impl<Q: Clone, A> Book<Q, A> {
             job.expires_at_ms = Some(now_ms + self.limits.keep_ms);
             return None;
         }
+        let mut expires_at_ms = now_ms + self.limits.keep_ms;
         let (state, word) = match outcome {
-            Outcome::Done(answer, size) if size <= limit.saturating_sub(bytes) => {
+            Outcome::Done { answer, bytes: size, until_ms } if size <= limit.saturating_sub(bytes) => {
                 job.bytes = size;
                 self.bytes += size;
+                expires_at_ms = expires_at_ms.min(until_ms);
                 (State::Done(answer), "done")
             }
-            Outcome::Done(..) => (State::Failed(QueryError::ResultsFull.problem()), "failed"),
+            Outcome::Done { .. } => (State::Failed(QueryError::ResultsFull.problem()), "failed"),
             Outcome::Failed(problem) => (State::Failed(problem), "failed"),
             Outcome::Cancelled => (State::Cancelled, "cancelled"),
         };
         job.state = state;
-        (job.ended_at_ms, job.expires_at_ms) = (Some(now_ms), Some(now_ms + self.limits.keep_ms));
+        (job.ended_at_ms, job.expires_at_ms) = (Some(now_ms), Some(expires_at_ms));
         Some(word)
     }
 
@@ -296,7 +305,7 @@ mod tests {
     }
 
     fn done(bytes: usize) -> Outcome<String> {
-        Outcome::Done(Arc::new("answer".to_owned()), bytes)
+        Outcome::Done { answer: Arc::new("answer".to_owned()), bytes, until_ms: i64::MAX }
     }
 
     fn state(book: &Jobs, id: JobId, now_ms: i64) -> &'static str {
@@ -316,6 +325,16 @@ mod tests {
         assert_eq!((book.sweep(1009), book.sweep(1010)), (0, 1));
         assert_eq!(book.counts().bytes, 0);
         assert_eq!(state(&book, second, 1_000_000), "waiting", "what has not ended does not expire");
+    }
+
+    #[test]
+    fn a_result_is_kept_no_longer_than_what_it_is_made_of() {
+        let mut book = book(|_| {});
+        let id = ask(&mut book, "li", 0).expect("room");
+        assert!(book.start(5).is_some());
+        let answer = Arc::new("answer".to_owned());
+        assert_eq!(book.end(id, Outcome::Done { answer, bytes: 1, until_ms: 500 }, 10), Some("done"));
+        assert_eq!((state(&book, id, 499), state(&book, id, 500)), ("done", "gone"));
     }
 
     #[test]
