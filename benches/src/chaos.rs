@@ -1,5 +1,6 @@
 //! Strikes a running system at random moments, then compares every receipt with what is stored: `make chaos`.
-//! Receipts are those of scans, of trips of lorries, and of applications for venue codes.
+//! Receipts are those of scans, of trips of lorries, and of applications for venue codes. Meanwhile an analyst traces by
+//! jobs, and somebody listens to the counts.
 //!
 //! Real processes: engines, several gateways and processors, a steady load. The seed fixes which blows come in which
 //! order and for how long; when exactly they hit what is left to the machine.
@@ -9,6 +10,7 @@ mod load;
 mod lorries;
 mod paperwork;
 mod plan;
+mod readers;
 mod stack;
 mod verdict;
 
@@ -18,6 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use rand::{SeedableRng, rngs::StdRng};
 use schemas::access::Role;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -27,6 +30,7 @@ use crate::gateway::http_time;
 use crate::terminal::{grouped, print};
 use load::Load;
 use plan::{Blow, Round, Target, Way};
+use readers::Readers;
 use stack::{Plan, Stack};
 use verdict::Verdict;
 
@@ -39,7 +43,7 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 /// After that, so that what is stored too often can show.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
-/// Kills, pauses and cuts off gateways, processors, broker and ClickHouse under load, and looks what became of each scan
+/// Kills, pauses and cuts off gateways, processors, query API, broker and ClickHouse under load, and looks what became of each scan
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "chaos", version)]
 pub struct ChaosArgs {
@@ -105,7 +109,10 @@ pub async fn run(args: ChaosArgs) -> anyhow::Result<()> {
 async fn strike(args: &ChaosArgs, seed: u64, processors: usize, stack: &mut Stack) -> anyhow::Result<Verdict> {
     let load = Arc::new(Load::new(stack.gateways()?, stack.tokens()?)?);
     introduce(stack).await?;
+    let readers = Readers::new(stack, Arc::clone(&load))?;
     let mut clients = load.clients(seed, args.rate);
+    clients.spawn(Arc::clone(&readers).analyse(StdRng::seed_from_u64(seed)));
+    clients.spawn(Arc::clone(&readers).listen());
     load.resume();
     let rounds = plan::rounds(seed, args.rounds, GATEWAYS, processors);
     let mut verdict = Verdict::default();
@@ -128,7 +135,7 @@ async fn strike(args: &ChaosArgs, seed: u64, processors: usize, stack: &mut Stac
             say(&format!("           {ended} ended by itself and was started again"))?;
         }
         if number % args.compare_every as usize == 0 || number == rounds.len() {
-            verdict = compare(stack, &load, &mut clients).await?;
+            verdict = compare(stack, &load, &readers, &mut clients).await?;
             say(&format!("           {verdict}"))?;
             if !verdict.is_clean() {
                 break;
@@ -236,7 +243,12 @@ async fn introduce(stack: &Stack) -> anyhow::Result<()> {
 }
 
 /// Lets the system come to rest, and holds all that is stored against all that was accepted.
-async fn compare(stack: &mut Stack, load: &Load, clients: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<Verdict> {
+async fn compare(
+    stack: &mut Stack,
+    load: &Load,
+    readers: &Readers,
+    clients: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<Verdict> {
     stack.until_ready().await?;
     tokio::time::timeout(SETTLE, load.pause()).await.context("scans are not taken any more")?;
     still_sending(clients)?;
@@ -255,7 +267,7 @@ async fn compare(stack: &mut Stack, load: &Load, clients: &mut JoinSet<anyhow::R
         sleep(Duration::from_millis(300)).await;
     }
     sleep(AFTERMATH).await;
-    verdict::reach(stack, load, &entries).await
+    verdict::reach(stack, load, readers, &entries).await
 }
 
 /// Fails when a client has ended: it found a broken promise.

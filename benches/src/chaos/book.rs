@@ -78,6 +78,11 @@ pub(super) fn key(number: u64) -> PersonKey {
     PersonKey::from_u64(1 << 60 | number).unwrap_or_else(|| unreachable!("a key of version 1"))
 }
 
+/// Whose key it is.
+pub(super) const fn number(key: PersonKey) -> u64 {
+    key.to_u64() & !(0xf << 60)
+}
+
 /// The colour that the authority gave somebody before the first scan.
 pub(super) fn colour(person: u64) -> Colour {
     match person % 10 {

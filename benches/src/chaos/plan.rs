@@ -13,6 +13,7 @@ const LONGER_THAN_A_SESSION_MS: u64 = 12_500;
 pub(super) enum Target {
     Gateway(usize),
     Processor(usize),
+    Query,
     Broker,
     ClickHouse,
 }
@@ -94,6 +95,7 @@ fn kinds(rng: &mut StdRng, gateways: usize, processors: usize) -> Vec<Blow> {
         Blow::WakeLate(processor()),
         Blow::KillInTheHole,
     ]);
+    kinds.extend([Blow::Kill(Target::Query), Blow::Pause(Target::Query), Blow::Restart(Target::Query)]);
     for engine in [Target::Broker, Target::ClickHouse] {
         kinds.extend([Blow::Kill(engine), Blow::Pause(engine)]);
     }
@@ -106,6 +108,7 @@ impl fmt::Display for Target {
         match self {
             Self::Gateway(number) => write!(f, "gateway {}", number + 1),
             Self::Processor(number) => write!(f, "processor {}", number + 1),
+            Self::Query => f.write_str("query API"),
             Self::Broker => f.write_str("broker"),
             Self::ClickHouse => f.write_str("ClickHouse"),
         }

@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -64,6 +66,8 @@ struct Service {
     address: SocketAddr,
     environment: Vec<(String, String)>,
     child: Option<Child>,
+    /// How often it was started.
+    starts: Arc<AtomicU64>,
 }
 
 impl Stack {
@@ -102,7 +106,8 @@ impl Stack {
             let mut environment = common.clone();
             environment.push(("VENUECODE_LISTEN".to_owned(), address.to_string()));
             environment.extend(extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
-            Ok(Service { name: format!("{kind}-{}", number + 1), kind, address, environment, child: None })
+            let (name, starts) = (format!("{kind}-{}", number + 1), Arc::default());
+            Ok(Service { name, kind, address, environment, child: None, starts })
         };
         let gateway = |number: usize| {
             vec![
@@ -176,6 +181,11 @@ impl Stack {
     /// Address of the query API.
     pub(super) fn query(&self) -> anyhow::Result<Url> {
         self.query.url()
+    }
+
+    /// How often the query API was started; counts on.
+    pub(super) fn query_starts(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.query.starts)
     }
 
     /// Runs a statement on ClickHouse, past all links, and returns what it answers.
@@ -301,6 +311,7 @@ impl Stack {
         match target {
             Target::Gateway(number) => self.gateways.get_mut(number),
             Target::Processor(number) => self.processors.get_mut(number),
+            Target::Query => Some(&mut self.query),
             Target::Broker | Target::ClickHouse => None,
         }
     }
@@ -309,7 +320,7 @@ impl Stack {
         let engine = match target {
             Target::Broker => "kafka",
             Target::ClickHouse => "clickhouse",
-            Target::Gateway(_) | Target::Processor(_) => {
+            Target::Gateway(_) | Target::Processor(_) | Target::Query => {
                 return self.service(target).context("there is no such service")?.pid();
             }
         };
@@ -327,6 +338,7 @@ impl Service {
         command.args(["service", self.kind]).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env(LIFELINE.0, LIFELINE.1).stdin(Stdio::piped());
         command.stdout(log.try_clone()?).stderr(log).process_group(0).kill_on_drop(true);
+        self.starts.fetch_add(1, Ordering::Release);
         self.child = Some(command.spawn().with_context(|| format!("cannot start {}", self.name))?);
         Ok(())
     }

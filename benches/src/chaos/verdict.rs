@@ -14,6 +14,7 @@ use super::book::{self, Entry};
 use super::load::Load;
 use super::lorries::TripFaults;
 use super::paperwork::ApplicationFaults;
+use super::readers::{Readers, Reads};
 use super::stack::Stack;
 use crate::oracle::Sighting;
 use crate::tokens::Tokens;
@@ -39,6 +40,8 @@ pub(super) struct Verdict {
     pub(super) trips: TripFaults,
     /// What is wrong with the applications for venue codes.
     pub(super) applications: ApplicationFaults,
+    /// What was read meanwhile.
+    pub(super) reads: Reads,
 }
 
 impl Verdict {
@@ -46,23 +49,28 @@ impl Verdict {
         let trips = TripFaults { kept: self.trips.kept, ..TripFaults::default() };
         let ApplicationFaults { kept, over_quota, .. } = self.applications;
         let applications = ApplicationFaults { kept, over_quota, ..ApplicationFaults::default() };
-        *self == Self { accepted: self.accepted, trips, applications, ..Self::default() }
+        self.reads.faults() == Reads::default()
+            && *self == Self { accepted: self.accepted, trips, applications, reads: self.reads, ..Self::default() }
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { accepted, lost, doubled, alerts_lost, alerts_doubled, wrong_aggregates, trips, applications } = self;
+        let Self { accepted, lost, doubled, alerts_lost, alerts_doubled, wrong_aggregates, trips, applications, reads } =
+            self;
         let TripFaults { kept: kept_trips, lost: trips_lost, closed_twice } = trips;
         let ApplicationFaults { kept, lost: applications_lost, decided_twice, over_quota, quota_exceeded } =
             applications;
+        let Reads { jobs, told_lost, vanished, short, wrong_rows, heard, misheard } = reads;
         write!(
             f,
             "accepted={accepted} lost={lost} doubled={doubled} alerts_lost={alerts_lost} \
              alerts_doubled={alerts_doubled} wrong_aggregates={wrong_aggregates} trips={kept_trips} \
              trips_lost={trips_lost} trips_closed_twice={closed_twice} applications={kept} \
              applications_lost={applications_lost} applications_decided_twice={decided_twice} \
-             over_quota={over_quota} quota_exceeded={quota_exceeded}"
+             over_quota={over_quota} quota_exceeded={quota_exceeded} jobs={jobs} jobs_told_lost={told_lost} \
+             jobs_vanished={vanished} files_short={short} file_rows_wrong={wrong_rows} counts_heard={heard} \
+             counts_misheard={misheard}"
         )
     }
 }
@@ -108,7 +116,12 @@ pub(super) async fn outstanding(stack: &Stack, load: &Load, entries: &HashMap<Uu
 }
 
 /// Compares every table and every aggregate.
-pub(super) async fn reach(stack: &Stack, load: &Load, entries: &HashMap<Uuid, Entry>) -> anyhow::Result<Verdict> {
+pub(super) async fn reach(
+    stack: &Stack,
+    load: &Load,
+    readers: &Readers,
+    entries: &HashMap<Uuid, Entry>,
+) -> anyhow::Result<Verdict> {
     let mut verdict =
         Verdict { accepted: entries.values().filter(|e| e.accepted).count() as u64, ..Verdict::default() };
     let stored = stored_ids(stack).await?;
@@ -134,6 +147,7 @@ pub(super) async fn reach(stack: &Stack, load: &Load, entries: &HashMap<Uuid, En
         raised.iter().map(|(alert, count)| count - u64::from(expected.contains(alert))).sum::<u64>();
     verdict.trips = load.trips.faults(stack).await?;
     verdict.applications = load.applications.faults(stack).await?;
+    verdict.reads = readers.reads(stack).await?;
     verdict.wrong_aggregates += wrong_footfall(&stack.query()?, &stack.tokens()?, &kept).await?;
     Ok(verdict)
 }
