@@ -121,7 +121,7 @@ fn write_config(
             ("audit_log", AUDIT_LOG),
             ("readable", if options.query_reads_everything { "*" } else { DATABASE }),
             // The databases of tests come and go, each with a log.
-            ("tests", if options.query_reads_everything { "<query>GRANT INSERT ON test_*.*</query>" } else { "" }),
+            ("appendable", if options.query_reads_everything { "test_*.*" } else { AUDIT_LOG }),
         ],
     );
     let config = fill(
