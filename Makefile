@@ -52,7 +52,7 @@ test-nyc: build ## Real check-ins against a plain Rust oracle; DATA=DIR holds ny
 cities: build ## A scripted day per city, held against its notice rule by rule; CITY=shanghai|shandong|fuyang|kaifeng
 	@$(TARGET)/release/cities --venuecode $(VENUECODE) $(if $(CITY),--city $(CITY))
 
-chaos: build ## Strike gateways, processors, broker and ClickHouse under load; ROUNDS=N SEED=S KAFKA=embedded|apache FAULT=F
+chaos: build ## Strike gateways, processors, query API, broker and ClickHouse under load; ROUNDS=N SEED=S KAFKA=embedded|apache FAULT=F
 	@$(if $(filter apache,$(KAFKA)),deploy/kafka/fetch.sh >/dev/null;) \
 	  $(TARGET)/release/chaos --venuecode $(VENUECODE) --rounds $(ROUNDS) --kafka $(KAFKA) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))
