@@ -28,7 +28,7 @@ mod visits;
 pub(crate) use scans::AliasKey;
 pub(crate) use traces::TraceRequest;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -46,9 +46,6 @@ use utoipa::OpenApi;
 use utoipa_axum::routes;
 
 use crate::{AppState, QueryError, input::MAX_BODY_BYTES};
-
-/// How long a request waits for a slot.
-const SLOT_WAIT: Duration = Duration::from_secs(5);
 
 /// Who may count.
 const COUNTS: &[Role] =
@@ -168,8 +165,6 @@ async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Re
     if !state.readiness().is_ready() {
         return Err(QueryError::NotReady);
     }
-    let slot = tokio::time::timeout(SLOT_WAIT, state.slots().acquire()).await;
-    // The semaphore is never closed; an error would mean the same as no slot.
-    let _slot = slot.ok().and_then(Result::ok).ok_or(QueryError::Overloaded)?;
+    let _slot = state.slot().await?;
     Ok(next.run(request).await)
 }

@@ -49,7 +49,9 @@ pub async fn trace(
     let request = TraceRequest::take(&mut fields, state.city().tracing)?;
     fields.finish()?;
     let permit = permit(&state, &caller, "POST /v1/traces", request.release, request.to_read()).await?;
+    let turn = state.turn_to_trace().await?;
     let answer = inquiry::trace(state.clone(), request.question, chrono::Utc::now(), &Progress::default()).await?;
+    drop(turn);
     let exit = state.exits().exit(None)?;
     write_down(&state, permit, &answer).await?;
     Ok(wanted.answer(answer.into(), exit))
