@@ -56,8 +56,8 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_CONCURRENT_REQUESTS", default_value_t = 32, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_concurrent_requests: u32,
-    /// Traces that are worked on at the same time, jobs apart; others wait for their turn for up to 5 s, so that polls and
-    /// scans that come in are not held up by many at once
+    /// Traces that are worked on at the same time, jobs apart, of one account at most half as many; others wait for their turn,
+    /// so that polls and scans that come in are not held up by many at once
     #[arg(long, env = "VENUECODE_MAX_TRACES", default_value_t = 4, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_traces: u32,

@@ -31,6 +31,7 @@ mod state;
 pub mod store;
 pub mod suppression;
 mod tables;
+mod turns;
 
 use std::sync::Arc;
 

@@ -157,7 +157,8 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(|_| QueryError::Aborted.into_response()))
 }
 
-/// Lets a request through when the tables are there and a slot is free. The page asks ClickHouse for nothing.
+/// Lets a request through when the tables are there and a slot is free. The page asks ClickHouse for nothing; traces wait for
+/// their turn, and would keep the slots from others meanwhile.
 async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, QueryError> {
     if request.uri().path().starts_with(page::PATH) {
         return Ok(next.run(request).await);
@@ -165,6 +166,6 @@ async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Re
     if !state.readiness().is_ready() {
         return Err(QueryError::NotReady);
     }
-    let _slot = state.slot().await?;
+    let _slot = if request.uri().path() == traces::PATH { None } else { Some(state.slot().await?) };
     Ok(next.run(request).await)
 }

@@ -23,9 +23,10 @@ use crate::{
     routes::AliasKey,
     store::Store,
     tables,
+    turns::Turns,
 };
 
-/// How long a request waits for a slot, or for its turn.
+/// How long a request waits for a slot.
 const SLOT_WAIT: Duration = Duration::from_secs(5);
 /// One slot in so many is for people who look at what is kept of themselves.
 const OWN_SHARE: u32 = 4;
@@ -57,7 +58,7 @@ struct Inner {
     readiness: Readiness,
     verifier: Arc<Verifier>,
     slots: Semaphore,
-    traces: Semaphore,
+    turns: Turns,
     own_slots: Arc<Semaphore>,
     exits: Exits,
     metrics: PrometheusHandle,
@@ -94,7 +95,10 @@ impl AppState {
             posters: PrintShop::new(&config.posters),
             page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
-            traces: Semaphore::new(config.query.max_traces as usize),
+            turns: Turns::new(
+                config.query.max_traces as usize,
+                Duration::from_secs(config.query.max_execution_time_s.into()),
+            ),
             own_slots: Arc::new(Semaphore::new((config.query.max_concurrent_requests / OWN_SHARE).max(1) as usize)),
             exits: Exits::new(config.query.max_exports),
             limits: config.query.clone(),
@@ -198,15 +202,14 @@ impl AppState {
     /// # Errors
     /// [`QueryError::Overloaded`] when none is free in time.
     pub(crate) async fn slot(&self) -> Result<SemaphorePermit<'_>, QueryError> {
-        one_of(&self.inner.slots).await
+        let slot = tokio::time::timeout(SLOT_WAIT, self.inner.slots.acquire()).await;
+        // The semaphore is never closed; an error would mean the same as no slot.
+        slot.ok().and_then(Result::ok).ok_or(QueryError::Overloaded)
     }
 
-    /// A turn to trace, in the order of asking.
-    ///
-    /// # Errors
-    /// [`QueryError::Overloaded`] when it does not come in time.
-    pub(crate) async fn turn_to_trace(&self) -> Result<SemaphorePermit<'_>, QueryError> {
-        one_of(&self.inner.traces).await
+    /// Turns to trace.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.inner.turns
     }
 
     /// Those of the slots that people may have who look at what is kept of themselves.
@@ -217,10 +220,4 @@ impl AppState {
     pub(crate) fn metrics(&self) -> &PrometheusHandle {
         &self.inner.metrics
     }
-}
-
-async fn one_of(slots: &Semaphore) -> Result<SemaphorePermit<'_>, QueryError> {
-    let slot = tokio::time::timeout(SLOT_WAIT, slots.acquire()).await;
-    // The semaphore is never closed; an error would mean the same as no slot.
-    slot.ok().and_then(Result::ok).ok_or(QueryError::Overloaded)
 }
