@@ -199,7 +199,7 @@ impl Board {
         let missing = || units.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(unit, _)| unit);
         let asked = missing()
             .next()
-            .zip(missing().last())
+            .zip(missing().next_back())
             .map(|(first, last)| TimeRange { from: first.time.from, to: last.time.to });
         if let Some(time) = asked {
             let asked = FootfallQuestion { time, people, ..question.clone() };

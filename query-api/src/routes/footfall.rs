@@ -169,14 +169,14 @@ async fn counted(
 async fn counted_so_far(state: &AppState, question: &FootfallQuestion) -> Result<Vec<BucketRow>, QueryError> {
     let time = until_running(question.time, Utc::now().timestamp(), state.offset_s());
     if time == question.time {
-        return Ok(state.board().footfall(question).await?);
+        return state.board().footfall(question).await;
     }
     if time.to <= time.from {
         return Ok(Vec::new());
     }
     let mut so_far = FootfallQuestion { time, ..question.clone() };
     if !question.is_of_sketches() {
-        return Ok(state.board().footfall(&so_far).await?);
+        return state.board().footfall(&so_far).await;
     }
     so_far.people = People::No;
     let people = state.board().footfall(question).await?;
