@@ -123,6 +123,11 @@ impl Board {
         if self.hours_every.is_zero() {
             return None;
         }
+        let tells = match scope {
+            Scope::City | Scope::District(_) | Scope::Category(_) => scope.clone(),
+            Scope::Venue(_) => Scope::City,
+            Scope::Organisation(_) => return None,
+        };
         *self.polled.lock() = Some(Instant::now());
         self.somebody.notify_one();
         let (hours_at, minutes_at) = self.known.read().as_of()?;
@@ -130,11 +135,7 @@ impl Board {
         if !is_new(hours_at, self.hours_every) || !is_new(minutes_at, MINUTES_EVERY) {
             return None;
         }
-        match scope {
-            Scope::City | Scope::District(_) | Scope::Category(_) => Some(scope.clone()),
-            Scope::Venue(_) => Some(Scope::City),
-            Scope::Organisation(_) => None,
-        }
+        Some(tells)
     }
 
     /// From hours, and from minutes where hours are divided.
@@ -225,8 +226,7 @@ impl Board {
         let mut hours_due = Instant::now();
         let mut is_failing = false;
         loop {
-            if !self.is_polled() {
-                self.known.write().forget();
+            if self.forgets() {
                 self.pieces.clear();
                 self.tops.clear();
                 hours_due = Instant::now();
@@ -264,6 +264,17 @@ impl Board {
 
     fn minutes_every(&self) -> Duration {
         MINUTES_EVERY.min(self.hours_every)
+    }
+
+    /// Forgets the counts when nobody polls. Whoever polls says so before looking whether counts are known: either they are
+    /// kept for this poll, or it finds none and asks.
+    fn forgets(&self) -> bool {
+        let mut known = self.known.write();
+        let is_idle = !self.is_polled();
+        if is_idle {
+            known.forget();
+        }
+        is_idle
     }
 
     fn is_polled(&self) -> bool {
