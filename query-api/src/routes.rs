@@ -28,7 +28,7 @@ mod visits;
 pub(crate) use scans::AliasKey;
 pub(crate) use traces::TraceRequest;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -46,9 +46,6 @@ use utoipa::OpenApi;
 use utoipa_axum::routes;
 
 use crate::{AppState, QueryError, input::MAX_BODY_BYTES};
-
-/// How long a request waits for a slot.
-const SLOT_WAIT: Duration = Duration::from_secs(5);
 
 /// Who may count.
 const COUNTS: &[Role] =
@@ -160,7 +157,8 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(|_| QueryError::Aborted.into_response()))
 }
 
-/// Lets a request through when the tables are there and a slot is free. The page asks ClickHouse for nothing.
+/// Lets a request through when the tables are there and a slot is free. The page asks ClickHouse for nothing; traces wait for
+/// their turn, and would keep the slots from others meanwhile.
 async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, QueryError> {
     if request.uri().path().starts_with(page::PATH) {
         return Ok(next.run(request).await);
@@ -168,8 +166,6 @@ async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Re
     if !state.readiness().is_ready() {
         return Err(QueryError::NotReady);
     }
-    let slot = tokio::time::timeout(SLOT_WAIT, state.slots().acquire()).await;
-    // The semaphore is never closed; an error would mean the same as no slot.
-    let _slot = slot.ok().and_then(Result::ok).ok_or(QueryError::Overloaded)?;
+    let _slot = if request.uri().path() == traces::PATH { None } else { Some(state.slot().await?) };
     Ok(next.run(request).await)
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    city::{Api, City, MIDNIGHT, at, json, person, problem, release, scan},
+    city::{Api, City, KNOWN_FOR, MIDNIGHT, at, json, person, problem, release, scan},
     exports::{FORMATS, compare, expected, rows},
 };
 
@@ -258,6 +258,7 @@ async fn a_result_takes_a_release_that_is_still_in_force() {
     let mut row = release(id("li"));
     (row["asked_by"], row["revision"], row["state"]) = (json!("li"), json!(8), json!("withdrawn"));
     city.release(&row).await;
+    tokio::time::sleep(KNOWN_FOR).await;
     for format in ["json", "csv"] {
         let refused = get(&api, "li", &format!("{path}/result?format={format}")).await;
         assert_eq!(problem(refused, 403).await.0, "release-not-given");

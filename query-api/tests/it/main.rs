@@ -6,6 +6,7 @@ mod access;
 mod alerts;
 mod applications;
 mod audit;
+mod board;
 mod chains;
 mod city;
 mod counts;
