@@ -18,6 +18,7 @@ mod operations;
 mod people;
 mod recent;
 mod releases;
+mod reminders;
 mod scope;
 mod stats;
 mod trips;
@@ -46,6 +47,7 @@ pub use live::Watched;
 pub use operations::{CodesOfDayRow, CodesRow, MissingCodeRow, ScanDetailRow, UnusedCodeRow};
 pub use people::{VisitRow, VisitorRow, Visits};
 pub use releases::{ReadRow, ReleaseFilter, ReleaseRow};
+pub use reminders::{ReminderFilter, ReminderRow};
 pub use scope::Scope;
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
@@ -112,6 +114,8 @@ enum Kind {
     Release,
     Releases,
     HopsTo,
+    Reminder,
+    Reminders,
     Reads,
     HealthProposals,
     HealthChanges,
@@ -155,6 +159,8 @@ impl Kind {
             Self::Release => "release",
             Self::Releases => "releases",
             Self::HopsTo => "hops_to",
+            Self::Reminder => "reminder",
+            Self::Reminders => "reminders",
             Self::Reads => "reads",
             Self::HealthProposals => "health_proposals",
             Self::HealthChanges => "health_changes",

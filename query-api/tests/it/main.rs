@@ -29,6 +29,7 @@ mod process;
 mod readiness;
 mod reads;
 mod releases;
+mod reminders;
 mod rows;
 mod stats;
 mod suppressed;
