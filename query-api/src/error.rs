@@ -68,6 +68,9 @@ pub enum QueryError {
     /// Nobody has asked for such a release.
     #[error("there is no such release; one that was asked for is here within a second or two")]
     UnknownRelease,
+    /// Nobody has sent such a reminder, or not to whoever asks.
+    #[error("there is no such reminder; one that was sent is here within a second or two")]
+    UnknownReminder,
     /// Reading this takes a release by another account.
     #[error(transparent)]
     Unreleased(#[from] Lack),
@@ -262,6 +265,7 @@ impl QueryError {
             Self::UnknownTrip => (StatusCode::NOT_FOUND, "unknown-trip"),
             Self::UnknownHealthProposal => (StatusCode::NOT_FOUND, "unknown-health-proposal"),
             Self::UnknownRelease => (StatusCode::NOT_FOUND, "unknown-release"),
+            Self::UnknownReminder => (StatusCode::NOT_FOUND, "unknown-reminder"),
             Self::UnknownJob => (StatusCode::NOT_FOUND, "unknown-job"),
             Self::ExpiredJob => (StatusCode::GONE, "job-expired"),
             Self::LostJob => (StatusCode::GONE, "job-lost"),
@@ -307,6 +311,7 @@ impl QueryError {
             | Self::UnknownTrip
             | Self::UnknownHealthProposal
             | Self::UnknownRelease
+            | Self::UnknownReminder
             | Self::UnknownJob
             | Self::ExpiredJob
             | Self::LostJob
@@ -423,6 +428,7 @@ mod tests {
             (QueryError::UnknownTrip, 404, "unknown-trip", Some("id"), None),
             (QueryError::UnknownHealthProposal, 404, "unknown-health-proposal", Some("id"), None),
             (QueryError::UnknownRelease, 404, "unknown-release", Some("id"), None),
+            (QueryError::UnknownReminder, 404, "unknown-reminder", Some("id"), None),
             (QueryError::UnknownJob, 404, "unknown-job", Some("id"), None),
             (QueryError::ExpiredJob, 410, "job-expired", Some("id"), None),
             (QueryError::LostJob, 410, "job-lost", Some("id"), None),

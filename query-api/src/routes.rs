@@ -17,6 +17,7 @@ mod page;
 mod posters;
 mod reads;
 mod releases;
+mod reminders;
 mod scans;
 mod stats;
 mod top;
@@ -104,6 +105,17 @@ pub const TABLE: Table = Table(&[
     Rule::of("GET", "/v1/releases", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor]).honouring(&[District]),
     Rule::of("GET", "/v1/releases/{id}", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor])
         .honouring(&[District]),
+    // Offices see those of their district, an operator what was sent to its organisation, whoever of it asks.
+    Rule::of("GET", "/v1/reminders", &[Role::Regulator, Role::District, Role::Operator]).honouring(&[
+        Organisation,
+        District,
+        Person,
+    ]),
+    Rule::of("GET", "/v1/reminders/{id}", &[Role::Regulator, Role::District, Role::Operator]).honouring(&[
+        Organisation,
+        District,
+        Person,
+    ]),
     // What was read of a person is that person's to know.
     Rule::of("GET", "/v1/persons/{person}/reads", &[Role::Citizen]).honouring(&[Person]),
     // One's own only: it is health data, and nobody else has asked for it with a case and a purpose.
@@ -145,6 +157,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(health_proposals::health_proposal))
         .routes(routes!(releases::release))
         .routes(routes!(releases::releases))
+        .routes(routes!(reminders::reminder))
+        .routes(routes!(reminders::reminders))
         .routes(routes!(reads::reads))
         .routes(routes!(health_proposals::health_proposals))
         .routes(routes!(health_changes::health_changes))

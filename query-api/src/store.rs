@@ -18,6 +18,7 @@ mod operations;
 mod people;
 pub mod recent;
 mod releases;
+mod reminders;
 mod scope;
 mod scopes;
 mod stats;
@@ -48,6 +49,7 @@ pub use live::Watched;
 pub use operations::{CodesOfDayRow, CodesRow, MissingCodeRow, ScanDetailRow, UnusedCodeRow};
 pub use people::{VisitRow, VisitorRow, Visits};
 pub use releases::{ReadRow, ReleaseFilter, ReleaseRow};
+pub use reminders::{ReminderFilter, ReminderRow};
 pub use scope::Scope;
 pub use scopes::Counts;
 pub use stats::StatsRow;
@@ -119,6 +121,8 @@ enum Kind {
     Release,
     Releases,
     HopsTo,
+    Reminder,
+    Reminders,
     Reads,
     HealthProposals,
     HealthChanges,
@@ -165,6 +169,8 @@ impl Kind {
             Self::Release => "release",
             Self::Releases => "releases",
             Self::HopsTo => "hops_to",
+            Self::Reminder => "reminder",
+            Self::Reminders => "reminders",
             Self::Reads => "reads",
             Self::HealthProposals => "health_proposals",
             Self::HealthChanges => "health_changes",

@@ -15,6 +15,7 @@ mod health;
 mod identity;
 mod proposal;
 mod release;
+mod reminder;
 mod scan;
 mod trip;
 mod venue;
@@ -29,6 +30,10 @@ pub use proposal::{ProposalAction, ProposalEvent, ProposalRefusal, ProposalState
 pub use release::{
     Asking, CaseKind, DEFAULT_WINDOW_MINUTES, DeclineReason, MAX_HOPS, MAX_SUBJECTS, MAX_WINDOW_MINUTES, Purpose,
     ReleaseAction, ReleaseEvent, ReleaseRefusal, ReleaseState,
+};
+pub use reminder::{
+    ReminderAction, ReminderEvent, ReminderMatter, ReminderOutcome, ReminderRefusal, ReminderReply, ReminderState,
+    Sending,
 };
 pub use scan::{FreightScan, FreightStop, ScanEvent};
 pub use trip::{Declaration, Scanned, TripAction, TripEvent};
@@ -70,6 +75,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
         (crate::topics::TRIPS, schemars::schema_for!(TripEvent)),
         (crate::topics::RELEASES, schemars::schema_for!(ReleaseEvent)),
+        (crate::topics::REMINDERS, schemars::schema_for!(ReminderEvent)),
         (crate::topics::AUDIT_ANCHORS, schemars::schema_for!(AuditAnchor)),
         (crate::topics::IDENTITIES, schemars::schema_for!(IdentityEvent)),
         (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
@@ -119,7 +125,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 11] {
+    fn oldest() -> [(&'static str, Value); 12] {
         [
             (
                 "scans",
@@ -175,6 +181,12 @@ mod tests {
                         "to": 1_653_000_001, "hops": 1, "expires_at_ms": 1_653_000_000_124i64}}),
             ),
             (
+                "reminders",
+                json!({"v": 1, "district": 310_101, "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "send", "reminder": "00310101-0000-8000-8000-000000000001", "by": "li",
+                        "organisation": "91310000MA1FL0000N", "matter": "no_code", "due_at": 1_653_100_000}}),
+            ),
+            (
                 "audit-anchors",
                 json!({"v": 1, "chain": "00000000-0000-7000-8000-000000000001", "sequence": 7, "hash": "00ff",
                     "at_ms": 1_653_000_000_123i64}),
@@ -198,6 +210,7 @@ mod tests {
             "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
             "trips" => TripEvent::try_parse(&bytes).map(|event| json!(event)),
             "releases" => ReleaseEvent::try_parse(&bytes).map(|event| json!(event)),
+            "reminders" => ReminderEvent::try_parse(&bytes).map(|event| json!(event)),
             "audit-anchors" => AuditAnchor::try_parse(&bytes).map(|event| json!(event)),
             "health-proposals" => ProposalEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),

@@ -31,8 +31,8 @@ pub use city::CityProfile;
 pub use code::VenueCode;
 pub use document::{Document, DocumentType};
 pub use events::{
-    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ProposalEvent, ReleaseEvent, ScanEvent, TestEvent,
-    TripEvent, VenueEvent,
+    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ProposalEvent, ReleaseEvent, ReminderEvent, ScanEvent,
+    TestEvent, TripEvent, VenueEvent,
 };
 pub use keys::KeyRing;
 pub use person::PersonKey;

@@ -157,13 +157,15 @@ mod tests {
             alerts,
             trips,
             releases,
+            reminders,
             audit_anchors,
             identities,
             dead_letters,
             scan_ranges,
         } = topics;
         let people = [scans, health, health_proposals, tests, applications, alerts, trips, releases, identities];
-        let all: Vec<String> = people.into_iter().chain([venues, audit_anchors, dead_letters, scan_ranges]).collect();
+        let others = [venues, reminders, audit_anchors, dead_letters, scan_ranges];
+        let all: Vec<String> = people.into_iter().chain(others).collect();
         for name in &all {
             assert!(made.contains(name), "nobody says how long {name} is kept");
         }

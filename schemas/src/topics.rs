@@ -20,6 +20,8 @@ pub const ALERTS: &str = "alerts";
 pub const TRIPS: &str = "trips";
 /// Who may read whose movements, and why: asked for and released; keyed by release.
 pub const RELEASES: &str = "releases";
+/// Reminders of what is to be mended about venue codes, keyed by district.
+pub const REMINDERS: &str = "reminders";
 /// How far the chains of the audit log are, keyed by chain.
 pub const AUDIT_ANCHORS: &str = "audit-anchors";
 /// Who people are, encrypted; keyed by person and form.
@@ -65,6 +67,8 @@ pub struct Topics {
     pub trips: String,
     /// [`RELEASES`] with the prefix.
     pub releases: String,
+    /// [`REMINDERS`] with the prefix.
+    pub reminders: String,
     /// [`AUDIT_ANCHORS`] with the prefix.
     pub audit_anchors: String,
     /// [`IDENTITIES`] with the prefix.
@@ -89,6 +93,7 @@ impl Topics {
             alerts: name(ALERTS),
             trips: name(TRIPS),
             releases: name(RELEASES),
+            reminders: name(REMINDERS),
             audit_anchors: name(AUDIT_ANCHORS),
             identities: name(IDENTITIES),
             dead_letters: name(DEAD_LETTERS),

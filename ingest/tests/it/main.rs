@@ -21,6 +21,7 @@ mod privacy;
 mod process;
 mod receipts;
 mod releases;
+mod reminders;
 mod restart;
 mod rotation;
 mod scans;

@@ -45,6 +45,8 @@ const DOORS: &[Door] = &[
     ("GET", "/v1/health-proposals/{id}", Some(&[Feed, Supervisor, Auditor])),
     ("GET", "/v1/releases", Some(&[Epidemiologist, Supervisor, Auditor])),
     ("GET", "/v1/releases/{id}", Some(&[Epidemiologist, Supervisor, Auditor])),
+    ("GET", "/v1/reminders", Some(&[Regulator, District, Operator])),
+    ("GET", "/v1/reminders/{id}", Some(&[Regulator, District, Operator])),
     ("GET", "/v1/persons/{person}/reads", Some(&[Citizen])),
     ("GET", "/v1/persons/{person}/health-changes", Some(&[Citizen])),
     ("GET", "/V/{page}", None),

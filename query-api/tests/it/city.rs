@@ -223,7 +223,10 @@ impl Api {
     /// A request with a token of a role that may use the path.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let role = match path {
-            path if ["/v1/stats", "/v1/codes", "/v1/city"].iter().any(|start| path.starts_with(start)) => {
+            path if ["/v1/stats", "/v1/codes", "/v1/city", "/v1/reminders"]
+                .iter()
+                .any(|start| path.starts_with(start)) =>
+            {
                 Role::Regulator
             }
             path if path.starts_with("/v1/applications") || path.contains("/poster") => Role::Reviewer,

@@ -30,6 +30,7 @@ mod process;
 mod readiness;
 mod reads;
 mod releases;
+mod reminders;
 mod rows;
 mod stats;
 mod suppressed;

@@ -74,6 +74,7 @@ pub const TABLES: &[Table] = &[
     table("health_proposals", Holds::Accounts, TableKept::ForGood("who changed many colours at once stays known")),
     table("health_changes", Holds::Persons, TableKept::ForGood("a colour may be in force for as long")),
     table("releases", Holds::Movements, TableKept::ForGood("what the audit log names is kept as long as it is")),
+    table("reminders", Holds::Accounts, TableKept::ForGood("how often somebody was reminded decides what follows")),
     table("audit_log", Holds::Movements, TableKept::ForGood("records of processing: PIPL, articles 55 and 56")),
     table("schema_migrations", Holds::Nobody, TableKept::ForGood("the tables' version")),
 ];
