@@ -84,7 +84,7 @@ impl FreightLoop {
     fn alert(&self, event: &TripEvent, district: u32, raised: Raised) -> Message {
         // A struct of strings and numbers always serialises.
         let value = serde_json::to_vec(&AlertEvent::raise(district, event.at_ms, raised)).unwrap_or_default();
-        Message { topic: self.alerts_topic.clone(), key: district.to_string(), value }
+        Message { topic: self.alerts_topic.clone(), key: district.to_string(), value, of_ms: None }
     }
 
     /// Whether the driver was erased after the declaration. What the trip was to the lorry goes on counting: its scans are
@@ -227,7 +227,7 @@ impl Machine for FreightLoop {
                 TripEvent { v: VERSION, vehicle: *vehicle, at_ms: now_ms, action: TripAction::Overdue { trip: *trip } };
             // A struct of strings and numbers always serialises.
             let value = serde_json::to_vec(&event).unwrap_or_default();
-            Message { topic: self.trips_topic.clone(), key: vehicle.to_string(), value }
+            Message { topic: self.trips_topic.clone(), key: vehicle.to_string(), value, of_ms: None }
         })
         .collect()
     }

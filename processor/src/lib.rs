@@ -215,7 +215,7 @@ async fn process(
             runtime: runtime.clone(),
         };
         let carrier = Carrier {
-            clickhouse: config.clickhouse.query_client(),
+            clickhouse: config.clickhouse.unlogged_client(),
             producer: producer.clone(),
             kafka: kafka.clone(),
             progress: Arc::clone(&progress),

@@ -1,8 +1,10 @@
 //! Carrying an erasure out. Each step may be repeated, and all of them are when one fails or the process dies.
 //!
-//! 1. The person's keys are forgotten on compacted topics; what came under them since stays ([`forgetting`]).
-//! 2. What was under way when the erasure was decided is waited for: whoever reads on after that leaves the person out, so
-//!    that nothing of before is stored behind the next step.
+//! 1. What was under way when the erasure was decided is waited for: whoever reads on after that leaves the person out, so
+//!    that nothing of before is stored behind the last step. Here it fails while scans are far behind or ClickHouse is away,
+//!    before anything was sent.
+//! 2. The person's keys are forgotten on compacted topics; what came under them since stays ([`forgetting`]) and is waited
+//!    for in its turn.
 //! 3. The rows go, by mutations that write their parts anew and do not name the person (`schemas::stores`).
 
 mod forgetting;
@@ -55,7 +57,7 @@ pub struct Carried {
 
 /// What it takes to carry erasures out.
 pub struct Carrier {
-    /// The tables.
+    /// The tables; the server is to keep no words of what it asks ([`service::ClickHouseConfig::unlogged_client`]).
     pub clickhouse: Client,
     /// Where keys are forgotten.
     pub producer: FutureProducer,
@@ -82,6 +84,10 @@ impl Carrier {
         stop: &CancellationToken,
     ) -> anyhow::Result<Option<Carried>> {
         let started = Instant::now();
+        if !self.wait(stop)? {
+            return Ok(None);
+        }
+        self.runtime.block_on(in_time(self.clickhouse.query("SELECT 1").fetch_one::<u8>()))?;
         self.runtime.block_on(forgetting::forget(&self.kafka, &self.producer, person, before_ms))?;
         if !self.wait(stop)? {
             return Ok(None);

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::{Message, Offset, TopicPartitionList, consumer::Consumer, producer::FutureRecord};
 use schemas::{
-    AlertEvent, Colour, ErasureEvent, IdentityEvent, PlateKey, ScanEvent, Tail, TestEvent, TestResult, TripEvent,
+    AlertEvent, Colour, ErasureEvent, IdentityEvent, PersonDigest, PlateKey, ScanEvent, Tail, TestEvent, TestResult,
+    TripEvent,
     city::FormKind,
     events::{
         AlertKind, Declaration, ErasureAction, ErasureAsk, ErasureBasis, FreightScan, FreightStop, Raised, TripAction,
@@ -134,8 +135,9 @@ async fn ask(fixture: &Fixture, number: u128, who: u64) {
     record(fixture, number, ErasureAction::Ask(Box::new(ask))).await;
 }
 
-async fn confirm(fixture: &Fixture, number: u128, by: &str) {
-    record(fixture, number, ErasureAction::Confirm { command: Uuid::now_v7(), by: by.to_owned() }).await;
+async fn confirm(fixture: &Fixture, number: u128, who: u64, by: &str) {
+    let digests = vec![PersonDigest::of(person(who))];
+    record(fixture, number, ErasureAction::Confirm { command: Uuid::now_v7(), by: by.to_owned(), digests }).await;
 }
 
 async fn lines(fixture: &Fixture, sql: &str) -> Vec<String> {
@@ -247,13 +249,18 @@ async fn an_erased_person_is_gone_from_every_table_and_nothing_brings_them_back(
     let others = rows_of(&fixture, OTHER).await;
 
     ask(&fixture, 1, ERASED).await;
-    confirm(&fixture, 1, "asker").await;
+    confirm(&fixture, 1, ERASED, "asker").await;
     until("refused", async || {
         fixture.query_u64("SELECT count() FROM erasures WHERE refused = 'own_request'").await > 0
     })
     .await;
+    confirm(&fixture, 1, OTHER, "other").await;
+    until("refused", async || {
+        fixture.query_u64("SELECT count() FROM erasures WHERE refused = 'other_person'").await > 0
+    })
+    .await;
     assert!(rows_of(&fixture, ERASED).await.iter().all(|(_, rows)| *rows > 0), "on one account's word nothing goes");
-    confirm(&fixture, 1, "other").await;
+    confirm(&fixture, 1, ERASED, "other").await;
     until_done(&fixture, 1).await;
     let gone = |rows: Vec<(&'static str, u64)>| assert!(rows.iter().all(|(_, rows)| *rows == 0), "{rows:?}");
     gone(rows_of(&fixture, ERASED).await);
@@ -340,7 +347,7 @@ async fn whatever_moment_it_is_killed_at_a_confirmed_erasure_is_carried_out() {
             until_in_every_table(&fixture, round * 100).await;
         }
         ask(&fixture, round.into(), round * 100).await;
-        confirm(&fixture, round.into(), "other").await;
+        confirm(&fixture, round.into(), round * 100, "other").await;
         tokio::time::sleep(Duration::from_millis(150 * round)).await;
         process.kill();
         lives.push(life);
@@ -365,7 +372,7 @@ async fn what_comes_between_the_decision_and_its_end_is_kept() {
         send(&fixture, sent, sent.at_ms).await;
     }
     ask(&fixture, 1, ERASED).await;
-    confirm(&fixture, 1, "other").await;
+    confirm(&fixture, 1, ERASED, "other").await;
     // No processor runs; the person comes back meanwhile.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let now = now_ms() / 1000;

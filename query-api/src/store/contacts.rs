@@ -55,7 +55,7 @@ impl Store {
             let hinted = windows.len() * weeks(windows) <= self.max_window_ranges;
             let query = sql(if hinted { windows.len() } else { 0 });
             let left = limit - scans.len();
-            let query = with_windows(self.query(&query), windows).param("cases", &cases);
+            let query = with_windows(self.query_of_person(&query), windows).param("cases", &cases);
             let rows = self.rows::<ContactRow>(Kind::Contacts, query.param("limit", left + 1)).await?;
             if rows.len() > left {
                 return Err(QueryError::too_many_scans(limit));

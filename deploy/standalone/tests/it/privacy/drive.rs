@@ -177,7 +177,7 @@ pub fn bodies() -> Vec<Body> {
             "/v1/erasures/{id}/decision",
             202,
             Role::Supervisor,
-            json!({"request_id": request(11), "outcome": "decline", "reason": "no_evidence"}),
+            json!({"request_id": request(11), "outcome": "confirm", "document": card}),
         ),
         // Nobody has released it.
         body(
