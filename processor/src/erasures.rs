@@ -78,7 +78,7 @@ impl Erasures {
     /// Forgets what was over so long ago that nothing more can come of it.
     fn forget(&mut self, now_ms: i64) {
         self.cases.retain(|erasure, case| {
-            self.pending.contains_key(erasure) || !case.over_since_ms().is_some_and(|at| at + REMEMBERED_MS < now_ms)
+            self.pending.contains_key(erasure) || case.over_since_ms().is_none_or(|at| at + REMEMBERED_MS >= now_ms)
         });
     }
 
