@@ -4,6 +4,7 @@ mod alerts;
 mod applications;
 mod codes;
 pub mod commands;
+mod erasures;
 mod forms;
 mod health_codes;
 mod people;
@@ -90,6 +91,9 @@ pub const TABLE: Table = Table(&[
     Rule::of("POST", "/v1/reminders", &[Regulator]).honouring(&[District]),
     Rule::of("POST", "/v1/reminders/{id}/settle", &[Regulator]).honouring(&[District]),
     Rule::of("POST", "/v1/reminders/{id}/answer", &[Operator]).honouring(&[Organisation, District, Person]),
+    // Nor does who asks for somebody to be erased confirm it.
+    Rule::of("POST", "/v1/erasures", &[Role::District, Supervisor]).honouring(&[District]),
+    Rule::of("POST", "/v1/erasures/{id}/decision", &[Supervisor]).honouring(&[District]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -167,6 +171,8 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(reminders::send))
         .routes(routes!(reminders::settle))
         .routes(routes!(reminders::answer))
+        .routes(routes!(erasures::ask))
+        .routes(routes!(erasures::decide))
         .split_for_parts();
     let (readiness, prometheus) = (gateway.readiness.clone(), gateway.prometheus.clone());
     service::health::with_routes(router.with_state(gateway), document, readiness, prometheus)

@@ -8,9 +8,9 @@
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
 //! bulk changes of health codes wait for their release ([`proposals`]), as does the reading of anyone's movements
-//! ([`releases`]); [`reminders`] of codes that are missing or not used are answered, settled or escalated. Changes of health
-//! codes become rows in the same way. How far the log of such reads is, [`anchors`] say to Kafka. What is older than the
-//! city keeps it, [`retention`] forgets.
+//! ([`releases`]) and the erasure of a person, which is carried out here as well ([`erasures`]); [`reminders`] of codes that
+//! are missing or not used are answered, settled or escalated. Changes of health codes become rows in the same way. How far
+//! the log of such reads is, [`anchors`] say to Kafka. What is older than the city keeps it, [`retention`] forgets.
 
 pub mod alerts;
 pub mod anchors;
@@ -20,6 +20,7 @@ mod beginning;
 pub mod config;
 pub mod dead_letters;
 pub mod directory;
+pub mod erasures;
 pub mod fault;
 pub mod freight;
 pub mod group;
@@ -48,7 +49,7 @@ use anyhow::{Context, anyhow, ensure};
 use axum::Router;
 use rdkafka::producer::{FutureProducer, Producer};
 use schemas::{CityProfile, Retention};
-use service::{Readiness, city::read_city, health, http, shutdown, telemetry};
+use service::{ErasedPeople, Readiness, city::read_city, health, http, shutdown, telemetry};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -60,6 +61,7 @@ use crate::{
     backoff::Backoff,
     dead_letters::DeadLetters,
     directory::Directory,
+    erasures::carry::Carrier,
     machine::{log, outlet::Outlet, runner},
     progress::Progress,
     registry::rules::Rules,
@@ -163,7 +165,15 @@ async fn process(
         let release_partitions = open(&stop, || log::partitions(&config.kafka, &topics.releases));
         let reminder_partitions = open(&stop, || log::partitions(&config.kafka, &topics.reminders));
         let change_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health));
+        let erasure_partitions = open(&stop, || log::partitions(&config.kafka, &topics.erasures));
+        let erased = open(&stop, || ErasedPeople::open(&config.kafka));
         let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
+        let (Some(erasure_partitions), Some(erased)) = (erasure_partitions, erased) else { return Ok(()) };
+        ensure!(
+            *erasure_partitions == 1,
+            "topic {} has {erasure_partitions} partitions: it must have one",
+            topics.erasures
+        );
         let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions)) =
             (registry_partitions, alert_partitions, trip_partitions)
         else {
@@ -205,6 +215,15 @@ async fn process(
             topic: topic.to_owned(),
             outlet: Outlet::new(producer.clone(), &config.clickhouse),
             dead_letters: Arc::clone(&dead_letters),
+            erased: Arc::clone(&erased),
+            runtime: runtime.clone(),
+        };
+        let carrier = Carrier {
+            clickhouse: config.clickhouse.unlogged_client(),
+            producer: producer.clone(),
+            kafka: kafka.clone(),
+            progress: Arc::clone(&progress),
+            retention,
             runtime: runtime.clone(),
         };
         let registry = registry::job(machine("registry", &topics.applications), rules, Arc::clone(&directory));
@@ -214,8 +233,10 @@ async fn process(
         let releases = releases::job(machine("releases", &topics.releases));
         let reminders = reminders::job(machine("reminders", &topics.reminders));
         let changes = health_changes::job(machine("health-changes", &topics.health));
+        let erasures = erasures::job(machine("erasures", &topics.erasures), carrier);
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
+            erased,
             progress,
             retention: kept,
             fault: config.fault,
@@ -235,6 +256,7 @@ async fn process(
         let releases = Workers::new("releases", releases, machine_count("releases"), stop.clone());
         let reminders = Workers::new("reminders", reminders, machine_count("reminders"), stop.clone());
         let changes = Workers::new("health-changes", changes, machine_count("health-changes"), stop.clone());
+        let erasures = Workers::new("erasures", erasures, machine_count("erasures"), stop.clone());
         let result = match hold {
             Hold::Group => {
                 let take_part = |group: &str, topic: &str, workers| {
@@ -253,6 +275,7 @@ async fn process(
                         scope.spawn(|| take_part("releases", &topics.releases, releases)),
                         scope.spawn(|| take_part("reminders", &topics.reminders, reminders)),
                         scope.spawn(|| take_part("health-changes", &topics.health, changes)),
+                        scope.spawn(|| take_part("erasures", &topics.erasures, erasures)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
                     let ended =
@@ -270,6 +293,7 @@ async fn process(
                     (releases, *release_partitions),
                     (reminders, *reminder_partitions),
                     (changes, *change_partitions),
+                    (erasures, *erasure_partitions),
                 ];
                 workers::hold_all(workers, &runtime, &stop);
                 Ok(())

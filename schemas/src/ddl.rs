@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     17 "0017_health_changes",
     18 "0018_releases",
     19 "0019_audit_log",
+    20 "0020_erasures",
     21 "0021_reminders",
 ];
 

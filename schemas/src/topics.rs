@@ -22,6 +22,8 @@ pub const TRIPS: &str = "trips";
 pub const RELEASES: &str = "releases";
 /// Reminders of what is to be mended about venue codes, keyed by district.
 pub const REMINDERS: &str = "reminders";
+/// Whose data is to go, and whose has gone; keyed by erasure.
+pub const ERASURES: &str = "erasures";
 /// How far the chains of the audit log are, keyed by chain.
 pub const AUDIT_ANCHORS: &str = "audit-anchors";
 /// Who people are, encrypted; keyed by person and form.
@@ -69,6 +71,8 @@ pub struct Topics {
     pub releases: String,
     /// [`REMINDERS`] with the prefix.
     pub reminders: String,
+    /// [`ERASURES`] with the prefix.
+    pub erasures: String,
     /// [`AUDIT_ANCHORS`] with the prefix.
     pub audit_anchors: String,
     /// [`IDENTITIES`] with the prefix.
@@ -94,6 +98,7 @@ impl Topics {
             trips: name(TRIPS),
             releases: name(RELEASES),
             reminders: name(REMINDERS),
+            erasures: name(ERASURES),
             audit_anchors: name(AUDIT_ANCHORS),
             identities: name(IDENTITIES),
             dead_letters: name(DEAD_LETTERS),
@@ -111,7 +116,7 @@ impl Topics {
             if topic.name == SCAN_RANGES {
                 settings.push(("retention.bytes", LEDGER_RETENTION_BYTES.to_owned()));
             }
-            let partitions = if [AUDIT_ANCHORS, DEAD_LETTERS].contains(&topic.name) { 1 } else { partitions };
+            let partitions = if [AUDIT_ANCHORS, DEAD_LETTERS, ERASURES].contains(&topic.name) { 1 } else { partitions };
             TopicSpec { name: format!("{prefix}{}", topic.name), partitions, settings }
         };
         stores::TOPICS.iter().map(spec).collect()

@@ -44,6 +44,8 @@ const DOORS: &[Door] = &[
     ("POST", "/v1/reminders", Some(&[Regulator])),
     ("POST", "/v1/reminders/{id}/settle", Some(&[Regulator])),
     ("POST", "/v1/reminders/{id}/answer", Some(&[Operator])),
+    ("POST", "/v1/erasures", Some(&[Role::District, Supervisor])),
+    ("POST", "/v1/erasures/{id}/decision", Some(&[Supervisor])),
     ("GET", "/healthz", None),
     ("GET", "/readyz", None),
     ("GET", "/metrics", None),

@@ -37,6 +37,8 @@ async fn the_api_document_has_every_route() {
         ("/v1/reminders", "post"),
         ("/v1/reminders/{id}/settle", "post"),
         ("/v1/reminders/{id}/answer", "post"),
+        ("/v1/erasures", "post"),
+        ("/v1/erasures/{id}/decision", "post"),
         ("/healthz", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),

@@ -188,7 +188,9 @@ impl Gateway {
             path if path.starts_with("/v1/health-proposals/") => Role::Feed,
             "/v1/releases" => Role::Epidemiologist,
             path if path.starts_with("/v1/reminders") => Role::Regulator,
-            path if path.starts_with("/v1/alerts/") || path.starts_with("/v1/releases/") => Role::Supervisor,
+            path if ["/v1/alerts/", "/v1/releases/", "/v1/erasures"].iter().any(|kept| path.starts_with(kept)) => {
+                Role::Supervisor
+            }
             path if path.starts_with("/v1/") => Role::Device,
             _ => return request,
         };

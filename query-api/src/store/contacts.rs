@@ -92,11 +92,11 @@ impl Store {
                 let steps = windows.iter().flat_map(|window| touched(window, *step_s).map(|step| (window.venue, step)));
                 let (venues, starts): (Vec<VenueId>, Vec<u32>) =
                     steps.map(|(venue, step)| (venue, step * step_s)).unzip();
-                self.query(&SQL.replace(SHORTEST, function)).param("venues", venues).param("starts", starts)
+                self.query_of_person(&SQL.replace(SHORTEST, function)).param("venues", venues).param("starts", starts)
             }
             None => {
                 let venues: Vec<VenueId> = windows.iter().map(|window| window.venue).collect();
-                self.query(&SQL.replace(IN_STEPS, AT_VENUES)).param("venues", venues)
+                self.query_of_person(&SQL.replace(IN_STEPS, AT_VENUES)).param("venues", venues)
             }
         };
         query.param("first", first).param("last", last)

@@ -229,7 +229,8 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn hops_to(&self, release: &ReleaseRow, person: PersonKey) -> Result<Option<u8>, QueryError> {
-        let query = self.query(include_str!("../sql/hops_to.sql")).param("release", release.release_id.to_string());
+        let query =
+            self.query_of_person(include_str!("../sql/hops_to.sql")).param("release", release.release_id.to_string());
         let query = query.param("asked_at_ms", release.asked_at_ms);
         let row: NearestRow = self.row(Kind::HopsTo, query.param("person", person.to_u64())).await?;
         Ok((row.found > 0).then_some(row.nearest))
@@ -240,7 +241,7 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn reads(&self, person: PersonKey, limit: usize) -> Result<(Vec<ReadRow>, bool), QueryError> {
-        let query = self.query(include_str!("../sql/reads.sql")).param("person", person.to_u64());
+        let query = self.query_of_person(include_str!("../sql/reads.sql")).param("person", person.to_u64());
         Ok(super::people::cut(self.rows(Kind::Reads, query.param("limit", limit + 1)).await?, limit))
     }
 }

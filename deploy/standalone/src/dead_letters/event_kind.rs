@@ -142,6 +142,7 @@ mod tests {
                 topics::HEALTH_PROPOSALS,
                 topics::RELEASES,
                 topics::REMINDERS,
+                topics::ERASURES,
                 topics::AUDIT_ANCHORS,
             ];
             assert_eq!(kind.is_none(), none.contains(&topic), "{topic}");

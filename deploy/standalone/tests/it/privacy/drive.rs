@@ -17,7 +17,7 @@ const GUARDIAN: &str = "1123456789abcdef";
 /// Of the district of [`scope_of`]: an alert's identity begins with it.
 const ALERT: &str = "00310101-0000-8000-8000-000000000007";
 /// What is kept by district, whose identities begin with it as well.
-const BY_DISTRICT: [&str; 4] = ["/v1/alerts", "/v1/trips", "/v1/releases", "/v1/reminders"];
+const BY_DISTRICT: [&str; 5] = ["/v1/alerts", "/v1/trips", "/v1/releases", "/v1/reminders", "/v1/erasures"];
 /// Its venue is loaded before anything else.
 const VENUE: u32 = 7;
 /// Where lorries are bound for; loaded next.
@@ -194,6 +194,20 @@ pub fn bodies() -> Vec<Body> {
                 json!({"request_id": request(12), "reply": "objected", "note": "已停业"}),
             )
         },
+            plain: &["evidence"],
+            ..body(
+                "/v1/erasures",
+                202,
+                Role::Supervisor,
+                json!({"request_id": request(13), "district": 310_101, "document": card, "basis": "ordered", "evidence": "R-1"}),
+            )
+        },
+        body(
+            "/v1/erasures/{id}/decision",
+            202,
+            Role::Supervisor,
+            json!({"request_id": request(14), "outcome": "confirm", "document": card}),
+        ),
         // Nobody has released it.
         body(
             "/v1/traces",
