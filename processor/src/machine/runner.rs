@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use rdkafka::{Message as _, message::OwnedMessage};
-use service::{KafkaConfig, clock::now_ms};
+use service::{KafkaConfig, clock::now_ms, kafka::is_emptied};
 use tokio_util::sync::CancellationToken;
 
 use super::{Machine, Outputs, Record, log::Log, outlet::Outlet};
@@ -135,6 +135,9 @@ impl<'a, M: Machine> Runner<'a, M> {
 
     fn apply(&mut self, record: &OwnedMessage) -> anyhow::Result<Result<Outputs, String>> {
         let offset = u64::try_from(record.offset()).context("a record without an offset")?;
+        if is_emptied(record) {
+            return Ok(Ok(Outputs::default()));
+        }
         let (key, value) = (record.key().unwrap_or_default(), record.payload().unwrap_or_default());
         Ok(self.machine.apply(&Record { offset, key, value }))
     }
