@@ -42,10 +42,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     17 "0017_health_changes",
     18 "0018_releases",
     19 "0019_audit_log",
+    20 "0020_erasures",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 19;
+pub const VERSION: u32 = 20;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];

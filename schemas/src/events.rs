@@ -11,6 +11,7 @@ mod anchor;
 mod application;
 mod dead_letter;
 mod district_id;
+mod erasure;
 mod health;
 mod identity;
 mod proposal;
@@ -23,6 +24,10 @@ pub use alert::{AlertAction, AlertEvent, AlertKind, AlertRefusal, AlertState, Di
 pub use anchor::AuditAnchor;
 pub use application::{ApplicationAction, ApplicationEvent, ApplicationState, Refusal, Rejection, Submission};
 pub use dead_letter::{DeadLetter, DeadLetterRecord, DeadLetterReplay, REPLAY_HEADER};
+pub use erasure::{
+    ERASURE_WAIT_HOURS, ErasureAction, ErasureAsk, ErasureBasis, ErasureDeclineReason, ErasureEvent, ErasureRefusal,
+    ErasureState, Grounds, Remains, Removed,
+};
 pub use health::{ColourChange, Colouring, HealthEvent, Release, Sampling, TestEvent, TestOutcome};
 pub use identity::IdentityEvent;
 pub use proposal::{ProposalAction, ProposalEvent, ProposalRefusal, ProposalState};
@@ -70,6 +75,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
         (crate::topics::TRIPS, schemars::schema_for!(TripEvent)),
         (crate::topics::RELEASES, schemars::schema_for!(ReleaseEvent)),
+        (crate::topics::ERASURES, schemars::schema_for!(ErasureEvent)),
         (crate::topics::AUDIT_ANCHORS, schemars::schema_for!(AuditAnchor)),
         (crate::topics::IDENTITIES, schemars::schema_for!(IdentityEvent)),
         (crate::topics::DEAD_LETTERS, schemars::schema_for!(DeadLetterRecord)),
@@ -119,7 +125,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 11] {
+    fn oldest() -> [(&'static str, Value); 12] {
         [
             (
                 "scans",
@@ -175,6 +181,12 @@ mod tests {
                         "to": 1_653_000_001, "hops": 1, "expires_at_ms": 1_653_000_000_124i64}}),
             ),
             (
+                "erasures",
+                json!({"v": 1, "erasure": "00310101-0000-8000-8000-000000000001", "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "ask", "by": "li", "person": "1123456789abcdef", "basis": "ordered",
+                        "evidence": "E-1", "expires_at_ms": 1_653_000_000_124i64}}),
+            ),
+            (
                 "audit-anchors",
                 json!({"v": 1, "chain": "00000000-0000-7000-8000-000000000001", "sequence": 7, "hash": "00ff",
                     "at_ms": 1_653_000_000_123i64}),
@@ -198,6 +210,7 @@ mod tests {
             "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
             "trips" => TripEvent::try_parse(&bytes).map(|event| json!(event)),
             "releases" => ReleaseEvent::try_parse(&bytes).map(|event| json!(event)),
+            "erasures" => ErasureEvent::try_parse(&bytes).map(|event| json!(event)),
             "audit-anchors" => AuditAnchor::try_parse(&bytes).map(|event| json!(event)),
             "health-proposals" => ProposalEvent::try_parse(&bytes).map(|event| json!(event)),
             _ => TestEvent::try_parse(&bytes).map(|event| json!(event)),

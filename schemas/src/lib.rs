@@ -11,6 +11,7 @@ pub mod code;
 pub mod ddl;
 pub mod document;
 pub mod eligibility;
+pub mod erasure;
 // `words!` is used beyond it.
 #[macro_use]
 pub mod events;
@@ -30,9 +31,10 @@ pub mod vocabulary;
 pub use city::CityProfile;
 pub use code::VenueCode;
 pub use document::{Document, DocumentType};
+pub use erasure::{Erased, PersonDigest};
 pub use events::{
-    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ProposalEvent, ReleaseEvent, ScanEvent, TestEvent,
-    TripEvent, VenueEvent,
+    AlertEvent, ApplicationEvent, ErasureEvent, HealthEvent, IdentityEvent, ProposalEvent, ReleaseEvent, ScanEvent,
+    TestEvent, TripEvent, VenueEvent,
 };
 pub use keys::KeyRing;
 pub use person::PersonKey;

@@ -6,7 +6,7 @@
 mod tables;
 mod topics;
 
-pub use tables::{PROJECTIONS, Projection, TABLES, Table, TableKept};
+pub use tables::{PROJECTIONS, PersonRows, Projection, TABLES, Table, TableErased, TableKept};
 pub use topics::{TOPICS, TRIPS_DAYS, Topic, TopicKept};
 
 /// What a table or topic says of people.
@@ -16,6 +16,8 @@ pub enum Holds {
     Nobody,
     /// Accounts of offices, by the name that their token has.
     Accounts,
+    /// Accounts of offices, and digests by which whoever has a person key can tell it.
+    Digests,
     /// Person keys, without where anyone was.
     Persons,
     /// Person keys (or identities of scans, which say whether a known scan was there) with place and time.
@@ -30,6 +32,7 @@ impl Holds {
         match self {
             Self::Nobody => "nobody",
             Self::Accounts => "accounts",
+            Self::Digests => "accounts, digests of person keys",
             Self::Persons => "person keys",
             Self::Movements => "movements",
             Self::Sealed => "person keys, sealed identities",
@@ -121,6 +124,30 @@ mod tests {
     }
 
     #[test]
+    fn every_table_with_persons_says_what_of_one_goes() {
+        for table in TABLES {
+            let says = !matches!(table.erased, TableErased::Nothing);
+            let of_persons = matches!(table.holds, Holds::Persons | Holds::Movements | Holds::Sealed);
+            assert_eq!(says, of_persons && table.kept != TableKept::Nowhere, "{}", table.name);
+            let TableErased::Rows(rows) = table.erased else { continue };
+            assert!(rows.of.contains("{person:UInt64}") && rows.of.contains("{before_ms:Int64}"), "{}", table.name);
+            let bare = |word: &str| ["person_id", "driver_id"].contains(&word);
+            assert!(!rows.by.split(", ").any(bare), "{}: a mutation would name the person", table.name);
+        }
+    }
+
+    #[test]
+    fn what_was_forgotten_is_gone_after_days_but_where_all_is_kept() {
+        let retention = Retention::of(&CityProfile::try_built_in("shanghai").expect("built in"));
+        for topic in TOPICS.iter().filter(|topic| topic.holds != Holds::Nobody) {
+            let [compacted, not] = [true, false].map(|lag| topic.kept.gone_after_ms(retention, lag));
+            assert!(compacted.is_some() || matches!(topic.kept, TopicKept::ForGood(_)), "{}", topic.name);
+            let is_replaced = matches!(topic.kept, TopicKept::Newest(_) | TopicKept::NewestAlone(_));
+            assert_eq!(not, if is_replaced { None } else { compacted }, "{}", topic.name);
+        }
+    }
+
+    #[test]
     fn a_trip_is_due_before_anything_of_its_declaration_goes() {
         const MARGIN_MS: u64 = 12 * 3_600_000;
         let trips = TOPICS.iter().find(|topic| topic.name == crate::topics::TRIPS).expect("there");
@@ -157,13 +184,15 @@ mod tests {
             alerts,
             trips,
             releases,
+            erasures,
             audit_anchors,
             identities,
             dead_letters,
             scan_ranges,
         } = topics;
         let people = [scans, health, health_proposals, tests, applications, alerts, trips, releases, identities];
-        let all: Vec<String> = people.into_iter().chain([venues, audit_anchors, dead_letters, scan_ranges]).collect();
+        let all: Vec<String> =
+            people.into_iter().chain([venues, erasures, audit_anchors, dead_letters, scan_ranges]).collect();
         for name in &all {
             assert!(made.contains(name), "nobody says how long {name} is kept");
         }

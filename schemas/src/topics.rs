@@ -20,6 +20,8 @@ pub const ALERTS: &str = "alerts";
 pub const TRIPS: &str = "trips";
 /// Who may read whose movements, and why: asked for and released; keyed by release.
 pub const RELEASES: &str = "releases";
+/// Whose data is to go, and whose has gone; keyed by erasure.
+pub const ERASURES: &str = "erasures";
 /// How far the chains of the audit log are, keyed by chain.
 pub const AUDIT_ANCHORS: &str = "audit-anchors";
 /// Who people are, encrypted; keyed by person and form.
@@ -65,6 +67,8 @@ pub struct Topics {
     pub trips: String,
     /// [`RELEASES`] with the prefix.
     pub releases: String,
+    /// [`ERASURES`] with the prefix.
+    pub erasures: String,
     /// [`AUDIT_ANCHORS`] with the prefix.
     pub audit_anchors: String,
     /// [`IDENTITIES`] with the prefix.
@@ -89,6 +93,7 @@ impl Topics {
             alerts: name(ALERTS),
             trips: name(TRIPS),
             releases: name(RELEASES),
+            erasures: name(ERASURES),
             audit_anchors: name(AUDIT_ANCHORS),
             identities: name(IDENTITIES),
             dead_letters: name(DEAD_LETTERS),
@@ -106,7 +111,7 @@ impl Topics {
             if topic.name == SCAN_RANGES {
                 settings.push(("retention.bytes", LEDGER_RETENTION_BYTES.to_owned()));
             }
-            let partitions = if [AUDIT_ANCHORS, DEAD_LETTERS].contains(&topic.name) { 1 } else { partitions };
+            let partitions = if [AUDIT_ANCHORS, DEAD_LETTERS, ERASURES].contains(&topic.name) { 1 } else { partitions };
             TopicSpec { name: format!("{prefix}{}", topic.name), partitions, settings }
         };
         stores::TOPICS.iter().map(spec).collect()

@@ -33,6 +33,8 @@ pub struct Topic {
 /// Days for which what was replaced is spared at least: what was in force at a scan that waits somewhere.
 const LEAST_LAG_DAYS: u16 = 7;
 
+const DAY_MS: u64 = 86_400_000;
+
 /// Days that `trips` is kept at most.
 pub const TRIPS_DAYS: u16 = 31;
 
@@ -47,6 +49,7 @@ pub const TOPICS: &[Topic] = &[
     topic(topics::TRIPS, Holds::Movements, TopicKept::AtMostDays(TRIPS_DAYS)),
     topic(topics::HEALTH_PROPOSALS, Holds::Persons, TopicKept::Days(31, "longer than one can wait")),
     topic(topics::RELEASES, Holds::Movements, TopicKept::Days(31, "longer than one can be in force")),
+    topic(topics::ERASURES, Holds::Persons, TopicKept::Newest("nothing that was erased comes back")),
     topic(topics::AUDIT_ANCHORS, Holds::Nobody, TopicKept::ForGood("what was once said of the audit log stays said")),
     topic(topics::DEAD_LETTERS, Holds::Movements, TopicKept::AtMostDays(31)),
     topic(topics::IDENTITIES, Holds::Sealed, TopicKept::NewestAlone("a registration holds until the next one")),
@@ -61,7 +64,6 @@ impl TopicKept {
     /// The settings of a topic that is kept so. `compaction_lag` says whether the broker spares recent messages when it
     /// compacts.
     pub fn settings(self, retention: Retention, compaction_lag: bool) -> Vec<(&'static str, String)> {
-        const DAY_MS: u64 = 86_400_000;
         /// 100 years. Not `-1`: the embedded broker takes that for a millisecond in the future and deletes everything.
         const FOR_EVER_MS: u64 = 3_153_600_000_000;
         let delete = |retention_ms: u64| {
@@ -88,8 +90,29 @@ impl TopicKept {
                     ("segment.ms", DAY_MS.to_string()),
                 ]
             }
-            Self::NewestAlone(_) => vec![("cleanup.policy", "compact".to_owned())],
+            Self::NewestAlone(_) if !compaction_lag => vec![("cleanup.policy", "compact".to_owned())],
+            // What was replaced goes within days also where little changes.
+            Self::NewestAlone(_) => vec![
+                ("cleanup.policy", "compact".to_owned()),
+                ("max.compaction.lag.ms", DAY_MS.to_string()),
+                ("segment.ms", DAY_MS.to_string()),
+            ],
         }
+    }
+
+    /// For how long at most a message may lie in the broker's files after it was told to forget it, in milliseconds: after
+    /// its key had a message without a value, where the newest stays. `None` when the topic keeps all it has.
+    pub fn gone_after_ms(self, retention: Retention, compaction_lag: bool) -> Option<i64> {
+        let days = match self {
+            Self::AtMostDays(days) => i64::from(retention.days().min(days)),
+            Self::Days(days, _) => i64::from(days),
+            _ if !compaction_lag => return None,
+            // The newest one that is spared, a day until it must be compacted, and another one for the broker to do so.
+            Self::Newest(_) => i64::from(retention.days().max(LEAST_LAG_DAYS)) + 2,
+            Self::NewestAlone(_) => 2,
+            Self::ForGood(_) => return None,
+        };
+        Some(days * DAY_MS as i64)
     }
 
     /// The words of ARCHITECTURE.md.

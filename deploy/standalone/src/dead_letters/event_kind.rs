@@ -140,6 +140,7 @@ mod tests {
                 topics::IDENTITIES,
                 topics::HEALTH_PROPOSALS,
                 topics::RELEASES,
+                topics::ERASURES,
                 topics::AUDIT_ANCHORS,
             ];
             assert_eq!(kind.is_none(), none.contains(&topic), "{topic}");
