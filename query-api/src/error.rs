@@ -68,6 +68,15 @@ pub enum QueryError {
     /// Nobody has asked for such a release.
     #[error("there is no such release; one that was asked for is here within a second or two")]
     UnknownRelease,
+    /// Nobody has asked for such an erasure.
+    #[error("there is no such erasure; one that was asked for is here within a second or two")]
+    UnknownErasure,
+    /// There is no report yet.
+    #[error("the erasure was not carried out yet, so there is no report: GET /v1/erasures/ID says how far it is")]
+    ErasureNotDone,
+    /// Our own mistake in signing a report.
+    #[error("an error on our side")]
+    Unsigned,
     /// Reading this takes a release by another account.
     #[error(transparent)]
     Unreleased(#[from] Lack),
@@ -262,6 +271,8 @@ impl QueryError {
             Self::UnknownTrip => (StatusCode::NOT_FOUND, "unknown-trip"),
             Self::UnknownHealthProposal => (StatusCode::NOT_FOUND, "unknown-health-proposal"),
             Self::UnknownRelease => (StatusCode::NOT_FOUND, "unknown-release"),
+            Self::UnknownErasure => (StatusCode::NOT_FOUND, "unknown-erasure"),
+            Self::ErasureNotDone => (StatusCode::CONFLICT, "erasure-not-done"),
             Self::UnknownJob => (StatusCode::NOT_FOUND, "unknown-job"),
             Self::ExpiredJob => (StatusCode::GONE, "job-expired"),
             Self::LostJob => (StatusCode::GONE, "job-lost"),
@@ -290,7 +301,7 @@ impl QueryError {
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "clickhouse-unavailable"),
             Self::TooExpensive(_) => (StatusCode::SERVICE_UNAVAILABLE, "query-too-expensive"),
-            Self::Internal(_) | Self::Unprinted(_) | Self::Aborted => {
+            Self::Internal(_) | Self::Unprinted(_) | Self::Unsigned | Self::Aborted => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal-error")
             }
         }
@@ -307,6 +318,8 @@ impl QueryError {
             | Self::UnknownTrip
             | Self::UnknownHealthProposal
             | Self::UnknownRelease
+            | Self::UnknownErasure
+            | Self::ErasureNotDone
             | Self::UnknownJob
             | Self::ExpiredJob
             | Self::LostJob
@@ -423,6 +436,9 @@ mod tests {
             (QueryError::UnknownTrip, 404, "unknown-trip", Some("id"), None),
             (QueryError::UnknownHealthProposal, 404, "unknown-health-proposal", Some("id"), None),
             (QueryError::UnknownRelease, 404, "unknown-release", Some("id"), None),
+            (QueryError::UnknownErasure, 404, "unknown-erasure", Some("id"), None),
+            (QueryError::ErasureNotDone, 409, "erasure-not-done", Some("id"), None),
+            (QueryError::Unsigned, 500, "internal-error", None, None),
             (QueryError::UnknownJob, 404, "unknown-job", Some("id"), None),
             (QueryError::ExpiredJob, 410, "job-expired", Some("id"), None),
             (QueryError::LostJob, 410, "job-lost", Some("id"), None),

@@ -6,6 +6,7 @@ mod checkpoints;
 mod city;
 mod codes;
 mod district;
+mod erasures;
 mod footfall;
 mod health_changes;
 mod health_proposals;
@@ -17,6 +18,7 @@ mod page;
 mod posters;
 mod reads;
 mod releases;
+mod report_keys;
 mod scans;
 mod stats;
 mod top;
@@ -107,6 +109,12 @@ pub const TABLE: Table = Table(&[
     Rule::of("GET", "/v1/releases", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor]).honouring(&[District]),
     Rule::of("GET", "/v1/releases/{id}", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor])
         .honouring(&[District]),
+    // Whom it is of is not in it.
+    Rule::of("GET", "/v1/erasures", &[Role::Supervisor, Role::Auditor]).honouring(&[District]),
+    Rule::of("GET", "/v1/erasures/{id}", &[Role::Supervisor, Role::Auditor]).honouring(&[District]),
+    Rule::of("GET", "/v1/erasures/{id}/report", &[Role::Supervisor, Role::Auditor]).honouring(&[District]),
+    // Whoever is shown a report verifies it.
+    Rule::open("GET", "/v1/reports/keys"),
     // What was read of a person is that person's to know.
     Rule::of("GET", "/v1/persons/{person}/reads", &[Role::Citizen]).honouring(&[Person]),
     // One's own only: it is health data, and nobody else has asked for it with a case and a purpose.
@@ -148,6 +156,10 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(health_proposals::health_proposal))
         .routes(routes!(releases::release))
         .routes(routes!(releases::releases))
+        .routes(routes!(erasures::erasure))
+        .routes(routes!(erasures::erasures))
+        .routes(routes!(erasures::report))
+        .routes(routes!(report_keys::keys))
         .routes(routes!(reads::reads))
         .routes(routes!(health_proposals::health_proposals))
         .routes(routes!(health_changes::health_changes))

@@ -9,6 +9,7 @@ mod columns;
 mod contacts;
 mod coverage;
 mod crowds;
+mod erasures;
 mod failure;
 mod footfall;
 mod health_changes;
@@ -38,6 +39,7 @@ pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use coverage::VenueDaysRow;
 pub use crowds::{OccupancyRow, TopQuestion, TopRow};
+pub use erasures::{ErasureFilter, ErasureRow};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, People};
 pub use health_changes::HealthChangeRow;
@@ -109,6 +111,8 @@ enum Kind {
     Trips,
     Checkpoints,
     HealthProposal,
+    Erasure,
+    Erasures,
     Release,
     Releases,
     HopsTo,
@@ -152,6 +156,8 @@ impl Kind {
             Self::Trips => "trips",
             Self::Checkpoints => "checkpoints",
             Self::HealthProposal => "health_proposal",
+            Self::Erasure => "erasure",
+            Self::Erasures => "erasures",
             Self::Release => "release",
             Self::Releases => "releases",
             Self::HopsTo => "hops_to",

@@ -27,6 +27,9 @@ pub struct PersonDigest([u8; 16]);
 pub struct PersonDigestError;
 
 impl PersonDigest {
+    /// How it is made, for who is given one: a hash of the eight bytes of the key, the lowest first.
+    pub const ALGORITHM: &'static str = "BLAKE3, derive_key \"VenueCode 2026-11 digest of an erased person\", 128 bits";
+
     /// The digest of a person.
     pub fn of(person: PersonKey) -> Self {
         let mut digest = [0; 16];
