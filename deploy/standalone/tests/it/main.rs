@@ -11,6 +11,7 @@ mod bulk;
 mod cities;
 mod dead_letters;
 mod exec;
+mod forgetting;
 mod health_agrees;
 mod identities;
 mod nyc;

@@ -5,7 +5,7 @@
 //! put them. Then everything that can be asked is searched, the system is stopped, and every byte that it left is too.
 
 mod drive;
-mod search;
+pub mod search;
 mod secrets;
 
 use anyhow::{Context, ensure};

@@ -188,3 +188,6 @@ fn is_one_of(key: &Value, people: &HashSet<PersonKey>) -> bool {
 fn rewritten(event: &Value) -> Fate {
     Fate::Rewritten(event.to_string().into_bytes())
 }
+
+#[cfg(test)]
+mod tests;
