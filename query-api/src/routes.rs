@@ -56,6 +56,9 @@ const SLOT_WAIT: Duration = Duration::from_secs(5);
 const COUNTS: &[Role] =
     &[Role::Operator, Role::District, Role::Epidemiologist, Role::Supervisor, Role::Dashboard, Role::Regulator];
 
+/// Who may look at erasures: who asks for them, confirms them, or holds both to account.
+const ERASURES: &[Role] = &[Role::District, Role::Supervisor, Role::Auditor];
+
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
     // These three take a release that names whom they are about, besides the role, and a district's token takes one of that
@@ -110,9 +113,9 @@ pub const TABLE: Table = Table(&[
     Rule::of("GET", "/v1/releases/{id}", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor])
         .honouring(&[District]),
     // Whom it is of is not in it.
-    Rule::of("GET", "/v1/erasures", &[Role::Supervisor, Role::Auditor]).honouring(&[District]),
-    Rule::of("GET", "/v1/erasures/{id}", &[Role::Supervisor, Role::Auditor]).honouring(&[District]),
-    Rule::of("GET", "/v1/erasures/{id}/report", &[Role::Supervisor, Role::Auditor]).honouring(&[District]),
+    Rule::of("GET", "/v1/erasures", ERASURES).honouring(&[District]),
+    Rule::of("GET", "/v1/erasures/{id}", ERASURES).honouring(&[District]),
+    Rule::of("GET", "/v1/erasures/{id}/report", ERASURES).honouring(&[District]),
     // Whoever is shown a report verifies it.
     Rule::open("GET", "/v1/reports/keys"),
     // What was read of a person is that person's to know.

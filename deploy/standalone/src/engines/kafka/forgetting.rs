@@ -3,7 +3,7 @@
 //! Of who was erased only a digest is known, so every person key that a message holds is digested and looked up. A key is
 //! known by its form, wherever it stands, so that no message escapes because it cannot be read.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use schemas::events::{DeadLetter, ErasureAction};
 use schemas::{Erased, ErasureEvent, PersonKey, topics};
@@ -35,35 +35,56 @@ pub enum Fate {
     Rewritten(Vec<u8>),
 }
 
-/// Erasures that have been carried out, and what was found to belong to those people.
+/// Erasures that have come to an end, and what was found to belong to people who were erased.
 #[derive(Debug, Default)]
 pub struct Forgetting {
-    erasures: HashSet<Uuid>,
+    /// Those of which nothing more comes. None is ever taken out.
+    ended: HashSet<Uuid>,
+    /// Who asked for those that may still come to something.
+    asked: HashMap<Uuid, String>,
+    confirmed: HashSet<Uuid>,
     people: Erased,
     /// Alerts about them.
     alerts: HashSet<String>,
 }
 
 impl Forgetting {
-    /// Notes an erasure if this record of the topic `erasures` says that it was carried out.
+    /// Notes what a record of the topic `erasures` says: who was erased, and which erasures have come to an end.
     pub fn note(&mut self, record: &[u8]) {
-        let event = ErasureEvent::try_parse(record).ok();
-        if let Some(event) = event.filter(|event| matches!(event.action, ErasureAction::Done { .. })) {
-            self.people.note(&event);
-            self.erasures.insert(event.erasure);
+        let Ok(event) = ErasureEvent::try_parse(record) else { return };
+        let erasure = event.erasure;
+        match &event.action {
+            ErasureAction::Ask(ask) => {
+                self.asked.entry(erasure).or_insert_with(|| ask.by.clone());
+            }
+            // Of one's own request it does not count.
+            ErasureAction::Confirm { by, .. } if self.asked.get(&erasure) != Some(by) => {
+                self.confirmed.insert(erasure);
+            }
+            ErasureAction::Decline { .. } if !self.confirmed.contains(&erasure) => {
+                self.ended.insert(erasure);
+            }
+            ErasureAction::Lapse => {
+                self.ended.insert(erasure);
+            }
+            ErasureAction::Done { .. } => {
+                self.people.note(&event);
+                self.ended.insert(erasure);
+            }
+            ErasureAction::Confirm { .. } | ErasureAction::Decline { .. } | ErasureAction::Erase { .. } => {}
         }
     }
 
-    /// How many erasures there are.
+    /// How many erasures have come to an end.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.erasures.len()
+        self.ended.len()
     }
 
-    /// Whether nobody was erased.
+    /// Whether none has.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.erasures.is_empty()
+        self.ended.is_empty()
     }
 
     /// What becomes of a message of the topic with this name, without a prefix. Messages of a partition come in their order:
@@ -119,12 +140,15 @@ impl Forgetting {
         if self.erased(named, at_ms).is_empty() { Fate::Kept } else { Fate::Emptied }
     }
 
-    /// Whom an erasure is about stands in the clear in its records until it is done; the key begins with its identity.
+    /// Whom an erasure is about stands in the clear in these records, which nobody needs after its end.
     fn fate_of_erasure(&self, message: Stored<'_>) -> Fate {
-        let key = message.key.and_then(|key| std::str::from_utf8(key).ok()).unwrap_or_default();
-        let id = key.split('/').next().and_then(|id| id.parse().ok());
-        let is_done = id.is_some_and(|id| self.erasures.contains(&id));
-        if is_done && !self.named(message).is_empty() { Fate::Emptied } else { Fate::Kept }
+        let event = message.value.and_then(|value| ErasureEvent::try_parse(value).ok());
+        let names = |event: &ErasureEvent| matches!(event.action, ErasureAction::Ask(_) | ErasureAction::Erase { .. });
+        if event.is_some_and(|event| names(&event) && self.ended.contains(&event.erasure)) {
+            Fate::Emptied
+        } else {
+            Fate::Kept
+        }
     }
 
     /// Who stands in it of those whom any erasure was about.

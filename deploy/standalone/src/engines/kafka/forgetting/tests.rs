@@ -11,15 +11,30 @@ const OTHER: &str = "1fedcba987654321";
 const ERASURE: &str = "00310101-0000-8000-8000-000000000001";
 const BEFORE_S: i64 = 1_653_000_000;
 
-fn forgetting(kind: &str) -> Forgetting {
+/// A record about an erasure of [`GONE`].
+fn record(number: u32, kind: &str) -> String {
     let person: PersonKey = GONE.parse().expect("a key");
-    let mut action = json!({"type": kind, "removed": [], "remains": [], "grounds": {"digest": PersonDigest::of(person),
-        "before_ms": BEFORE_S * 1000, "basis": "ordered", "evidence": "E", "asked_by": "li", "asked_at_ms": 1,
-        "expires_at_ms": 1, "confirmed_by": "wu"}});
-    action["person"] = if kind == "erase" { json!(person) } else { Value::Null };
-    let record = json!({"v": 1, "erasure": ERASURE, "at_ms": BEFORE_S * 1000 + 9, "action": action});
+    let grounds = json!({"digest": PersonDigest::of(person), "before_ms": BEFORE_S * 1000, "basis": "ordered", "evidence": "E",
+        "asked_by": "li", "asked_at_ms": 1, "expires_at_ms": 1, "confirmed_by": "wu"});
+    let action = match kind {
+        "ask" => json!({"type": kind, "by": "li", "person": person, "basis": "ordered", "evidence": "E",
+            "expires_at_ms": BEFORE_S * 1000}),
+        "confirm" => json!({"type": kind, "command": ERASURE, "by": "wu"}),
+        "confirm one's own" => json!({"type": "confirm", "command": ERASURE, "by": "li"}),
+        "decline" => json!({"type": kind, "command": ERASURE, "by": "wu", "reason": "still_needed"}),
+        "erase" => json!({"type": kind, "person": person, "grounds": grounds}),
+        "done" => json!({"type": kind, "grounds": grounds, "removed": [], "remains": []}),
+        kind => json!({"type": kind}),
+    };
+    let erasure = format!("00310101-0000-8000-8000-{number:012}");
+    json!({"v": 1, "erasure": erasure, "at_ms": BEFORE_S * 1000 + 9, "action": action}).to_string()
+}
+
+fn forgetting(kinds: &[&str]) -> Forgetting {
     let mut forgetting = Forgetting::default();
-    forgetting.note(record.to_string().as_bytes());
+    for kind in kinds {
+        forgetting.note(record(1, kind).as_bytes());
+    }
     forgetting
 }
 
@@ -31,7 +46,7 @@ fn fate(topic: &str, key: &str, value: &Value) -> Fate {
 fn fate_at(topic: &str, key: &str, value: &Value, came_at_ms: i64) -> Fate {
     let value = value.to_string();
     let message = Stored { came_at_ms, key: Some(key.as_bytes()), value: Some(value.as_bytes()) };
-    forgetting("done").fate(topic, message)
+    forgetting(&["done"]).fate(topic, message)
 }
 
 fn rewritten(fate: Fate) -> Value {
@@ -41,8 +56,12 @@ fn rewritten(fate: Fate) -> Value {
 
 #[test]
 fn only_what_was_carried_out_takes_anybody_out_of_the_log() {
-    assert_eq!(forgetting("done").len(), 1);
-    assert!(forgetting("erase").is_empty(), "tables may still hold them: the log tells whom to remove");
+    let scan = json!({"person": GONE, "accepted_at_ms": 1}).to_string();
+    let scan = Stored { came_at_ms: 1, key: Some(GONE.as_bytes()), value: Some(scan.as_bytes()) };
+    for kinds in [&["ask", "confirm", "erase"][..], &["ask", "decline"], &["ask", "lapse"]] {
+        assert_eq!(forgetting(kinds).fate("scans", scan), Fate::Kept, "{kinds:?}");
+    }
+    assert_eq!(forgetting(&["ask", "confirm", "erase", "done"]).fate("scans", scan), Fate::Emptied);
 }
 
 #[test]
@@ -58,20 +77,20 @@ fn what_is_of_before_goes_and_what_is_of_others_or_of_later_stays() {
     assert_eq!(fate_at("tests", GONE, &tested, after * 1000), Fate::Kept);
     // Forgotten already: the key alone says that they were there.
     let forgotten = Stored { came_at_ms: 0, key: Some(GONE.as_bytes()), value: None };
-    assert_eq!(forgetting("done").fate("health", forgotten), Fate::Emptied);
+    assert_eq!(forgetting(&["done"]).fate("health", forgotten), Fate::Emptied);
     let emptied = Stored { came_at_ms: 0, key: None, value: None };
-    assert_eq!(forgetting("done").fate("health", emptied), Fate::Kept, "nothing is done twice");
+    assert_eq!(forgetting(&["done"]).fate("health", emptied), Fate::Kept, "nothing is done twice");
 }
 
 #[test]
 fn a_key_is_known_wherever_it_stands_and_in_whatever_cannot_be_read() {
     for value in [format!("{{broken {GONE}"), format!("\"{}\"", GONE.to_uppercase()), format!("x={GONE}&y=1")] {
         let message = Stored { came_at_ms: 0, key: None, value: Some(value.as_bytes()) };
-        assert_eq!(forgetting("done").fate("scans", message), Fate::Emptied, "{value}");
+        assert_eq!(forgetting(&["done"]).fate("scans", message), Fate::Emptied, "{value}");
     }
     for value in [format!("{GONE}0"), format!("a{GONE}"), GONE[..15].to_owned()] {
         let message = Stored { came_at_ms: 0, key: None, value: Some(value.as_bytes()) };
-        assert_eq!(forgetting("done").fate("scans", message), Fate::Kept, "{value}");
+        assert_eq!(forgetting(&["done"]).fate("scans", message), Fate::Kept, "{value}");
     }
 }
 
@@ -92,18 +111,18 @@ fn a_letter_goes_with_the_message_that_it_holds() {
 
 #[test]
 fn an_alert_goes_with_what_the_office_noted_about_it() {
-    let record = |action: Value| json!({"at_ms": BEFORE_S * 1000 - 5, "action": action}).to_string();
-    let mut forgetting = forgetting("done");
+    let note = |action: Value| json!({"at_ms": BEFORE_S * 1000 - 5, "action": action}).to_string();
+    let mut forgetting = forgetting(&["done"]);
     let mut fate = |value: String| {
         forgetting.fate("alerts", Stored { came_at_ms: 0, key: Some(b"310101"), value: Some(value.as_bytes()) })
     };
-    let raised = |alert: &str, person: &str| record(json!({"type": "raised", "alert": alert, "person": person}));
-    let noted = |alert: &str| record(json!({"type": "dispose", "alert": alert, "sealed_note": "1.a.b"}));
+    let raised = |alert: &str, person: &str| note(json!({"type": "raised", "alert": alert, "person": person}));
+    let noted = |alert: &str| note(json!({"type": "dispose", "alert": alert, "sealed_note": "1.a.b"}));
     assert_eq!(fate(raised("A", GONE)), Fate::Emptied);
     assert_eq!(fate(raised("B", OTHER)), Fate::Kept);
     assert_eq!(fate(noted("A")), Fate::Emptied);
     assert_eq!(fate(noted("B")), Fate::Kept);
-    assert_eq!(fate(record(json!({"type": "escalate", "raised_before_ms": 1}))), Fate::Kept);
+    assert_eq!(fate(note(json!({"type": "escalate", "raised_before_ms": 1}))), Fate::Kept);
 }
 
 #[test]
@@ -134,15 +153,28 @@ fn what_is_about_others_as_well_stays_without_who_was_erased() {
 }
 
 #[test]
-fn an_erasure_keeps_all_but_the_record_that_names_the_person() {
-    let asked = json!({"at_ms": BEFORE_S * 1000 + 5, "action": {"type": "ask", "person": GONE}});
-    for key in [ERASURE.to_owned(), format!("{ERASURE}/erased")] {
-        assert_eq!(fate("erasures", &key, &asked), Fate::Emptied, "{key}");
+fn an_erasure_that_has_ended_keeps_all_but_the_records_that_name_the_person() {
+    for (kinds, emptied) in [
+        (&["ask", "confirm", "erase", "done"][..], &["ask", "erase"][..]),
+        (&["ask", "decline"], &["ask"]),
+        (&["ask", "lapse"], &["ask"]),
+        (&["ask"], &[]),
+        (&["ask", "confirm", "erase"], &[]),
+        (&["ask", "confirm", "decline", "erase"], &[]),
+        (&["ask", "confirm one's own", "decline"], &["ask"]),
+        (&["ask", "decline", "confirm"], &["ask"]),
+    ] {
+        let mut forgetting = forgetting(kinds);
+        assert_eq!(forgetting.is_empty(), emptied.is_empty(), "{kinds:?}");
+        for kind in kinds {
+            let value = record(1, kind);
+            let fate = forgetting.fate("erasures", Stored { came_at_ms: 0, key: None, value: Some(value.as_bytes()) });
+            assert_eq!(fate == Fate::Emptied, emptied.contains(kind), "{kind} of {kinds:?}");
+        }
+        let another = record(2, "ask");
+        let another = Stored { came_at_ms: 0, key: None, value: Some(another.as_bytes()) };
+        assert_eq!(forgetting.fate("erasures", another), Fate::Kept, "another one still waits");
     }
-    let another = "00310101-0000-8000-8000-000000000002";
-    assert_eq!(fate("erasures", another, &asked), Fate::Kept, "it was not carried out yet");
-    let confirmed = json!({"at_ms": BEFORE_S * 1000, "action": {"type": "confirm", "by": "wu"}});
-    assert_eq!(fate("erasures", ERASURE, &confirmed), Fate::Kept);
 }
 
 #[test]
@@ -165,7 +197,10 @@ fn every_topic_that_holds_people_is_looked_at_or_known_to_be_kept() {
             } else {
                 named
             };
-            fate(topic.name, ERASURE, &named) == Fate::Kept
+            let of_erasure = record(1, "erase");
+            let named = if topic.name == "erasures" { of_erasure } else { named.to_string() };
+            let message = Stored { came_at_ms: 0, key: Some(GONE.as_bytes()), value: Some(named.as_bytes()) };
+            forgetting(&["done"]).fate(topic.name, message) == Fate::Kept
         })
         .map(|topic| topic.name)
         .collect();
