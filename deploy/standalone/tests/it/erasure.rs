@@ -88,4 +88,3 @@ fn check_report(claims: &Value) -> anyhow::Result<()> {
     ensure!(remains.iter().any(|remains| remains["topic"] == "scans" && remains["until"].is_i64()), "{claims}");
     Ok(())
 }
-

@@ -10,6 +10,7 @@ mod audit;
 mod bulk;
 mod cities;
 mod dead_letters;
+mod erasure;
 mod exec;
 mod forgetting;
 mod health_agrees;

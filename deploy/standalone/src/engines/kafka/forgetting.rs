@@ -57,8 +57,8 @@ impl Forgetting {
             ErasureAction::Ask(ask) => {
                 self.asked.entry(erasure).or_insert_with(|| ask.by.clone());
             }
-            // Of one's own request it does not count.
-            ErasureAction::Confirm { by, .. } if self.asked.get(&erasure) != Some(by) => {
+            // Of one's own request it does not count, nor of one that had ended before and is no longer there.
+            ErasureAction::Confirm { by, .. } if self.asked.get(&erasure).is_some_and(|asker| asker != by) => {
                 self.confirmed.insert(erasure);
             }
             ErasureAction::Decline { .. } if !self.confirmed.contains(&erasure) => {
