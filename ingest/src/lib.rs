@@ -15,6 +15,7 @@ mod config;
 mod connections;
 mod directory;
 pub mod dry_run;
+mod erasure;
 mod error;
 mod feed;
 mod fields;

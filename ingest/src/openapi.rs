@@ -20,6 +20,7 @@ const OVERLOAD: &str = " When more comes than can be kept at once, scans beyond 
         (name = "people", description = "Registering people before or at their first scan; what is registered is encrypted here"),
         (name = "applications", description = "Applying for venue codes, reviews, revoking and issuing anew"),
         (name = "trips", description = "Trips of lorries, declared in advance"),
+        (name = "erasures", description = "Everything that is kept of one person goes: asked for by one account, confirmed by another"),
         (name = "releases", description = "What may be read of anyone's movements: asked for by one account, released by another"),
         (name = "alerts", description = "What a district's office does about abnormal scans"),
     )

@@ -4,6 +4,7 @@ mod alerts;
 mod applications;
 mod codes;
 pub mod commands;
+mod erasures;
 mod forms;
 mod health_codes;
 mod people;
@@ -85,6 +86,9 @@ pub const TABLE: Table = Table(&[
     Rule::of("POST", "/v1/releases", &[Epidemiologist]).honouring(&[District]),
     Rule::of("POST", "/v1/releases/{id}/decision", &[Supervisor]).honouring(&[District]),
     Rule::of("POST", "/v1/releases/{id}/withdrawal", &[Epidemiologist, Supervisor]).honouring(&[District]),
+    // Nor does who asks for somebody to be erased confirm it.
+    Rule::of("POST", "/v1/erasures", &[Role::District, Supervisor]).honouring(&[District]),
+    Rule::of("POST", "/v1/erasures/{id}/decision", &[Supervisor]).honouring(&[District]),
     Rule::open("GET", "/healthz"),
     Rule::open("GET", "/readyz"),
     Rule::open("GET", "/metrics"),
@@ -159,6 +163,8 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(releases::ask))
         .routes(routes!(releases::decide))
         .routes(routes!(releases::withdraw))
+        .routes(routes!(erasures::ask))
+        .routes(routes!(erasures::decide))
         .split_for_parts();
     let (readiness, prometheus) = (gateway.readiness.clone(), gateway.prometheus.clone());
     service::health::with_routes(router.with_state(gateway), document, readiness, prometheus)

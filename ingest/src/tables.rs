@@ -28,10 +28,14 @@ pub use turned::OnTheirWay;
 use turned::{Turned, TurnedBy, WINDOW_MS};
 pub use venues::Venue;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
+};
 
+use parking_lot::RwLock;
 use schemas::{
-    CityProfile, Colour, HealthEvent, IdentityEvent, PersonKey, VenueId,
+    CityProfile, Colour, Erased, HealthEvent, IdentityEvent, PersonKey, VenueId,
     city::FormKind,
     events::{ColourChange, TestOutcome},
 };
@@ -75,6 +79,8 @@ pub struct Tables {
     has_tests: AtomicBool,
     /// Who turned how many people yellow or red lately.
     turned: Turned,
+    /// Of whom, from before when, nothing is taken in.
+    erased: RwLock<Arc<Erased>>,
     /// How far the topics were read.
     pub(crate) seen: Seen,
 }
@@ -121,6 +127,17 @@ impl Tables {
             health_age_s: (fed_at_ms > 0).then(|| (now_ms - fed_at_ms).max(0) / 1000),
             has_tests: self.has_tests.load(Ordering::Relaxed),
         }
+    }
+
+    /// Who was erased, as far as this gateway knows.
+    pub(crate) fn erased(&self) -> Arc<Erased> {
+        Arc::clone(&self.erased.read())
+    }
+
+    /// Takes in nothing more that was erased. What is held of these people goes by the messages without a value that follow
+    /// on the topics.
+    fn leave_out(&self, erased: Arc<Erased>) {
+        *self.erased.write() = erased;
     }
 
     /// Applies a message of the directory; `None` when it cannot be used.

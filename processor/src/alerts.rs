@@ -17,7 +17,7 @@ use std::{
 
 use hashbrown::{HashMap, HashSet};
 use schemas::{
-    AlertEvent, Retention, UnixSeconds,
+    AlertEvent, Erased, Retention, UnixSeconds,
     events::{AlertAction, AlertState, VERSION},
 };
 use uuid::Uuid;
@@ -50,6 +50,8 @@ pub struct AlertBook {
     open: HashSet<Uuid>,
     /// Cases that are closed, with when that was, in the order of the log.
     closed: VecDeque<(i64, Uuid)>,
+    /// Of whom nothing is raised.
+    erased: Arc<Erased>,
 }
 
 impl AlertBook {
@@ -66,6 +68,7 @@ impl AlertBook {
             waiting: BTreeSet::new(),
             open: HashSet::new(),
             closed: VecDeque::new(),
+            erased: Arc::default(),
         }
     }
 
@@ -76,7 +79,7 @@ impl AlertBook {
 
     fn raise(&mut self, event: &AlertEvent, record: u64) -> Option<Row> {
         let AlertAction::Raised(raised) = &event.action else { return None };
-        if self.cases.contains_key(&raised.alert) {
+        if self.cases.contains_key(&raised.alert) || self.erased.has_alert(event) {
             return None;
         }
         let case = Case::new(raised, event.district, event.at_ms);
@@ -152,6 +155,14 @@ impl AlertBook {
 
 impl Machine for AlertBook {
     const LOG_EXPIRES: bool = true;
+    const OF_PEOPLE: bool = true;
+
+    fn leave_out(&mut self, erased: &Arc<Erased>) {
+        let is_erased = |case: &Case| erased.has_late(case.raised.person, case.raised.scanned_at, case.raised_at_ms);
+        let gone: Vec<Uuid> = self.cases.iter().filter(|(_, case)| is_erased(case)).map(|(alert, _)| *alert).collect();
+        gone.into_iter().for_each(|alert| self.remove(alert));
+        self.erased = Arc::clone(erased);
+    }
 
     fn apply(&mut self, record: &Record<'_>) -> Result<Outputs, String> {
         let event = AlertEvent::try_parse(record.value).map_err(|error| error.to_string())?;

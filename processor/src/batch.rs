@@ -3,7 +3,7 @@
 //! Pure: venue and health are looked up through what is passed in. The same messages with the same knowledge
 //! give the same batch, byte for byte.
 
-use schemas::{AlertEvent, ScanEvent, ScanRow, TripEvent, UnixSeconds, VenueId};
+use schemas::{AlertEvent, Erased, ScanEvent, ScanRow, TripEvent, UnixSeconds, VenueId};
 use uuid::Uuid;
 
 use crate::{history::HealthHistory, recent::RecentIds};
@@ -61,6 +61,8 @@ pub struct Batch {
     pub repetitions: Vec<Repetition>,
     /// How many messages are of scans that are past: nothing of them is kept. Not of a part, like what follows.
     pub past: u64,
+    /// How many messages are of people who were erased after them: as `past`.
+    pub erased: u64,
     /// Alerts that the scans raise. Not of a part: they leave before the first part is stored.
     pub alerts: Vec<AlertEvent>,
     /// What the scans mean for the trips of lorries; as alerts.
@@ -87,6 +89,7 @@ impl Batch {
             invalid: self.invalid.iter().filter(|(offset, _)| offsets.contains(offset)).cloned().collect(),
             repetitions: self.repetitions.iter().filter(|r| offsets.contains(&r.offset)).copied().collect(),
             past: 0,
+            erased: 0,
             alerts: Vec::new(),
             trips: Vec::new(),
         }
@@ -98,12 +101,21 @@ impl Batch {
     }
 }
 
-/// Makes the batch of the messages of one range. Scans before `horizon` are past: they leave nothing behind, also when a
-/// range is read again whose rows have been forgotten meanwhile.
+/// What is forgotten.
+#[derive(Debug, Clone, Copy)]
+pub struct Forgotten<'f> {
+    /// Scans before it are past, in seconds since 1970.
+    pub horizon: UnixSeconds,
+    /// Of whom, from before when, nothing is kept.
+    pub erased: &'f Erased,
+}
+
+/// Makes the batch of the messages of one range. Scans that are forgotten leave nothing behind, also when a range is read
+/// again whose rows have been removed meanwhile.
 pub fn build(
     messages: Vec<Incoming>,
     stream: u32,
-    horizon: UnixSeconds,
+    Forgotten { horizon, erased }: Forgotten<'_>,
     venue: impl Fn(VenueId) -> Option<VenueFacts>,
     history: &HealthHistory,
     recent: &mut RecentIds,
@@ -119,6 +131,10 @@ pub fn build(
         };
         if event.scanned_at < horizon {
             batch.past += 1;
+            continue;
+        }
+        if erased.has_scan(&event) {
+            batch.erased += 1;
             continue;
         }
         let Some(facts) = venue(event.venue) else {
@@ -194,6 +210,11 @@ mod tests {
         }
     }
 
+    fn past(horizon: UnixSeconds) -> Forgotten<'static> {
+        static NOBODY: std::sync::LazyLock<Erased> = std::sync::LazyLock::new(Erased::default);
+        Forgotten { horizon, erased: &NOBODY }
+    }
+
     fn facts(venue: VenueId) -> Option<VenueFacts> {
         (venue < 3).then(|| VenueFacts { district: 310_101, category: "catering".to_owned() })
     }
@@ -212,15 +233,15 @@ mod tests {
             choices in proptest::collection::vec((0u64..3, 0u32..4, 0u8..3), 0..40), kept in 0u8..4,
         ) {
             let (history, horizon) = (HealthHistory::default(), 1_653_000_000 + i64::from(kept));
-            let batch = build(messages(&choices), 9, horizon, facts, &history, &mut RecentIds::new(1000));
+            let batch = build(messages(&choices), 9, past(horizon), facts, &history, &mut RecentIds::new(1000));
             let dealt_with = batch.rows.len() + batch.repetitions.len() + batch.invalid.len();
             prop_assert_eq!(dealt_with + batch.past as usize, choices.len());
-            let past = |k: u8| k > 0 && k < kept;
-            prop_assert_eq!(batch.past as usize, choices.iter().filter(|(_, _, k)| past(*k)).count());
-            let stored = |v: u32, k: u8| v < 3 && k > 0 && !past(k);
+            let is_past = |k: u8| k > 0 && k < kept;
+            prop_assert_eq!(batch.past as usize, choices.iter().filter(|(_, _, k)| is_past(*k)).count());
+            let stored = |v: u32, k: u8| v < 3 && k > 0 && !is_past(k);
             let distinct: std::collections::HashSet<_> = choices.iter().filter(|(_, v, k)| stored(*v, *k)).collect();
             prop_assert_eq!(batch.rows.len(), distinct.len());
-            let invalid = |v: u32, k: u8| k == 0 || (v >= 3 && !past(k));
+            let invalid = |v: u32, k: u8| k == 0 || (v >= 3 && !is_past(k));
             prop_assert_eq!(batch.invalid.len(), choices.iter().filter(|(_, v, k)| invalid(*v, *k)).count());
             let all: Vec<u64> = batch.rows.iter().map(|r| r.offset).collect();
             prop_assert_eq!(batch.bytes_of(&all), batch.bytes.clone());
@@ -231,7 +252,7 @@ mod tests {
         fn parts_are_the_whole(
             choices in proptest::collection::vec((0u64..3, 0u32..4, 0u8..3), 0..40), cut in 0u64..45,
         ) {
-            let batch = build(messages(&choices), 9, i64::MIN, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
+            let batch = build(messages(&choices), 9, past(i64::MIN), facts, &HealthHistory::default(), &mut RecentIds::new(1000));
             let [head, tail] = [batch.part(&(0..cut)), batch.part(&(cut..45))];
             prop_assert_eq!([head.bytes.clone(), tail.bytes.clone()].concat(), batch.bytes.clone());
             prop_assert_eq!(head.invalid.len() + tail.invalid.len(), batch.invalid.len());
@@ -254,15 +275,15 @@ mod tests {
             let mut recent = RecentIds::new(1000);
             let tail = |all: Vec<Incoming>| all.into_iter().skip(cut).collect::<Vec<_>>();
             let head = messages(&choices).into_iter().take(cut).collect();
-            let before = build(head, 9, i64::MIN, facts, &history, &mut recent);
-            let first = build(tail(messages(&choices)), 9, i64::MIN, facts, &history, &mut recent);
+            let before = build(head, 9, past(i64::MIN), facts, &history, &mut recent);
+            let first = build(tail(messages(&choices)), 9, past(i64::MIN), facts, &history, &mut recent);
             // After the restart only the rows of the head are known, from the store.
             let mut restored = RecentIds::new(1000);
             for row in &before.rows {
                 let event = messages(&choices).swap_remove(row.offset as usize).event.expect("a row was a scan");
                 prop_assert_eq!(restored.note(event.event_id, row.offset), None);
             }
-            let again = build(tail(messages(&choices)), 9, i64::MIN, facts, &history, &mut restored);
+            let again = build(tail(messages(&choices)), 9, past(i64::MIN), facts, &history, &mut restored);
             prop_assert_eq!(first.bytes, again.bytes);
         }
     }

@@ -13,7 +13,7 @@ use std::{
 
 use hashbrown::HashMap;
 use schemas::{
-    AlertEvent, PlateKey, Reasons, Retention, TripEvent, UnixSeconds,
+    AlertEvent, Erased, PlateKey, Reasons, Retention, TripEvent, UnixSeconds,
     events::{AlertKind, Raised, TripAction, VERSION},
     freight::{ScanOutcome, SeenScan, Trip, TripState, Trips, Vehicle},
 };
@@ -36,6 +36,8 @@ pub struct FreightLoop {
     waiting: BTreeSet<(UnixSeconds, PlateKey, Uuid)>,
     /// Lorries by when something happened to them, in the order of the log.
     touched: VecDeque<(UnixSeconds, PlateKey)>,
+    /// Of whom nothing goes out.
+    erased: Arc<Erased>,
 }
 
 impl FreightLoop {
@@ -48,6 +50,7 @@ impl FreightLoop {
             vehicles: HashMap::new(),
             waiting: BTreeSet::new(),
             touched: VecDeque::new(),
+            erased: Arc::default(),
         }
     }
 
@@ -84,21 +87,31 @@ impl FreightLoop {
         Message { topic: self.alerts_topic.clone(), key: district.to_string(), value }
     }
 
+    /// Whether the driver was erased after the declaration. What the trip was to the lorry goes on counting: its scans are
+    /// also those of others.
+    fn is_erased(&self, trip: &Trip) -> bool {
+        self.erased.has(trip.declaration.driver, trip.declared_at.saturating_mul(1000))
+    }
+
     /// What is to go out because the trips are others now than before.
     fn outputs(&self, event: &TripEvent, revision: u64, before: &Trips, after: &Trips) -> Outputs {
         let mut outputs = Outputs::default();
         let steps = steps(before, after);
         for (id, step) in steps {
-            let Some(trip) = after.trips.get(&id) else { continue };
+            let Some(trip) = after.trips.get(&id).filter(|trip| !self.is_erased(trip)) else { continue };
             outputs.rows.push(row(&TripRow::of_trip(revision, event, trip, &step)));
         }
         for (id, trip) in &after.trips {
-            if trip.overdue && !before.trips.get(id).is_some_and(|before| before.overdue) {
+            let was = before.trips.get(id).is_some_and(|before| before.overdue);
+            if trip.overdue && !was && !self.is_erased(trip) {
                 outputs.messages.push(self.alert(event, trip.declaration.district, overdue(event.vehicle, trip)));
             }
         }
         for (id, scan) in &after.scans {
             let was = before.scans.get(id).is_some_and(SeenScan::is_undeclared);
+            if self.erased.has(scan.scanned.person, scan.scanned.at.saturating_mul(1000)) {
+                continue;
+            }
             if scan.is_undeclared() != was {
                 let state = if was { TripState::Explained } else { TripState::Undeclared };
                 outputs.rows.push(row(&TripRow::of_entry(revision, event, scan, state)));
@@ -185,6 +198,11 @@ fn undeclared(vehicle: PlateKey, scan: &SeenScan) -> Raised {
 
 impl Machine for FreightLoop {
     const LOG_EXPIRES: bool = true;
+    const OF_PEOPLE: bool = true;
+
+    fn leave_out(&mut self, erased: &Arc<Erased>) {
+        self.erased = Arc::clone(erased);
+    }
 
     fn apply(&mut self, record: &Record<'_>) -> Result<Outputs, String> {
         let event = TripEvent::try_parse(record.value).map_err(|error| error.to_string())?;

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use schemas::{Colour, HealthEvent, UnixSeconds};
+use schemas::{Colour, Erased, HealthEvent, UnixSeconds};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -20,7 +20,10 @@ use crate::{
 const TABLE: &str = "health_changes";
 
 /// Makes rows of the changes of one partition.
-pub struct HealthChanges;
+#[derive(Default)]
+pub struct HealthChanges {
+    erased: Arc<Erased>,
+}
 
 #[derive(Serialize)]
 struct ChangeRow<'e> {
@@ -57,9 +60,17 @@ impl<'e> From<&'e HealthEvent> for ChangeRow<'e> {
 impl Machine for HealthChanges {
     const LOG_EXPIRES: bool = true;
     const REMEMBERS: bool = false;
+    const OF_PEOPLE: bool = true;
+
+    fn leave_out(&mut self, erased: &Arc<Erased>) {
+        self.erased = Arc::clone(erased);
+    }
 
     fn apply(&mut self, record: &Record<'_>) -> Result<Outputs, String> {
         let Ok(event) = HealthEvent::try_parse(record.value) else { return Ok(Outputs::default()) };
+        if self.erased.has(event.person, record.sent_at_ms) {
+            return Ok(Outputs::default());
+        }
         // A struct of strings and numbers always serialises.
         let json = serde_json::to_vec(&ChangeRow::from(&event)).unwrap_or_default();
         Ok(Outputs { messages: Vec::new(), rows: vec![Row { table: TABLE, json }] })
@@ -68,5 +79,5 @@ impl Machine for HealthChanges {
 
 /// What runs a partition of changes.
 pub fn job(shared: runner::Shared) -> Job {
-    Arc::new(move |partition, commit, stop| runner::run(&shared, partition, || HealthChanges, commit, stop))
+    Arc::new(move |partition, commit, stop| runner::run(&shared, partition, HealthChanges::default, commit, stop))
 }

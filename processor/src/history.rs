@@ -5,7 +5,7 @@
 
 use hashbrown::HashMap;
 use schemas::{
-    Colour, HealthEvent, PersonKey, TestEvent, TestResult, UnixSeconds,
+    Colour, Erased, HealthEvent, PersonKey, TestEvent, TestResult, UnixSeconds,
     events::{Colouring, Sampling},
 };
 
@@ -110,6 +110,15 @@ impl HealthHistory {
             Some(test) => HealthAsOf { colour, test_result: test.result, test_sampled_at: test.sampled_at },
             None => HealthAsOf { colour, ..none },
         }
+    }
+
+    /// Forgets what was known of people before they were erased.
+    pub fn erase(&mut self, erased: &Erased) {
+        self.people.retain(|person, known| {
+            known.colours.retain(|change| !erased.has(*person, change.at_ms));
+            known.tests.retain(|test| !erased.has(*person, test.at_ms));
+            !(known.colours.is_empty() && known.tests.is_empty())
+        });
     }
 
     /// How many people there is anything known of.

@@ -8,7 +8,7 @@
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
 //! bulk changes of health codes wait for their release ([`proposals`]), as does the reading of anyone's movements
-//! ([`releases`]). Changes of health codes become rows in the same way. How far the log of such reads is, [`anchors`] say to
+//! ([`releases`]) and the erasure of a person, which is carried out here as well ([`erasures`]). Changes of health codes become rows in the same way. How far the log of such reads is, [`anchors`] say to
 //! Kafka. What is older than the city keeps it, [`retention`] forgets.
 
 pub mod alerts;
@@ -19,6 +19,7 @@ mod beginning;
 pub mod config;
 pub mod dead_letters;
 pub mod directory;
+pub mod erasures;
 pub mod fault;
 pub mod freight;
 pub mod group;
@@ -46,7 +47,7 @@ use anyhow::{Context, anyhow, ensure};
 use axum::Router;
 use rdkafka::producer::{FutureProducer, Producer};
 use schemas::{CityProfile, Retention};
-use service::{Readiness, city::read_city, health, http, shutdown, telemetry};
+use service::{ErasedPeople, Readiness, city::read_city, health, http, shutdown, telemetry};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -58,6 +59,7 @@ use crate::{
     backoff::Backoff,
     dead_letters::DeadLetters,
     directory::Directory,
+    erasures::carry::Carrier,
     machine::{log, outlet::Outlet, runner},
     progress::Progress,
     registry::rules::Rules,
@@ -160,7 +162,15 @@ async fn process(
         let proposal_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health_proposals));
         let release_partitions = open(&stop, || log::partitions(&config.kafka, &topics.releases));
         let change_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health));
+        let erasure_partitions = open(&stop, || log::partitions(&config.kafka, &topics.erasures));
+        let erased = open(&stop, || ErasedPeople::open(&config.kafka));
         let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
+        let (Some(erasure_partitions), Some(erased)) = (erasure_partitions, erased) else { return Ok(()) };
+        ensure!(
+            *erasure_partitions == 1,
+            "topic {} has {erasure_partitions} partitions: it must have one",
+            topics.erasures
+        );
         let (Some(registry_partitions), Some(alert_partitions), Some(trip_partitions)) =
             (registry_partitions, alert_partitions, trip_partitions)
         else {
@@ -201,6 +211,15 @@ async fn process(
             topic: topic.to_owned(),
             outlet: Outlet::new(producer.clone(), &config.clickhouse),
             dead_letters: Arc::clone(&dead_letters),
+            erased: Arc::clone(&erased),
+            runtime: runtime.clone(),
+        };
+        let carrier = Carrier {
+            clickhouse: config.clickhouse.query_client(),
+            producer: producer.clone(),
+            kafka: kafka.clone(),
+            progress: Arc::clone(&progress),
+            retention,
             runtime: runtime.clone(),
         };
         let registry = registry::job(machine("registry", &topics.applications), rules, Arc::clone(&directory));
@@ -209,8 +228,10 @@ async fn process(
         let proposals = proposals::job(machine("proposals", &topics.health_proposals));
         let releases = releases::job(machine("releases", &topics.releases));
         let changes = health_changes::job(machine("health-changes", &topics.health));
+        let erasures = erasures::job(machine("erasures", &topics.erasures), carrier);
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
+            erased,
             progress,
             retention: kept,
             fault: config.fault,
@@ -229,6 +250,7 @@ async fn process(
         let proposals = Workers::new("proposals", proposals, machine_count("proposals"), stop.clone());
         let releases = Workers::new("releases", releases, machine_count("releases"), stop.clone());
         let changes = Workers::new("health-changes", changes, machine_count("health-changes"), stop.clone());
+        let erasures = Workers::new("erasures", erasures, machine_count("erasures"), stop.clone());
         let result = match hold {
             Hold::Group => {
                 let take_part = |group: &str, topic: &str, workers| {
@@ -246,6 +268,7 @@ async fn process(
                         scope.spawn(|| take_part("proposals", &topics.health_proposals, proposals)),
                         scope.spawn(|| take_part("releases", &topics.releases, releases)),
                         scope.spawn(|| take_part("health-changes", &topics.health, changes)),
+                        scope.spawn(|| take_part("erasures", &topics.erasures, erasures)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
                     let ended =
@@ -262,6 +285,7 @@ async fn process(
                     (proposals, *proposal_partitions),
                     (releases, *release_partitions),
                     (changes, *change_partitions),
+                    (erasures, *erasure_partitions),
                 ];
                 workers::hold_all(workers, &runtime, &stop);
                 Ok(())

@@ -11,6 +11,10 @@ pub mod log;
 pub mod outlet;
 pub mod runner;
 
+use std::sync::Arc;
+
+use schemas::Erased;
+
 /// What a partition is folded into.
 pub trait Machine {
     /// Whether records of its log expire. Then what has expired is as if it had never been; else a log without its
@@ -20,6 +24,15 @@ pub trait Machine {
     /// Whether what a record does depends on those before it. Else the log is read on from where the outputs are out, and
     /// nothing is folded.
     const REMEMBERS: bool = true;
+
+    /// Whether its records name people. Then it is told who was erased before it applies what came after.
+    const OF_PEOPLE: bool = false;
+
+    /// Learns who was erased: at the start, and when there are more. It holds nothing of them any more, and what later
+    /// records tell of them from before it leaves out, as if those had expired.
+    fn leave_out(&mut self, erased: &Arc<Erased>) {
+        let _ = erased;
+    }
 
     /// Applies the next record of the log and says what is to go out because of it.
     ///
@@ -51,6 +64,8 @@ pub trait Machine {
 pub struct Record<'m> {
     /// Its offset.
     pub offset: u64,
+    /// When it came to Kafka, in milliseconds since 1970.
+    pub sent_at_ms: i64,
     /// Its key.
     pub key: &'m [u8],
     /// Its value.
@@ -73,7 +88,7 @@ pub struct Message {
     pub topic: String,
     /// Its key.
     pub key: String,
-    /// Its value.
+    /// Its value; empty for none: then what the key had is forgotten.
     pub value: Vec<u8>,
 }
 

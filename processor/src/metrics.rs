@@ -46,6 +46,14 @@ pub const PROPOSALS_OPEN: &str = "processor_health_proposals_open";
 pub const PROPOSALS_WAITING_SINCE: &str = "processor_health_proposals_waiting_since_seconds";
 /// Scans that came when they were past and of which nothing was kept.
 pub const PAST: &str = "processor_scans_past_total";
+/// Scans of people who were erased after them, of which nothing was kept.
+pub const OF_ERASED: &str = "processor_scans_of_erased_total";
+/// Rows that were removed because their person was erased, per table.
+pub const ERASED_ROWS: &str = "processor_rows_erased_total";
+/// Erasures that were confirmed and are not carried out yet.
+pub const ERASURES_OPEN: &str = "processor_erasures_open";
+/// Since when the oldest of them waits, in seconds since 1970; 0 while none does.
+pub const ERASURES_WAITING_SINCE: &str = "processor_erasures_waiting_since_seconds";
 /// Rows that were forgotten because they were past, per table.
 pub const FORGOTTEN: &str = "processor_rows_forgotten_total";
 /// Before which nothing is left in any table that goes with the city's retention, in seconds since 1970.
@@ -68,6 +76,8 @@ const COUNTERS: &[(&str, &str)] = &[
     (DOUBLED, "Rows found stored more than once, per table; always 0 unless something is wrong"),
     (RETRIES, "Requests to ClickHouse that failed or whose outcome was unclear, and were tried again"),
     (PAST, "Scans that came when they were past and of which nothing was kept"),
+    (OF_ERASED, "Scans of people who were erased after them, of which nothing was kept"),
+    (ERASED_ROWS, "Rows that were removed because their person was erased, per table"),
     (FORGOTTEN, "Rows that were forgotten because they were past, per table"),
     (ALERTS_RAISED, "Alerts about scans sent to the districts' books; one that is sent again counts again"),
     (FOLDED, "Records of commands that a state machine has applied, with all that follows from them out, per machine"),
@@ -86,6 +96,8 @@ const GAUGES: &[(&str, &str)] = &[
         PROPOSALS_WAITING_SINCE,
         "Since when the oldest of them waits, in seconds since 1970, per partition; 0 while none does",
     ),
+    (ERASURES_OPEN, "Erasures that were confirmed and are not carried out yet"),
+    (ERASURES_WAITING_SINCE, "Since when the oldest of them waits, in seconds since 1970; 0 while none does"),
     (HORIZON, "Before which nothing is left in any table that goes with the city's retention, in seconds since 1970"),
     (FORGOT_AT, "When that was last looked after, in seconds since 1970"),
     (RETENTION_OFF, "1 where nothing is ever forgotten (--retention off)"),
@@ -105,7 +117,7 @@ pub fn describe() {
     GAUGES.iter().for_each(|(name, help)| describe_gauge!(*name, *help));
     HISTOGRAMS.iter().for_each(|(name, help)| describe_histogram!(*name, Unit::Seconds, *help));
     // An alert on the increase of a counter sees nothing if it is not there before its first increment.
-    [DEAD_LETTERS, REFUSED, PAST].iter().for_each(|name| counter!(*name).increment(0));
+    [DEAD_LETTERS, REFUSED, PAST, OF_ERASED].iter().for_each(|name| counter!(*name).increment(0));
     for table in SCAN_TABLES {
         [REPAIRED, DOUBLED].iter().for_each(|name| counter!(*name, "table" => *table).increment(0));
     }

@@ -58,6 +58,11 @@ impl Progress {
         }
     }
 
+    /// Before which offset everything of the partition is stored, if it is held here.
+    pub fn stored_up_to(&self, partition: i32) -> Option<u64> {
+        self.0.lock().get(&partition).map(|known| known.next)
+    }
+
     /// Whether the partition is held here.
     pub fn holds(&self, partition: i32) -> bool {
         self.0.lock().contains_key(&partition)

@@ -15,7 +15,7 @@ use std::{
 
 use hashbrown::HashMap;
 use schemas::{
-    HealthEvent, ProposalEvent,
+    Erased, HealthEvent, ProposalEvent,
     events::{ProposalAction, ProposalRefusal},
 };
 use uuid::Uuid;
@@ -49,6 +49,8 @@ pub struct Proposals {
     begun: VecDeque<(i64, Uuid)>,
     /// Changes that are held.
     waiting: usize,
+    /// Whose changes do not take effect.
+    erased: Arc<Erased>,
 }
 
 impl Proposals {
@@ -63,6 +65,7 @@ impl Proposals {
             held_until: BTreeSet::new(),
             begun: VecDeque::new(),
             waiting: 0,
+            erased: Arc::default(),
         }
     }
 
@@ -88,7 +91,7 @@ impl Proposals {
         let case = self.cases.get_mut(&proposal).ok_or(unknown)?;
         let (held, until_ms) = (case.held(), case.held_until_ms);
         let room = self.max_waiting.saturating_sub(self.waiting);
-        let outputs = step(case, event, revision, room, &self.health_topic);
+        let outputs = step(case, event, revision, room, (&self.health_topic, &self.erased));
         self.waiting = self.waiting + case.held() - held;
         self.held_until.remove(&(until_ms, proposal));
         if case.held() > 0 {
@@ -122,6 +125,11 @@ impl Proposals {
 
 impl Machine for Proposals {
     const LOG_EXPIRES: bool = true;
+    const OF_PEOPLE: bool = true;
+
+    fn leave_out(&mut self, erased: &Arc<Erased>) {
+        self.erased = Arc::clone(erased);
+    }
 
     fn apply(&mut self, record: &Record<'_>) -> Result<Outputs, String> {
         let event = ProposalEvent::try_parse(record.value).map_err(|error| error.to_string())?;
@@ -158,7 +166,7 @@ fn step(
     mut event: ProposalEvent,
     revision: u64,
     room: usize,
-    health_topic: &str,
+    (health_topic, erased): (&str, &Erased),
 ) -> Result<Outputs, String> {
     let deed = |by: &String| Deed { by: by.clone(), at_ms: event.at_ms };
     match &mut event.action {
@@ -181,7 +189,10 @@ fn step(
                 None => return Err("field `proposal`: it is not proposed yet".to_owned()),
             };
             let (changes, refused) = decided.map_or_else(|refusal| (Vec::new(), Some(refusal)), |all| (all, None));
-            let messages = changes.iter().map(|change| message(health_topic, change)).collect();
+            // What was asked for before somebody was erased does not set a colour after it.
+            let made_at_ms = case.made.as_ref().map_or(0, |made| made.deed.at_ms);
+            let changes = changes.iter().filter(|change| !erased.has(change.person, made_at_ms));
+            let messages = changes.map(|change| message(health_topic, change)).collect();
             Ok(Outputs { messages, rows: row(case, &event, revision, refused) })
         }
     }

@@ -18,9 +18,9 @@ use rdkafka::{
     message::OwnedMessage,
     producer::FutureProducer,
 };
-use schemas::{HealthEvent, Retention, ScanEvent, TestEvent};
+use schemas::{Erased, HealthEvent, Retention, ScanEvent, TestEvent};
 use service::{
-    KafkaConfig, TopicReader,
+    ErasedPeople, KafkaConfig, TopicReader,
     clock::now_ms,
     kafka::{METADATA_TIMEOUT, is_emptied, reader_at},
 };
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::Backoff,
-    batch::{self, Batch, Incoming},
+    batch::{self, Batch, Forgotten, Incoming},
     beginning,
     config::BatchConfig,
     dead_letters::{DeadLetters, Origin, Rejected},
@@ -69,6 +69,8 @@ pub struct Shared {
     pub directory: Arc<Directory>,
     /// What cannot be processed.
     pub dead_letters: Arc<DeadLetters>,
+    /// Who was erased.
+    pub erased: Arc<ErasedPeople>,
     /// How far the partitions are.
     pub progress: Arc<Progress>,
     /// How long scans are kept; `None` for good.
@@ -120,6 +122,8 @@ struct Worker<'a> {
     health_topic: String,
     history: HealthHistory,
     outdated: Outdated,
+    /// Those who are known to be erased.
+    erased: Arc<Erased>,
     recent: RecentIds,
     ledger: Ledger,
     stream: u32,
@@ -185,6 +189,7 @@ impl<'a> Worker<'a> {
             health_topic: topics.health,
             history: HealthHistory::default(),
             outdated: Outdated::default(),
+            erased: service::erased::nobody(),
             recent,
             ledger,
             stream,
@@ -309,8 +314,10 @@ impl<'a> Worker<'a> {
         }
         let horizon = self.shared.retention.map_or(i64::MIN, |retention| retention.horizon(now_ms() / 1000));
         let venue = |venue| directory.venue(venue);
-        let batch = batch::build(incoming, self.stream, horizon, venue, &self.history, &mut self.recent);
+        let forgotten = Forgotten { horizon, erased: &self.erased };
+        let batch = batch::build(incoming, self.stream, forgotten, venue, &self.history, &mut self.recent);
         ::metrics::counter!(metrics::PAST).increment(batch.past);
+        ::metrics::counter!(metrics::OF_ERASED).increment(batch.erased);
         for (offset, reason) in &batch.invalid {
             let message = messages.iter().find(|m| u64::try_from(m.offset()) == Ok(*offset));
             let message = message.context("a dead letter has no message")?;
@@ -334,20 +341,35 @@ impl<'a> Worker<'a> {
         self.shared.runtime.block_on(self.shared.dead_letters.send(&rejected))
     }
 
+    /// Reads who was erased by now, and health up to now without what was erased of them. What is built then leaves out all
+    /// who were erased before any of its messages came: that the erasure's owner counts on.
     fn read_health(&mut self) -> anyhow::Result<()> {
+        let erased = self.shared.erased.catch_up()?;
+        if !Arc::ptr_eq(&self.erased, &erased) {
+            self.history.erase(&erased);
+            self.erased = erased;
+        }
         let (history, outdated, health_topic) = (&mut self.history, &mut self.outdated, &self.health_topic);
+        let erased = &self.erased;
         let mut bad = Vec::new();
         self.health
             .read_to_end(CATCH_UP_TIMEOUT, |message| {
                 let known_at_ms = message.timestamp().to_millis().unwrap_or_default();
                 let Some(value) = message.payload() else { return };
+                let is_erased = |person| erased.has(person, known_at_ms);
                 let result = if message.topic() == health_topic {
                     HealthEvent::try_parse(value).map(|event| {
+                        if is_erased(event.person) {
+                            return;
+                        }
                         let counts = history.add_health(&event, known_at_ms);
                         outdated.note_health(event, counts);
                     })
                 } else {
                     TestEvent::try_parse(value).map(|event| {
+                        if is_erased(event.person) {
+                            return;
+                        }
                         let counts = history.add_test(&event, known_at_ms);
                         outdated.note_test(event, counts);
                     })

@@ -5,6 +5,8 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
+use schemas::topics;
+
 use super::{
     record::{End, Message},
     segment::{Sealed, contents, set_aside},
@@ -26,7 +28,9 @@ pub async fn run(gateway: Arc<Gateway>) {
         let path = segment.path.clone();
         match tokio::task::spawn_blocking(move || fs::read(path)).await {
             Ok(Ok(bytes)) => {
-                let contents = contents(&bytes, segment.number);
+                let mut contents = contents(&bytes, segment.number);
+                let erased = gateway.tables.erased();
+                contents.messages.retain(|message| !erased.has_message(topics::SCANS, message.value, 0));
                 send(&gateway, &contents.messages).await;
                 finish(&gateway, &segment, contents.end);
             }

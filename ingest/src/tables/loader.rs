@@ -17,7 +17,7 @@ use rdkafka::{
 };
 use schemas::{CityProfile, Retention, Topics};
 use service::{
-    KafkaConfig, Readiness, TopicReader,
+    ErasedPeople, KafkaConfig, Readiness, TopicReader,
     kafka::{METADATA_TIMEOUT, partition_count},
 };
 use tokio_util::sync::CancellationToken;
@@ -95,9 +95,9 @@ impl Loader {
         while !self.shutdown.is_cancelled() {
             let made = runtime.block_on(self.kafka.ensure_topics(Retention::of(&self.city)));
             match made.and_then(|_| self.open(&topics, &mut start)) {
-                Ok(reader) => {
+                Ok(readers) => {
                     pause = FIRST_PAUSE;
-                    self.follow(reader, &topics, &mut start);
+                    self.follow(readers, &topics, &mut start);
                 }
                 Err(error) => {
                     let error = format!("{error:#}");
@@ -115,8 +115,11 @@ impl Loader {
         }
     }
 
-    /// Opens a reader where the tables are, with the snapshot read into them if that is still to be done.
-    fn open(&self, topics: &Topics, start: &mut Start) -> anyhow::Result<TopicReader> {
+    /// Opens a reader where the tables are, with the snapshot read into them if that is still to be done; who was erased is
+    /// known before.
+    fn open(&self, topics: &Topics, start: &mut Start) -> anyhow::Result<(TopicReader, ErasedPeople)> {
+        let erased = ErasedPeople::open(&self.kafka)?;
+        self.tables.leave_out(erased.known());
         let consumer: BaseConsumer = self.kafka.reader().create().context("cannot set up a Kafka consumer")?;
         let mut partitions = Vec::new();
         for table in Table::ALL {
@@ -144,7 +147,7 @@ impl Loader {
             Start::Snapshot | Start::Beginning => None,
         };
         let starts: Vec<_> = partitions.iter().map(|(table, topic, p)| (*topic, *p, first(*table, *p))).collect();
-        TopicReader::try_new_at(&self.kafka, &starts)
+        Ok((TopicReader::try_new_at(&self.kafka, &starts)?, erased))
     }
 
     fn origin(&self, cluster: Option<String>, topics: &Topics) -> Origin {
@@ -157,13 +160,20 @@ impl Loader {
     }
 
     /// Applies messages until the end, or until the reader is to be opened anew.
-    fn follow(&self, mut reader: TopicReader, topics: &Topics, start: &mut Start) {
+    fn follow(&self, (mut reader, erased): (TopicReader, ErasedPeople), topics: &Topics, start: &mut Start) {
         let counts = Counts::new();
         let (started, mut reported) = (Instant::now(), Instant::now() - REPORT_EVERY);
         let mut quiet_since = Instant::now();
         let mut to_verify = start.marks();
         while !self.shutdown.is_cancelled() {
             let mut misfit = false;
+            match erased.poll() {
+                Ok(erased) => self.tables.leave_out(erased),
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "the reader of erasures failed and is opened anew");
+                    return;
+                }
+            }
             let polled = reader.poll(POLL, |message| {
                 let (table, print) = (table_of(message, topics), print_of(message));
                 if let Some(at) = to_verify.iter().position(|m| (m.table, m.partition) == (table, message.partition()))
@@ -212,11 +222,12 @@ impl Loader {
 
     fn apply(&self, message: &BorrowedMessage<'_>, table: Table, print: u32, counts: &Counts) {
         let (key, payload) = (message.key(), message.payload());
+        let sent_at_ms = message.timestamp().to_millis().unwrap_or_default();
+        let erased = self.tables.erased();
         let done = match table {
+            _ if payload.is_some_and(|value| erased.has_message(table.name(), value, sent_at_ms)) => Some(()),
             Table::Venues => self.tables.apply_venue(&self.city, key, payload),
-            Table::Health => {
-                self.tables.apply_health(key, payload, message.timestamp().to_millis().unwrap_or_default())
-            }
+            Table::Health => self.tables.apply_health(key, payload, sent_at_ms),
             Table::Tests => self.tables.apply_test(key, payload),
             Table::Identities => self.tables.apply_identity(key, payload),
         };

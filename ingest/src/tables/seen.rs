@@ -37,7 +37,7 @@ impl Table {
         }
     }
 
-    /// Its name in metrics.
+    /// Its name in metrics: that of its topic, without a prefix.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Venues => "venues",

@@ -41,6 +41,8 @@ const DOORS: &[Door] = &[
     ("POST", "/v1/releases", Some(&[Epidemiologist])),
     ("POST", "/v1/releases/{id}/decision", Some(&[Supervisor])),
     ("POST", "/v1/releases/{id}/withdrawal", Some(&[Epidemiologist, Supervisor])),
+    ("POST", "/v1/erasures", Some(&[Role::District, Supervisor])),
+    ("POST", "/v1/erasures/{id}/decision", Some(&[Supervisor])),
     ("GET", "/healthz", None),
     ("GET", "/readyz", None),
     ("GET", "/metrics", None),

@@ -34,6 +34,8 @@ async fn the_api_document_has_every_route() {
         ("/v1/releases", "post"),
         ("/v1/releases/{id}/decision", "post"),
         ("/v1/releases/{id}/withdrawal", "post"),
+        ("/v1/erasures", "post"),
+        ("/v1/erasures/{id}/decision", "post"),
         ("/healthz", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),

@@ -187,7 +187,9 @@ impl Gateway {
             "/v1/health-codes:batch" | "/v1/tests:batch" => Role::Feed,
             path if path.starts_with("/v1/health-proposals/") => Role::Feed,
             "/v1/releases" => Role::Epidemiologist,
-            path if path.starts_with("/v1/alerts/") || path.starts_with("/v1/releases/") => Role::Supervisor,
+            path if ["/v1/alerts/", "/v1/releases/", "/v1/erasures"].iter().any(|kept| path.starts_with(kept)) => {
+                Role::Supervisor
+            }
             path if path.starts_with("/v1/") => Role::Device,
             _ => return request,
         };

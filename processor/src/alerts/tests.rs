@@ -53,7 +53,7 @@ fn dispose(district: usize, source: u128, command: u128, by: &str, at_ms: i64) -
 
 fn apply(book: &mut AlertBook, offset: usize, event: &AlertEvent) -> Result<Vec<Value>, String> {
     let (key, value) = (event.district.to_string(), serde_json::to_vec(event).expect("serialises"));
-    let outputs = book.apply(&Record { offset: offset as u64, key: key.as_bytes(), value: &value })?;
+    let outputs = book.apply(&Record { offset: offset as u64, sent_at_ms: 0, key: key.as_bytes(), value: &value })?;
     assert!(outputs.messages.is_empty());
     Ok(outputs.rows.iter().map(|row| serde_json::from_slice(&row.json).expect("a row")).collect())
 }
@@ -110,7 +110,7 @@ fn what_is_noted_leaves_the_log_nowhere_and_a_wrong_record_changes_nothing() {
     let rows = apply(&mut book, 3, &dispose(0, 1, 12, "li", START_MS)).expect("disposed");
     assert!(rows[0]["state"] == "disposed" && !rows[0].to_string().contains("secret"));
     let value = serde_json::to_vec(&raised(0, 2, START_MS)).expect("serialises");
-    let refused = book.apply(&Record { offset: 4, key: b"310104", value: &value });
+    let refused = book.apply(&Record { offset: 4, sent_at_ms: 0, key: b"310104", value: &value });
     assert_eq!(refused, Err("field `district`: is not the key of the message".to_owned()));
     assert!(book.case(alert(0, 2)).is_none());
 }

@@ -80,7 +80,7 @@ impl Run {
     fn feed(&mut self, freight: &mut FreightLoop, event: &TripEvent) {
         let offset = (self.rows.len() + self.alerts.len()) as u64;
         let (key, value) = (event.vehicle.to_string(), serde_json::to_vec(event).expect("serialises"));
-        let record = Record { offset, key: key.as_bytes(), value: &value };
+        let record = Record { offset, sent_at_ms: 0, key: key.as_bytes(), value: &value };
         let outputs = freight.apply(&record).expect("an event");
         self.rows.extend(outputs.rows.iter().map(|row| serde_json::from_slice(&row.json).expect("a row")));
         for message in &outputs.messages {
@@ -193,7 +193,8 @@ fn a_command_that_does_nothing_is_noted_with_its_reason() {
 fn a_record_under_another_key_or_of_nothing_known_changes_nothing() {
     let event = serde_json::to_vec(&declare(vehicle(1), 1, 0)).expect("serialises");
     let mut freight = new_loop();
-    let mut apply = |key: &str, value: &[u8]| freight.apply(&Record { offset: 0, key: key.as_bytes(), value });
+    let mut apply =
+        |key: &str, value: &[u8]| freight.apply(&Record { offset: 0, sent_at_ms: 0, key: key.as_bytes(), value });
     let other_key = apply(&vehicle(2).to_string(), &event);
     assert!(other_key.is_err_and(|reason| reason.starts_with("field `vehicle`")));
     assert!(apply(&vehicle(1).to_string(), b"nonsense").is_err());

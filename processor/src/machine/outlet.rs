@@ -73,7 +73,8 @@ pub async fn send(producer: &FutureProducer, messages: &[Message]) -> anyhow::Re
         let sent: Vec<_> = some
             .iter()
             .map(|message| {
-                let record = FutureRecord::to(&message.topic).key(&message.key).payload(&message.value);
+                let mut record = FutureRecord::to(&message.topic).key(&message.key);
+                record.payload = Some(&message.value).filter(|value| !value.is_empty());
                 producer.send_result(record).map_err(|(error, _)| error)
             })
             .collect();

@@ -3,11 +3,15 @@
 //! A thread of straight-line steps: gather, fold, put out, note. Outputs that cannot leave are kept and tried again, and
 //! nothing else moves, so no record is ever passed over.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 use rdkafka::{Message as _, message::OwnedMessage};
-use service::{KafkaConfig, clock::now_ms, kafka::is_emptied};
+use schemas::Erased;
+use service::{ErasedPeople, KafkaConfig, clock::now_ms, kafka::is_emptied};
 use tokio_util::sync::CancellationToken;
 
 use super::{Machine, Outputs, Record, log::Log, outlet::Outlet};
@@ -34,7 +38,9 @@ pub struct Shared {
     /// Where outputs leave.
     pub outlet: Outlet,
     /// What cannot be applied.
-    pub dead_letters: std::sync::Arc<DeadLetters>,
+    pub dead_letters: Arc<DeadLetters>,
+    /// Who was erased.
+    pub erased: Arc<ErasedPeople>,
     /// Where sending runs.
     pub runtime: tokio::runtime::Handle,
 }
@@ -64,6 +70,8 @@ struct Runner<'a, M> {
     partition: i32,
     machine: M,
     log: Log,
+    /// Those whom the machine knows to be erased.
+    erased: Arc<Erased>,
     stop: &'a CancellationToken,
 }
 
@@ -77,7 +85,10 @@ impl<'a, M: Machine> Runner<'a, M> {
     ) -> anyhow::Result<Option<Self>> {
         let started = Instant::now();
         let (log, done) = Log::open::<M>(&shared.kafka, &shared.topic, partition)?;
-        let mut runner = Self { shared, partition, machine, log, stop };
+        let mut runner = Self { shared, partition, machine, log, erased: service::erased::nobody(), stop };
+        if M::OF_PEOPLE {
+            runner.tell_erased(shared.erased.catch_up()?);
+        }
         while runner.log.next() < done {
             if stop.is_cancelled() {
                 return Ok(None);
@@ -97,7 +108,7 @@ impl<'a, M: Machine> Runner<'a, M> {
         let (mut amended, mut from_start) = (Instant::now(), true);
         while !self.stop.is_cancelled() {
             let records = self.log.gather(PATIENCE, None);
-            if !records.is_empty() {
+            if !records.is_empty() && self.know_erased() {
                 self.step(&records, commit)?;
             }
             if from_start || amended.elapsed() >= AMENDS_EVERY {
@@ -114,6 +125,33 @@ impl<'a, M: Machine> Runner<'a, M> {
             }
         }
         Ok(())
+    }
+
+    /// Learns who was erased by now, however long that takes: what is applied then came before or leaves them out. `false`
+    /// when it was asked to stop.
+    fn know_erased(&mut self) -> bool {
+        let mut backoff = Backoff::default();
+        while M::OF_PEOPLE && !self.stop.is_cancelled() {
+            match self.shared.erased.catch_up() {
+                Ok(erased) => {
+                    self.tell_erased(erased);
+                    return true;
+                }
+                Err(error) => {
+                    let (machine, error) = (self.shared.name, format!("{error:#}"));
+                    tracing::warn!(machine, error, "cannot read who was erased yet; trying again");
+                }
+            }
+            backoff.wait(self.stop);
+        }
+        !M::OF_PEOPLE
+    }
+
+    fn tell_erased(&mut self, erased: Arc<Erased>) {
+        if !Arc::ptr_eq(&self.erased, &erased) {
+            self.machine.leave_out(&erased);
+            self.erased = erased;
+        }
     }
 
     /// Folds records and puts their outputs out.
@@ -139,7 +177,8 @@ impl<'a, M: Machine> Runner<'a, M> {
             return Ok(Ok(Outputs::default()));
         }
         let (key, value) = (record.key().unwrap_or_default(), record.payload().unwrap_or_default());
-        Ok(self.machine.apply(&Record { offset, key, value }))
+        let sent_at_ms = record.timestamp().to_millis().unwrap_or_default();
+        Ok(self.machine.apply(&Record { offset, sent_at_ms, key, value }))
     }
 
     /// Puts outputs out, however long that takes; whether they are out when it returns, which they are not if it was

@@ -66,7 +66,7 @@ impl Fold {
     fn apply(&mut self, event: &ProposalEvent) -> Result<Outputs, String> {
         let (key, value) = (event.proposal.to_string(), serde_json::to_vec(event).expect("serialises"));
         self.offset += 1;
-        self.machine.apply(&Record { offset: self.offset, key: key.as_bytes(), value: &value })
+        self.machine.apply(&Record { offset: self.offset, sent_at_ms: 0, key: key.as_bytes(), value: &value })
     }
 
     /// Colours set, and what the row says was refused.

@@ -31,7 +31,7 @@ fn command(organisation: usize, number: u8, action: &Value) -> (String, Vec<u8>)
 }
 
 fn apply(registry: &mut Registry, offset: usize, (key, value): &(String, Vec<u8>)) -> Result<Outputs, String> {
-    registry.apply(&Record { offset: offset as u64, key: key.as_bytes(), value })
+    registry.apply(&Record { offset: offset as u64, sent_at_ms: 0, key: key.as_bytes(), value })
 }
 
 fn venue(outputs: &Outputs) -> VenueEvent {

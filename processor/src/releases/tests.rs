@@ -59,7 +59,7 @@ fn fold(events: &[ReleaseEvent]) -> Vec<Option<(String, String)>> {
     let mut machine = Releases::default();
     let step = |(offset, event): (u64, &ReleaseEvent)| {
         let (key, value) = (event.release.to_string(), serde_json::to_vec(event).expect("serialises"));
-        let outputs = machine.apply(&Record { offset, key: key.as_bytes(), value: &value }).ok()?;
+        let outputs = machine.apply(&Record { offset, sent_at_ms: 0, key: key.as_bytes(), value: &value }).ok()?;
         let row: Value = serde_json::from_slice(&outputs.rows.first()?.json).expect("JSON");
         let text = |name: &str| row[name].as_str().expect("a text").to_owned();
         Some((text("state"), text("refused")))
@@ -111,7 +111,7 @@ fn what_comes_again_changes_nothing_and_what_nobody_asked_for_cannot_be_applied(
     }
     let mut machine = Releases::default();
     let value = serde_json::to_vec(&ask()).expect("serialises");
-    let refused = machine.apply(&Record { offset: 0, key: b"other", value: &value }).unwrap_err();
+    let refused = machine.apply(&Record { offset: 0, sent_at_ms: 0, key: b"other", value: &value }).unwrap_err();
     assert!(refused.starts_with("field `release`"), "{refused}");
 }
 
@@ -129,7 +129,7 @@ proptest! {
         let mut was = ReleaseState::Asked;
         for (offset, event) in (0..).zip(events) {
             let (key, value) = (event.release.to_string(), serde_json::to_vec(&event).expect("serialises"));
-            let _ = machine.apply(&Record { offset, key: key.as_bytes(), value: &value });
+            let _ = machine.apply(&Record { offset, sent_at_ms: 0, key: key.as_bytes(), value: &value });
             let case = machine.case(id()).expect("asked for");
             let state = case.state();
             if state == ReleaseState::Released {

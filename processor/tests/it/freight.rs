@@ -101,7 +101,7 @@ fn expected(fixture: &Fixture) -> Vec<String> {
                 let offset = u64::try_from(message.offset()).expect("an offset");
                 let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
                 let freight = &mut loops[usize::try_from(message.partition()).expect("few")];
-                let outputs = freight.apply(&Record { offset, key, value }).unwrap_or_default();
+                let outputs = freight.apply(&Record { offset, sent_at_ms: 0, key, value }).unwrap_or_default();
                 for row in outputs.rows {
                     let row: Value = serde_json::from_slice(&row.json).expect("a row");
                     let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();

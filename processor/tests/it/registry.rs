@@ -81,7 +81,7 @@ fn expected(fixture: &Fixture) -> Expected {
     let mut registries: Vec<Registry> = (0..partitions).map(new).collect();
     let mut states = Vec::new();
     read(fixture, &fixture.topics.applications, partitions, |partition, offset, key, value| {
-        let record = Record { offset: u64::try_from(offset).expect("an offset"), key, value };
+        let record = Record { offset: u64::try_from(offset).expect("an offset"), sent_at_ms: 0, key, value };
         let outputs = registries[usize::try_from(partition).expect("few")].apply(&record).unwrap_or_default();
         for row in outputs.rows {
             let row: Value = serde_json::from_slice(&row.json).expect("a row");

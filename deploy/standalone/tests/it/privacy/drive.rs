@@ -164,6 +164,21 @@ pub fn bodies() -> Vec<Body> {
             json!({"request_id": request(7), "outcome": "decline", "reason": "too_broad", "note": NAME}),
         ),
         body("/v1/releases/{id}/withdrawal", 202, Role::Supervisor, json!({"request_id": request(8)})),
+        Body {
+            plain: &["evidence"],
+            ..body(
+                "/v1/erasures",
+                202,
+                Role::Supervisor,
+                json!({"request_id": request(10), "district": 310_101, "document": card, "basis": "ordered", "evidence": "R-1"}),
+            )
+        },
+        body(
+            "/v1/erasures/{id}/decision",
+            202,
+            Role::Supervisor,
+            json!({"request_id": request(11), "outcome": "decline", "reason": "no_evidence"}),
+        ),
         // Nobody has released it.
         body(
             "/v1/traces",
@@ -407,7 +422,11 @@ fn target(path: &str) -> String {
         let name = target[start + 1..end].to_owned();
         let value = match (name.as_str(), path) {
             ("id", path) if path.starts_with("/v1/venues") => sample("venue"),
-            ("id", path) if ["/v1/alerts", "/v1/trips", "/v1/releases"].iter().any(|kept| path.starts_with(kept)) => {
+            ("id", path)
+                if ["/v1/alerts", "/v1/trips", "/v1/releases", "/v1/erasures"]
+                    .iter()
+                    .any(|kept| path.starts_with(kept)) =>
+            {
                 ALERT
             }
             (name, _) => sample(name),
