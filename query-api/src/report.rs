@@ -10,7 +10,7 @@ use schemas::{
     PersonDigest,
     city::Bilingual,
     events::ErasureBasis,
-    stores::{TABLES, TableErased},
+    stores::{TABLES, TOPICS, TableErased},
 };
 use serde::Serialize;
 use service::access::{PublicKey, SigningKey};
@@ -77,6 +77,16 @@ struct Remains<'r> {
     topic: &'r str,
     /// None when no end is known.
     until: Option<i64>,
+    /// How the topic is kept, and why if it is for good.
+    because: Option<String>,
+}
+
+impl<'r> Remains<'r> {
+    fn new(topic: &'r str, until_ms: i64) -> Self {
+        let known = TOPICS.iter().find(|known| known.name == topic);
+        let until = (until_ms > 0).then_some(until_ms / 1000);
+        Self { topic, until, because: known.map(|topic| topic.kept.words()) }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -126,9 +136,7 @@ impl ReportSigner {
             erased_before: erasure.erased_before_ms.map(|at| at / 1000),
             done_at: done_at_ms / 1000,
             removed: removed.map(|(table, rows)| Removed { table, rows: *rows }).collect(),
-            remains: remains
-                .map(|(topic, until)| Remains { topic, until: (*until > 0).then_some(*until / 1000) })
-                .collect(),
+            remains: remains.map(|(topic, until_ms)| Remains::new(topic, *until_ms)).collect(),
             kept: kept.collect(),
         };
         self.key.sign_statement(TYPE, &report).map_err(|_| QueryError::Unsigned)

@@ -162,7 +162,10 @@ async fn a_report_is_verified_with_the_published_key_alone_and_names_nobody() {
     assert_eq!((&claims["digest"], &claims["evidence"]), (&json!(DIGEST), &json!("E-1")));
     assert_eq!((&claims["erased_before"], &claims["done_at"]), (&json!(MIDNIGHT + 60), &json!(MIDNIGHT + 90)));
     assert_eq!(claims["removed"], json!([{"table": "scan_ids", "rows": 3}, {"table": "alerts", "rows": 1}]));
-    let remains = json!([{"topic": "scans", "until": MIDNIGHT + 86_400}, {"topic": "applications", "until": null}]);
+    let remains = json!([
+        {"topic": "scans", "until": MIDNIGHT + 86_400, "because": "the city's retention, 14 days at most"},
+        {"topic": "applications", "until": null, "because": "for good: the registry is a fold over all of it"}
+    ]);
     assert_eq!(claims["remains"], remains);
     let kept: Vec<_> = claims["kept"].as_array().expect("a list").iter().map(|kept| &kept["table"]).collect();
     assert!(kept.contains(&&json!("audit_log")) && kept.contains(&&json!("releases")), "{kept:?}");

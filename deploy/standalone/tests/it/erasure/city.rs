@@ -160,8 +160,8 @@ impl<'a> City<'a> {
         let wanted =
             json!({"district": DISTRICT, "person": self.person, "basis": "consent_withdrawn", "evidence": "E-1"});
         let asked = self.post((Role::District, "office"), "/v1/erasures", &wanted)?;
-        let path = asked["follow"].as_str().context("nothing to follow")?.to_owned();
-        self.post((Role::Supervisor, "wu"), &format!("{path}/confirmation"), &json!({}))?;
+        let path = format!("/v1/erasures/{}", asked["command"].as_str().context("no erasure")?);
+        self.post((Role::Supervisor, "wu"), &format!("{path}/decision"), &json!({"outcome": "confirm"}))?;
         let is_done = || self.get((Role::Auditor, "auditor"), &path).is_ok_and(|erasure| erasure["state"] == "done");
         eventually("the erasure", || is_done().then_some(()))?;
         let report = format!("{path}/report");
