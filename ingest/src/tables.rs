@@ -79,8 +79,8 @@ pub struct Tables {
     has_tests: AtomicBool,
     /// Who turned how many people yellow or red lately.
     turned: Turned,
-    /// Of whom, from before when, nothing is taken in.
-    erased: RwLock<Arc<Erased>>,
+    /// Of whom, from before when, nothing is taken in; `None` until Kafka has told.
+    erased: RwLock<Option<Arc<Erased>>>,
     /// How far the topics were read.
     pub(crate) seen: Seen,
 }
@@ -129,15 +129,15 @@ impl Tables {
         }
     }
 
-    /// Who was erased, as far as this gateway knows.
-    pub(crate) fn erased(&self) -> Arc<Erased> {
-        Arc::clone(&self.erased.read())
+    /// Who was erased, as far as this gateway knows; `None` until Kafka has told.
+    pub(crate) fn erased(&self) -> Option<Arc<Erased>> {
+        self.erased.read().clone()
     }
 
     /// Takes in nothing more that was erased. What is held of these people goes by the messages without a value that follow
     /// on the topics.
     fn leave_out(&self, erased: Arc<Erased>) {
-        *self.erased.write() = erased;
+        *self.erased.write() = Some(erased);
     }
 
     /// Applies a message of the directory; `None` when it cannot be used.

@@ -187,8 +187,8 @@ async fn replay(args: ReplayArgs) -> anyhow::Result<()> {
     args.filter.apply(&mut letters, &args.kafka, Utc::now());
     let plans = letters.iter().map(|letter| resend::plan_original(letter, &args.kafka, &args.rules));
     let (plans, mut refused) = split(&letters, plans);
-    let (plans, overtaken) = resend::without_overtaken(plans, &args.kafka, &args.rules).await?;
-    refused.extend(overtaken);
+    let (plans, kept_back) = resend::admissible(plans, &args.kafka, &args.rules).await?;
+    refused.extend(kept_back);
     for (offset, why) in &refused {
         eprintln!("letter {offset}: {why}");
     }
@@ -211,8 +211,8 @@ async fn fix(args: FixArgs) -> anyhow::Result<()> {
     };
     let plan = resend::plan_corrected(letter, kind, value, &args.rules)
         .map_err(|why| anyhow::anyhow!("letter {}: {why}", letter.offset))?;
-    let (plans, overtaken) = resend::without_overtaken(vec![plan], &args.kafka, &args.rules).await?;
-    if let Some((offset, why)) = overtaken.first() {
+    let (plans, kept_back) = resend::admissible(vec![plan], &args.kafka, &args.rules).await?;
+    if let Some((offset, why)) = kept_back.first() {
         bail!("letter {offset}: {why}");
     }
     deliver(&args.kafka, plans, &args.consent).await

@@ -5,7 +5,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use schemas::topics;
+use schemas::{Erased, topics};
 
 use super::{
     record::{End, Message},
@@ -29,7 +29,7 @@ pub async fn run(gateway: Arc<Gateway>) {
         match tokio::task::spawn_blocking(move || fs::read(path)).await {
             Ok(Ok(bytes)) => {
                 let mut contents = contents(&bytes, segment.number);
-                let erased = gateway.tables.erased();
+                let erased = erased(&gateway).await;
                 contents.messages.retain(|message| !erased.has_message(topics::SCANS, message.value, 0));
                 send(&gateway, &contents.messages).await;
                 finish(&gateway, &segment, contents.end);
@@ -41,6 +41,16 @@ pub async fn run(gateway: Arc<Gateway>) {
                 finish(&gateway, &segment, End::Damaged { at: 0 });
             }
         }
+    }
+}
+
+/// Who was erased: nothing of them from before is sent on.
+async fn erased(gateway: &Gateway) -> Arc<Erased> {
+    loop {
+        if let Some(erased) = gateway.tables.erased() {
+            return erased;
+        }
+        tokio::time::sleep(FIRST_PAUSE).await;
     }
 }
 

@@ -225,7 +225,12 @@ impl Loader {
         let sent_at_ms = message.timestamp().to_millis().unwrap_or_default();
         let erased = self.tables.erased();
         let done = match table {
-            _ if payload.is_some_and(|value| erased.has_message(table.name(), value, sent_at_ms)) => Some(()),
+            _ if erased.is_some_and(|erased| {
+                payload.is_some_and(|value| erased.has_message(table.name(), value, sent_at_ms))
+            }) =>
+            {
+                Some(())
+            }
             Table::Venues => self.tables.apply_venue(&self.city, key, payload),
             Table::Health => self.tables.apply_health(key, payload, sent_at_ms),
             Table::Tests => self.tables.apply_test(key, payload),

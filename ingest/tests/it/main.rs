@@ -11,6 +11,7 @@ mod applications;
 mod bulk;
 mod cities;
 mod codes;
+mod erasures;
 mod feeds;
 mod gateway;
 mod limits;

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod enriched_as_of_the_scan;
+mod erasures;
 mod faults;
 mod fixture;
 mod freight;

@@ -13,7 +13,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::{Delivery, DeliveryFuture};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use schemas::events::{DeadLetterReplay, REPLAY_HEADER, VERSION};
-use service::{KafkaConfig, TopicReader};
+use service::{ErasedPeople, KafkaConfig, TopicReader};
 
 use super::event_kind::EventKind;
 use super::letters::Letter;
@@ -44,6 +44,8 @@ pub struct Planned {
     partition: Option<i32>,
     /// Where the letter's message was.
     origin: (i32, i64),
+    /// When it was found, in milliseconds since 1970: by then it had come to Kafka.
+    found_at_ms: i64,
     key: Vec<u8>,
     value: Vec<u8>,
     corrected: bool,
@@ -101,14 +103,36 @@ fn planned(
 ) -> Planned {
     let content = &letter.content;
     let (topic, origin) = (content.topic.clone(), (content.partition, content.offset));
-    Planned { letter: letter.offset, kind, topic, partition, origin, key, value, corrected }
+    let found_at_ms = content.found_at.saturating_mul(1000);
+    Planned { letter: letter.offset, kind, topic, partition, origin, found_at_ms, key, value, corrected }
+}
+
+/// Sets apart what is not to go: venues that are overtaken, and what was erased of a person.
+///
+/// # Errors
+/// Kafka does not answer.
+pub async fn admissible(
+    plans: Vec<Planned>,
+    kafka: &KafkaConfig,
+    rules: &Rules,
+) -> anyhow::Result<(Vec<Planned>, Vec<(i64, String)>)> {
+    let (plans, mut refused) = without_overtaken(plans, kafka, rules).await?;
+    let reading = kafka.clone();
+    let erased = tokio::task::spawn_blocking(move || ErasedPeople::open(&reading)).await??.known();
+    let is_erased = |plan: &Planned| {
+        let topic = plan.topic.strip_prefix(&kafka.topic_prefix).unwrap_or(&plan.topic);
+        erased.has_message(topic, &plan.value, plan.found_at_ms)
+    };
+    let (gone, good): (Vec<_>, Vec<_>) = plans.into_iter().partition(is_erased);
+    refused.extend(gone.iter().map(|plan| (plan.letter, "is of a person who was erased since".to_owned())));
+    Ok((good, refused))
 }
 
 /// Sets apart the venues of which the directory has heard since: of several messages the last one sent is what holds.
 ///
 /// # Errors
 /// Kafka does not answer.
-pub async fn without_overtaken(
+async fn without_overtaken(
     plans: Vec<Planned>,
     kafka: &KafkaConfig,
     rules: &Rules,
