@@ -51,7 +51,8 @@ pub async fn remove_erased(data: &DataDir) -> anyhow::Result<usize> {
 
 /// Looks through the topics with this prefix.
 async fn look_through(storage: &Storage, all: &[Partition], prefix: &str, plan: &mut Plan) -> anyhow::Result<()> {
-    let of = |name: &str| all.iter().filter(move |partition| partition.topic.strip_prefix(prefix) == Some(name));
+    let of =
+        |name: &'static str| all.iter().filter(move |partition| partition.topic.strip_prefix(prefix) == Some(name));
     let mut forgetting = Forgetting::default();
     for partition in of(topics::ERASURES) {
         let mut records = storage.records(partition, 0).await?;
@@ -63,9 +64,8 @@ async fn look_through(storage: &Storage, all: &[Partition], prefix: &str, plan: 
         return Ok(());
     }
     let erasures = i64::try_from(forgetting.len())?;
-    for (topic, partition) in
-        stores::TOPICS.iter().flat_map(|topic| of(topic.name).map(|partition| (topic.name, partition)))
-    {
+    let named = stores::TOPICS.iter().map(|topic| topic.name);
+    for (topic, partition) in named.flat_map(|topic| of(topic).map(move |partition| (topic, partition))) {
         let before = storage.looked(partition).await?;
         let is_new = before.erasures < erasures;
         plan.is_new |= is_new;

@@ -22,6 +22,7 @@ use crate::support::{eventually, http_send, sql};
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 const DISTRICT: u32 = 410_202;
 const VENUE: u32 = 7;
+const ORGANISATION: &str = "91310000MA1FL0000N";
 /// Was at the venue with the person, and is traced.
 const COMPANION: &str = "1fedcba987654321";
 /// Doors by which the person leaves traces, in the order of [`bodies`].
@@ -37,7 +38,8 @@ const DOORS: [&str; 7] = [
 
 /// A message as it lay on its topic.
 pub struct OldMessage {
-    topic: String,
+    topic: &'static str,
+    came_at_ms: i64,
     key: Vec<u8>,
     value: Vec<u8>,
 }
@@ -57,9 +59,9 @@ impl Knowledge {
         ["alerts", "trips", "health changes", "contacts", "scans"].into_iter().map(|what| (what, 0)).collect()
     }
 
-    /// The same with nothing of the person.
-    pub fn without_the_person(&self) -> Self {
-        Self { of_person: Self::none(), of_companion: self.of_companion }
+    /// Whether nothing is told of the person, and of the companion what was before and more.
+    pub fn has_lost_only_the_person(&self, before: &Self) -> bool {
+        self.of_person == Self::none() && self.of_companion > before.of_companion
     }
 }
 
@@ -97,13 +99,25 @@ impl<'a> City<'a> {
         self.post((Role::Citizen, "citizen"), &path, &child)?;
         self.scan(COMPANION)?;
         let garbage = json!({"v": 99, "person": person, "accepted_at_ms": 1}).to_string().into_bytes();
-        self.produce("scans", person.to_string().as_bytes(), &garbage)?;
+        self.produce("scans", (person.to_string().as_bytes(), &garbage), Utc::now().timestamp_millis())?;
+        self.apply_for_another()?;
         let path = self.trace_of_the_companion()?;
         eventually("the traces", || {
             let known = self.knowledge_by(&path).ok()?;
             let is_buried = self.count_of("dead-letters").is_ok_and(|letters| letters > 0);
             (is_buried && known.of_companion > 0 && known.of_person.values().all(|count| *count > 0)).then_some(())
         })
+    }
+
+    /// Somebody else's application for a code, so that the search has one to look at.
+    fn apply_for_another(&self) -> anyhow::Result<()> {
+        let application = json!({"channel": "mobile",
+            "applicant": {"kind": "manager", "document": {"type": "passport", "number": "E7654321"}},
+            "organisation": {"credit_code": ORGANISATION, "name": "茶业公司", "kind": "company"},
+            "category": "restaurant", "name": "茶馆", "district": DISTRICT, "address": "福州路1号",
+            "responsible": {"name": "张三", "phone": "13800138000"}});
+        self.post((Role::Operator, "operator"), "/v1/applications", &application)?;
+        Ok(())
     }
 
     /// What every answer tells that may be asked for.
@@ -196,10 +210,10 @@ impl<'a> City<'a> {
         Ok(found)
     }
 
-    /// Puts messages onto their topics once more, and waits until they are dealt with.
+    /// Puts messages onto their topics once more, as of when they came, and waits until they are dealt with.
     pub fn send_again(&self, messages: &[OldMessage]) -> anyhow::Result<()> {
         for message in messages {
-            self.produce(&message.topic, &message.key, &message.value)?;
+            self.produce(message.topic, (&message.key, &message.value), message.came_at_ms)?;
         }
         // Whatever comes of them came before what comes of this one.
         let before = self.rows(&format!("person_id = {}", key_of(COMPANION)))?;
@@ -223,7 +237,7 @@ impl<'a> City<'a> {
         let not_in = but.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         let columns = format!(
             "SELECT table, name FROM system.columns WHERE database = 'venuecode' AND table NOT IN ({not_in}) \
-             AND type = 'UInt64' AND name IN ('person_id', 'driver_id', 'applicant_id')"
+             AND type = 'UInt64' AND name IN ('person_id', 'driver_id', 'applicant')"
         );
         let columns = self.sql(&columns)?;
         ensure!(columns.lines().count() >= 5, "which columns hold people? {columns}");
@@ -268,7 +282,7 @@ impl<'a> City<'a> {
         Ok(answer)
     }
 
-    fn count_of(&self, topic: &str) -> anyhow::Result<usize> {
+    fn count_of(&self, topic: &'static str) -> anyhow::Result<usize> {
         Ok(self.messages(topic)?.len())
     }
 
@@ -281,14 +295,14 @@ impl<'a> City<'a> {
         client
     }
 
-    fn produce(&self, topic: &str, key: &[u8], value: &[u8]) -> anyhow::Result<()> {
+    fn produce(&self, topic: &str, (key, value): (&[u8], &[u8]), at_ms: i64) -> anyhow::Result<()> {
         let producer: FutureProducer = self.client().create()?;
-        let record = FutureRecord::to(topic).key(key).payload(value);
+        let record = FutureRecord::to(topic).key(key).payload(value).timestamp(at_ms);
         futures::executor::block_on(producer.send(record, PATIENCE)).map_err(|(error, _)| error)?;
         Ok(())
     }
 
-    fn messages(&self, topic: &str) -> anyhow::Result<Vec<OldMessage>> {
+    fn messages(&self, topic: &'static str) -> anyhow::Result<Vec<OldMessage>> {
         let consumer: BaseConsumer = self.client().create()?;
         let (mut next, high) = consumer.fetch_watermarks(topic, 0, PATIENCE)?;
         let mut list = TopicPartitionList::new();
@@ -299,11 +313,8 @@ impl<'a> City<'a> {
             let message = consumer.poll(PATIENCE).context("nothing comes")??;
             next = message.offset() + 1;
             let part = |part: Option<&[u8]>| part.unwrap_or_default().to_vec();
-            messages.push(OldMessage {
-                topic: topic.to_owned(),
-                key: part(message.key()),
-                value: part(message.payload()),
-            });
+            let came_at_ms = message.timestamp().to_millis().unwrap_or_default();
+            messages.push(OldMessage { topic, came_at_ms, key: part(message.key()), value: part(message.payload()) });
         }
         Ok(messages)
     }
@@ -329,6 +340,7 @@ impl<'a> City<'a> {
     ) -> anyhow::Result<(String, String)> {
         let scope = match role {
             Role::Citizen => Scope { person: Some(self.person), ..Scope::default() },
+            Role::Operator => Scope { organisation: Some(ORGANISATION.to_owned()), ..Scope::default() },
             Role::District => Scope { district: Some(DISTRICT), ..Scope::default() },
             _ => Scope::default(),
         };
