@@ -102,6 +102,7 @@ async fn a_district_sees_its_own_erasures_and_the_newest_state_of_each() {
     store(&city, &done(own)).await;
     store(&city, &[row(other, 1, "ask", "asked", json!({"district": 310_104, "asked_at_ms": MS + 1000}))]).await;
     let api = city.api().await;
+    let since = format!("?since={}", at(MIDNIGHT + 1));
     for (district, question, expected) in [
         (None, "", vec![other, own]),
         (Some(310_101), "", vec![own]),
@@ -110,7 +111,7 @@ async fn a_district_sees_its_own_erasures_and_the_newest_state_of_each() {
         (None, "?state=done", vec![own]),
         (None, "?state=asked", vec![other]),
         (None, "?limit=1", vec![other]),
-        (None, &format!("?since={}", at(MIDNIGHT + 1)), vec![other]),
+        (None, since.as_str(), vec![other]),
     ] {
         let answer = get(&api, district, &format!("/v1/erasures{question}")).await;
         let answer = json_of(answer, 200).await;

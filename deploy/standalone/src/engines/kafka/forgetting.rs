@@ -128,7 +128,7 @@ impl Forgetting {
     }
 
     /// A letter holds the message that could not be processed.
-    fn fate_of_letter(&mut self, message: Stored<'_>) -> Fate {
+    fn fate_of_letter(&self, message: Stored<'_>) -> Fate {
         let Some(letter) = message.value.and_then(|value| serde_json::from_slice::<DeadLetter>(value).ok()) else {
             return Fate::Kept;
         };
@@ -180,10 +180,8 @@ fn told_at_ms(event: &Value) -> Option<i64> {
 /// A registration stays when it is another's whose guardian was erased.
 fn without_guardian(mut event: Value, key: Option<&[u8]>, erased: &HashSet<PersonKey>) -> Fate {
     let is_theirs = key.is_none_or(|key| person_keys(key).any(|person| erased.contains(&person)));
-    match event.as_object_mut() {
-        Some(registration) if !is_theirs && registration.remove("guardian").is_some() => rewritten(&event),
-        _ => Fate::Emptied,
-    }
+    let Some(registration) = event.as_object_mut().filter(|_| !is_theirs) else { return Fate::Emptied };
+    if registration.remove("guardian").is_some() { rewritten(&event) } else { Fate::Emptied }
 }
 
 /// The changes of others stay. One that waits for its release cannot be released any more: its digest is of all changes.

@@ -37,8 +37,6 @@ impl Needles {
     pub fn with_person(mut self, person: PersonKey) -> Self {
         let (text, number) = (person.to_string(), person.to_u64());
         let mut forms = Secret { text: text.clone().leak(), gbk: text.clone().leak().as_bytes() }.forms();
-        // In a letter, which holds its message in hexadecimal digits, within its message's base64 and so on it is a text as
-        // well; these are numbers.
         forms.push(("decimal", number.to_string().into_bytes()));
         forms.push(("upper case", text.to_uppercase().into_bytes()));
         forms.push(("little-endian", number.to_le_bytes().to_vec()));
