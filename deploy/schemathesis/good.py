@@ -116,8 +116,8 @@ def fill(send, until):
     send("POST /v1/releases/{id}/decision", "supervisor", path=path, body={"outcome": "release"})
     until(lambda: sent("GET /v1/releases/{id}", "supervisor", path=path)["in_force"])
     sent("GET /v1/releases", "supervisor", query={"district": DISTRICT, "state": "released"})
-    erased = {"district": DISTRICT, "document": {"type": "passport", "number": "E7654322"}, "basis": "consent_withdrawn",
-              "evidence": "R-1"}
+    erased = {"district": DISTRICT, "document": {"type": "passport", "number": "E7654322"}, "evidence": "R-1",
+              "basis": "consent_withdrawn"}
     erasure = {"id": sent("POST /v1/erasures", "district", body=erased)["command"]}
     sent("POST /v1/erasures/{id}/decision", "supervisor", path=erasure, body={"outcome": "confirm"})
     until(lambda: sent("GET /v1/erasures/{id}", "supervisor", path=erasure)["state"] == "done")

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     error::IngestError,
-    fields::{Field, Object, Text, check_plain_text, one_of},
+    fields::{Field, Object, Text, check_plain_text, one_of, optional_inner},
     person::{self, DOCUMENT, DocumentRequest, Keys, PERSON},
     routes::commands::REQUEST_ID,
     venue_fields::DISTRICT,
@@ -36,7 +36,7 @@ pub struct ErasureRequest<'a> {
     #[schema(value_type = Option<String>)]
     person: Option<PersonKey>,
     /// Who, by document; or `person`.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional_inner")]
     document: Option<DocumentRequest<'a>>,
     /// On what basis (PIPL, article 47).
     basis: ErasureBasis,

@@ -100,10 +100,12 @@ impl Carrier {
     /// In the order in which one leads to the other: scans raise alerts and move trips, trips raise alerts.
     fn wait(&self, stop: &CancellationToken) -> anyhow::Result<bool> {
         let topics = self.kafka.topics();
-        let stored = |consumer: &BaseConsumer, partition| match self.progress.stored_up_to(partition) {
-            Some(next) => Ok(i64::try_from(next)?),
-            // Another instance has it, and says so.
-            None => committed(consumer, &topics.scans, partition),
+        let stored = |consumer: &BaseConsumer, partition| -> anyhow::Result<i64> {
+            match self.progress.stored_up_to(partition) {
+                Some(next) => Ok(i64::try_from(next)?),
+                // Another instance has it, and says so.
+                None => committed(consumer, &topics.scans, partition),
+            }
         };
         let group = format!("{}processor", self.kafka.topic_prefix);
         if !self.wait_for(&topics.scans, &group, stored, stop)? {

@@ -70,6 +70,8 @@ struct Runner<'a, M> {
     partition: i32,
     machine: M,
     log: Log,
+    /// Was read while the log was folded, and its outputs are not out: those between are gone.
+    ahead: Option<OwnedMessage>,
     /// Those whom the machine knows to be erased.
     erased: Arc<Erased>,
     stop: &'a CancellationToken,
@@ -85,7 +87,8 @@ impl<'a, M: Machine> Runner<'a, M> {
     ) -> anyhow::Result<Option<Self>> {
         let started = Instant::now();
         let (log, done) = Log::open::<M>(&shared.kafka, &shared.topic, partition)?;
-        let mut runner = Self { shared, partition, machine, log, erased: service::erased::nobody(), stop };
+        let erased = service::erased::nobody();
+        let mut runner = Self { shared, partition, machine, log, ahead: None, erased, stop };
         if M::OF_PEOPLE {
             runner.tell_erased(shared.erased.catch_up()?);
         }
@@ -93,10 +96,14 @@ impl<'a, M: Machine> Runner<'a, M> {
             if stop.is_cancelled() {
                 return Ok(None);
             }
-            for record in &runner.log.gather(PATIENCE, Some(done)) {
-                ensure!(record.offset() < done, "records of the log expired while it was read");
+            for record in runner.log.gather(PATIENCE, Some(done)) {
+                if record.offset() >= done {
+                    ensure!(M::LOG_EXPIRES, "records of the log expired while it was read");
+                    runner.ahead = Some(record);
+                    break;
+                }
                 // What could not be applied had its letter before this was noted as done.
-                let _ = runner.apply(record)?;
+                let _ = runner.apply(&record)?;
             }
         }
         let (machine, elapsed_ms) = (shared.name, started.elapsed().as_millis());
@@ -107,7 +114,8 @@ impl<'a, M: Machine> Runner<'a, M> {
     fn run(&mut self, commit: &Commit) -> anyhow::Result<()> {
         let (mut amended, mut from_start) = (Instant::now(), true);
         while !self.stop.is_cancelled() {
-            let records = self.log.gather(PATIENCE, None);
+            let ahead: Vec<_> = self.ahead.take().into_iter().collect();
+            let records = if ahead.is_empty() { self.log.gather(PATIENCE, None) } else { ahead };
             if !records.is_empty() && self.know_erased() {
                 self.step(&records, commit)?;
             }

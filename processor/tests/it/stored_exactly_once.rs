@@ -11,7 +11,7 @@ use processor::{
     sink::Sink,
 };
 use schemas::{
-    ScanEvent,
+    Erased, ScanEvent,
     ddl::{MIGRATIONS, SCAN_TABLES},
 };
 
@@ -108,7 +108,8 @@ pub async fn abandon(fixture: &Fixture, scans: &[ScanEvent]) -> Abandoned {
         })
         .expect("reads");
     let facts = |venue| Some(VenueFacts { district: 310_100 + venue, category: "catering".to_owned() });
-    let batch = batch::build(messages, stream, i64::MIN, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
+    let nothing = batch::Forgotten { horizon: i64::MIN, erased: &Erased::default() };
+    let batch = batch::build(messages, stream, nothing, facts, &HealthHistory::default(), &mut RecentIds::new(1000));
     assert_eq!(batch.rows.len(), scans.len());
     Abandoned { entry, batch, sink: fixture.sink(), ledger }
 }

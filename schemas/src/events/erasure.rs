@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_is_erased_is_whom_its_digest_says() {
-        let digest = |number| PersonDigest::of(PersonKey::from_u64(1 << 60 | number).expect("valid"));
+        let digest = |number: u64| PersonDigest::of(PersonKey::from_u64(1 << 60 | number).expect("valid"));
         let read = |event| ErasureEvent::try_parse(&serde_json::to_vec(&event).expect("serialises"));
         assert_eq!(read(erase(digest(0))).ok(), Some(erase(digest(0))));
         let refused = read(erase(digest(1))).unwrap_err().to_string();
