@@ -22,6 +22,9 @@ const GONE: &str = "1123456789abcdef";
 const OTHER: &str = "1fedcba987654321";
 const BEFORE_MS: i64 = 1_653_000_000_000;
 
+/// Offset, key, value, and how many headers.
+type Read = (i64, Option<String>, Option<Value>, usize);
+
 /// The broker alone, on the data of a directory; ends with the test.
 struct Broker {
     process: Child,
@@ -64,14 +67,14 @@ impl Broker {
         Ok(())
     }
 
-    /// Offset, key, value and headers of each message, up to where the log ends.
-    fn read(&self, topic: &str) -> anyhow::Result<Vec<(i64, Option<String>, Option<Value>, usize)>> {
+    /// Each message, up to where the log ends.
+    fn read(&self, topic: &str) -> anyhow::Result<Vec<Read>> {
         let consumer: BaseConsumer = self.client.create()?;
         let (low, high) = consumer.fetch_watermarks(topic, 0, PATIENCE)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, 0, Offset::Offset(low))?;
         consumer.assign(&list)?;
-        let mut all = Vec::new();
+        let mut all: Vec<Read> = Vec::new();
         while all.last().map_or(low, |(offset, ..)| offset + 1) < high {
             let message = eventually("a message", || consumer.poll(Duration::from_millis(100)))??;
             let key = message.key().map(|key| String::from_utf8_lossy(key).into_owned());
