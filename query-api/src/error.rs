@@ -120,6 +120,9 @@ pub enum QueryError {
         "a midnight has come while the job ran, and some of the scans that it has read are no longer kept: ask again"
     )]
     PastJob,
+    /// Somebody was erased since the job began to read.
+    #[error("somebody was erased since the job began, who may be in its result: ask again")]
+    OutdatedJob,
     /// As many files leave as may.
     #[error("as many files are being sent as may")]
     ExportsFull,
@@ -276,6 +279,7 @@ impl QueryError {
             Self::UnknownJob => (StatusCode::NOT_FOUND, "unknown-job"),
             Self::ExpiredJob => (StatusCode::GONE, "job-expired"),
             Self::LostJob => (StatusCode::GONE, "job-lost"),
+            Self::OutdatedJob => (StatusCode::GONE, "job-outdated"),
             Self::NoResult { .. } => (StatusCode::CONFLICT, "job-without-result"),
             Self::TooManyJobs => (StatusCode::TOO_MANY_REQUESTS, "too-many-jobs"),
             Self::JobsFull => (StatusCode::SERVICE_UNAVAILABLE, "jobs-full"),
@@ -323,6 +327,7 @@ impl QueryError {
             | Self::UnknownJob
             | Self::ExpiredJob
             | Self::LostJob
+            | Self::OutdatedJob
             | Self::NoResult { .. } => Some("id"),
             Self::Unreleased(lack) => Some(lack.field()),
             Self::UnknownVenue { field } | Self::RevokedVenue { field } => Some(field),
@@ -442,6 +447,7 @@ mod tests {
             (QueryError::UnknownJob, 404, "unknown-job", Some("id"), None),
             (QueryError::ExpiredJob, 410, "job-expired", Some("id"), None),
             (QueryError::LostJob, 410, "job-lost", Some("id"), None),
+            (QueryError::OutdatedJob, 410, "job-outdated", Some("id"), None),
             (QueryError::NoResult { state: "waiting" }, 409, "job-without-result", Some("id"), None),
             (QueryError::TooManyJobs, 429, "too-many-jobs", None, Some(30)),
             (QueryError::JobsFull, 503, "jobs-full", None, Some(30)),

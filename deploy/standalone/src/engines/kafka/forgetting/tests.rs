@@ -140,16 +140,6 @@ fn what_is_about_others_as_well_stays_without_who_was_erased() {
     };
     assert_eq!(rewritten(fate("health-proposals", "P", &part(&[OTHER, GONE]))), part(&[OTHER]));
     assert_eq!(fate("health-proposals", "P", &part(&[OTHER])), Fate::Kept);
-
-    let lorry = |person: &str| {
-        json!({"at_ms": BEFORE_S * 1000 - 5, "vehicle": "1aaaaaaaaaaaaaaa",
-            "action": {"type": "destination_scanned", "at": BEFORE_S - 6, "person": person}})
-    };
-    assert_eq!(rewritten(fate("trips", "1aaaaaaaaaaaaaaa", &lorry(GONE))), lorry(NOBODY));
-    assert!(NOBODY.parse::<PersonKey>().is_ok(), "whoever reads it again takes it");
-    let declared =
-        json!({"at_ms": BEFORE_S * 1000 - 5, "action": {"type": "declare", "driver": GONE, "sealed": "1.a.b"}});
-    assert_eq!(fate("trips", "1aaaaaaaaaaaaaaa", &declared), Fate::Emptied);
 }
 
 #[test]
@@ -206,3 +196,5 @@ fn every_topic_that_holds_people_is_looked_at_or_known_to_be_kept() {
         .collect();
     assert_eq!(kept, ["venues", "applications", "releases", "audit-anchors", "scan-ranges"]);
 }
+
+mod trips;
