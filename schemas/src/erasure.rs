@@ -205,7 +205,8 @@ mod tests {
 
     #[test]
     fn a_digest_stays_what_it_is_whatever_is_built_later() {
-        assert_eq!(PersonDigest::of(person(7)).to_string().len(), 32);
+        // As another implementation of BLAKE3 tells it.
+        assert_eq!(PersonDigest::of(person(7)).to_string(), "0fe15dde206691cf9e9574e1723f7257");
         assert_ne!(PersonDigest::of(person(7)), PersonDigest::of(person(8)));
         assert_eq!(format!("{:?}", PersonDigest::of(person(7))), "PersonDigest");
         assert!("0".repeat(31).parse::<PersonDigest>().is_err() && "A".repeat(32).parse::<PersonDigest>().is_err());

@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Headers;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use schemas::{Direction, Method, PersonKey, ScanEvent};
+use schemas::{Direction, ErasureEvent, Method, PersonDigest, PersonKey, ScanEvent};
 use serde_json::{Value, json};
 
 use crate::stack::Stack;
@@ -27,10 +27,14 @@ fn scan(at: i64) -> anyhow::Result<Value> {
 
 /// Sends a message to `scans` behind the gateway's back, which would have refused it.
 fn produce(stack: &Stack, value: &Value) -> anyhow::Result<()> {
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", stack.kafka()).create()?;
     let key = PersonKey::from_u64(PERSON).context("a person key")?.to_string();
+    produce_to(stack, "scans", &key, value)
+}
+
+fn produce_to(stack: &Stack, topic: &str, key: &str, value: &Value) -> anyhow::Result<()> {
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", stack.kafka()).create()?;
     let payload = value.to_string();
-    producer.send(BaseRecord::to("scans").key(&key).payload(&payload)).map_err(|(error, _)| error)?;
+    producer.send(BaseRecord::to(topic).key(key).payload(&payload)).map_err(|(error, _)| error)?;
     Ok(producer.flush(Duration::from_secs(20))?)
 }
 
@@ -117,6 +121,26 @@ async fn a_letter_is_sent_back_and_stored_once_however_often() -> anyhow::Result
     ensure!(letters.len() == 1 && letters[0]["replays"].as_array().is_some_and(|r| r.len() == 2), "{letters:?}");
     ensure!(list(&stack, &["--pending"])?.is_empty());
     ensure!(replay_headers(&stack)? == [format!("dead-letters/0/{unknown}"), format!("dead-letters/0/{unknown}")]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_of_somebody_who_was_erased_is_not_sent_back() -> anyhow::Result<()> {
+    let stack = Stack::start()?;
+    produce(&stack, &scan(chrono::Utc::now().timestamp() - 3600)?)?;
+    let unknown = letter(&stack, "venue 77 is not in the directory")?;
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    let digest = PersonDigest::of(PersonKey::from_u64(PERSON).context("a person key")?);
+    let erasure = ErasureEvent::derive_id(310_101, "li", uuid::Uuid::nil());
+    let done = json!({"v": 1, "erasure": erasure, "at_ms": now_ms, "action": {"type": "done", "removed": [], "remains": [],
+        "grounds": {"digest": digest, "before_ms": now_ms + 1000, "basis": "ordered", "evidence": "E", "asked_by": "li",
+            "asked_at_ms": now_ms, "expires_at_ms": now_ms, "confirmed_by": "wu"}}});
+    produce_to(&stack, "erasures", &format!("{erasure}/erased"), &done)?;
+    let why = refused(&stack, &["replay", &unknown, "--yes"])?;
+    ensure!(why.contains("is of a person who was erased since"), "{why}");
+    let why = refused(&stack, &["fix", &unknown, "--set", "venue=78", "--yes"])?;
+    ensure!(why.contains("is of a person who was erased since"), "{why}");
+    ensure!(replay_headers(&stack)?.is_empty(), "something was sent");
     Ok(())
 }
 
