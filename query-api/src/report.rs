@@ -101,8 +101,8 @@ struct Elsewhere {
 }
 
 /// The broker's settings are not looked at here: who runs it may have changed them.
-const PROVIDED: &str = "topics have the settings with which this version makes them, and on a compacted one each partition gets \
-                        something newer: what was written last is not compacted";
+const PROVIDED: &str = "topics have the settings with which this version makes them, and on a compacted one each partition \
+                        gets something newer: what was written last is not compacted";
 
 const ELSEWHERE: [Elsewhere; 6] = [
     Elsewhere {

@@ -110,7 +110,6 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn erasures_done(&self) -> Result<u64, QueryError> {
-        let query = self.query(include_str!("../sql/erasures_done.sql"));
-        Ok(self.rows(Kind::ErasuresDone, query).await?.first().copied().unwrap_or_default())
+        self.row(Kind::ErasuresDone, self.query(include_str!("../sql/erasures_done.sql"))).await
     }
 }
