@@ -142,9 +142,15 @@ impl City<'_> {
         Ok(messages)
     }
 
-    /// What the log of queries has, as it is.
-    pub fn query_log(&self) -> anyhow::Result<String> {
+    /// No statement that removed the person names them, in what ClickHouse keeps of statements for days.
+    pub fn no_removal_names(&self, needles: &Needles) -> anyhow::Result<()> {
         self.sql("SYSTEM FLUSH LOGS")?;
-        self.sql("SELECT query FROM system.query_log")
+        let removals =
+            self.sql("SELECT query FROM system.query_log WHERE query_kind = 'Alter' AND query LIKE '%DELETE%'")?;
+        ensure!(!removals.is_empty(), "no row was removed");
+        for removal in removals.lines() {
+            ensure!(needles.find(removal.as_bytes()).is_empty(), "it names the person: {removal}");
+        }
+        Ok(())
     }
 }
