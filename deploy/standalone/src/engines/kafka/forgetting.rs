@@ -208,7 +208,9 @@ fn without_guardian(mut event: Value, key: Option<&[u8]>, erased: &HashSet<Perso
 
 /// The changes of others stay. One that waits for its release cannot be released any more: its digest is of all changes.
 fn without_changes(mut event: Value, erased: &HashSet<PersonKey>) -> Fate {
-    let Some(changes) = event["action"]["changes"].as_array_mut() else { return Fate::Emptied };
+    let Some(changes) = event.pointer_mut("/action/changes").and_then(Value::as_array_mut) else {
+        return Fate::Emptied;
+    };
     changes.retain(|change| !is_one_of(&change["person"], erased));
     rewritten(&event)
 }
@@ -216,10 +218,11 @@ fn without_changes(mut event: Value, erased: &HashSet<PersonKey>) -> Fate {
 /// What the lorry did stays, without who was in it; what a driver answered goes.
 fn without_crew(mut event: Value, erased: &HashSet<PersonKey>) -> Fate {
     let is_declared = is_one_of(&event["action"]["driver"], erased);
-    let Some(action) = event["action"].as_object_mut() else { return Fate::Emptied };
+    let Some(action) = event.get_mut("action").and_then(Value::as_object_mut) else { return Fate::Emptied };
     if is_declared {
         action.insert("sealed".to_owned(), Value::from(""));
-        ["symptoms", "risk"].iter().for_each(|answer| drop(action.remove(*answer)));
+        action.remove("symptoms");
+        action.remove("risk");
     }
     let mut text = event.to_string();
     for person in erased {

@@ -1,5 +1,7 @@
 //! What becomes of messages of every kind, about people who were erased and others.
 
+mod trips;
+
 use schemas::PersonDigest;
 use serde_json::json;
 
@@ -86,7 +88,9 @@ fn what_is_of_before_goes_and_what_is_of_others_or_of_later_stays() {
 fn a_key_is_known_wherever_it_stands_and_in_whatever_cannot_be_read() {
     for value in [format!("{{broken {GONE}"), format!("\"{}\"", GONE.to_uppercase()), format!("x={GONE}&y=1")] {
         let message = Stored { came_at_ms: 0, key: None, value: Some(value.as_bytes()) };
-        assert_eq!(forgetting(&["done"]).fate("scans", message), Fate::Emptied, "{value}");
+        for topic in ["scans", "trips", "identities", "health-proposals", "alerts"] {
+            assert_eq!(forgetting(&["done"]).fate(topic, message), Fate::Emptied, "{topic}: {value}");
+        }
     }
     for value in [format!("{GONE}0"), format!("a{GONE}"), GONE[..15].to_owned()] {
         let message = Stored { came_at_ms: 0, key: None, value: Some(value.as_bytes()) };
@@ -196,5 +200,3 @@ fn every_topic_that_holds_people_is_looked_at_or_known_to_be_kept() {
         .collect();
     assert_eq!(kept, ["venues", "applications", "releases", "audit-anchors", "scan-ranges"]);
 }
-
-mod trips;

@@ -117,10 +117,3 @@ fn a_trip_that_was_taken_back_stays_so_whenever_that_was() {
     later.push(cancelled(20, GONE, 1));
     assert!(day(&left_of(&later, 1)).2.is_empty());
 }
-
-#[test]
-fn what_is_no_event_of_a_lorry_goes() {
-    let broken = format!("{{broken {GONE}");
-    let stored = Stored { came_at_ms: 0, key: Some(LORRY.as_bytes()), value: Some(broken.as_bytes()) };
-    assert_eq!(forgetting(&["done"]).fate("trips", stored), Fate::Emptied);
-}
