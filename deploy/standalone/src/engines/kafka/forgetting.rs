@@ -116,7 +116,8 @@ impl Forgetting {
             return Fate::Kept;
         }
         match topic {
-            topics::ALERTS => {
+            // What cannot be read raises nothing, and others that name no alert are not about it.
+            topics::ALERTS if !alert.is_empty() => {
                 self.alerts.insert(alert.to_owned());
                 Fate::Emptied
             }

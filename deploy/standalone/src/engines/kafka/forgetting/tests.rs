@@ -125,6 +125,7 @@ fn an_alert_goes_with_what_the_office_noted_about_it() {
     assert_eq!(fate(raised("A", GONE)), Fate::Emptied);
     assert_eq!(fate(raised("B", OTHER)), Fate::Kept);
     assert_eq!(fate(noted("A")), Fate::Emptied);
+    assert_eq!(fate(format!("{{broken {GONE}")), Fate::Emptied);
     assert_eq!(fate(noted("B")), Fate::Kept);
     assert_eq!(fate(note(json!({"type": "escalate", "raised_before_ms": 1}))), Fate::Kept);
 }
