@@ -129,6 +129,10 @@ def fill(send, until):
     erasure = {"id": sent("POST /v1/erasures", "district", body=erased)["command"]}
     sent("POST /v1/erasures/{id}/decision", "supervisor", path=erasure,
          body={"outcome": "confirm", "document": erased["document"]})
+    until(lambda: sent("GET /v1/erasures/{id}", "supervisor", path=erasure)["state"] == "done")
+    sent("GET /v1/erasures/{id}/report", "supervisor", path=erasure)
+    sent("GET /v1/erasures", "auditor", query={"district": DISTRICT, "state": "done"})
+    sent("GET /v1/reports/keys", "auditor")
     read = {**time, "release": path["id"]}
     until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=read)["visits"])
     sent("POST /v1/traces", "epidemiologist", body={"person": person, "venues": [{"venue": VENUE}], "hops": 2, **read})

@@ -2,7 +2,7 @@
 
 use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
-use crate::{audit::AuditConfig, jobs::JobConfig, page::PageConfig, poster::PosterConfig};
+use crate::{audit::AuditConfig, jobs::JobConfig, page::PageConfig, poster::PosterConfig, report::ReportConfig};
 
 /// Windows in one query. A parameter may have 128 KiB, and a time takes 11 bytes.
 pub const MAX_QUERY_WINDOWS: u32 = 10_000;
@@ -30,6 +30,9 @@ pub struct Config {
     /// With what reads are written down.
     #[command(flatten)]
     pub audit: AuditConfig,
+    /// With what reports are signed.
+    #[command(flatten)]
+    pub reports: ReportConfig,
     /// How the codes on posters are signed.
     #[command(flatten)]
     pub codes: CodeConfig,

@@ -26,6 +26,7 @@ pub mod page;
 mod permit;
 pub mod poster;
 pub mod release;
+pub mod report;
 pub mod routes;
 mod state;
 pub mod store;

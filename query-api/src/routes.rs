@@ -6,6 +6,7 @@ mod checkpoints;
 mod city;
 mod codes;
 mod district;
+mod erasures;
 mod footfall;
 mod health_changes;
 mod health_proposals;
@@ -18,6 +19,7 @@ mod posters;
 mod reads;
 mod releases;
 mod reminders;
+mod report_keys;
 mod scans;
 mod stats;
 mod top;
@@ -51,6 +53,9 @@ use crate::{AppState, QueryError, input::MAX_BODY_BYTES};
 /// Who may count.
 const COUNTS: &[Role] =
     &[Role::Operator, Role::District, Role::Epidemiologist, Role::Supervisor, Role::Dashboard, Role::Regulator];
+
+/// Who may look at erasures: who asks for them, confirms them, or holds both to account.
+const ERASURES: &[Role] = &[Role::District, Role::Supervisor, Role::Auditor];
 
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
@@ -116,6 +121,12 @@ pub const TABLE: Table = Table(&[
         District,
         Person,
     ]),
+    // Whom it is of is not in it.
+    Rule::of("GET", "/v1/erasures", ERASURES).honouring(&[District]),
+    Rule::of("GET", "/v1/erasures/{id}", ERASURES).honouring(&[District]),
+    Rule::of("GET", "/v1/erasures/{id}/report", ERASURES).honouring(&[District]),
+    // Whoever is shown a report verifies it.
+    Rule::open("GET", "/v1/reports/keys"),
     // What was read of a person is that person's to know.
     Rule::of("GET", "/v1/persons/{person}/reads", &[Role::Citizen]).honouring(&[Person]),
     // One's own only: it is health data, and nobody else has asked for it with a case and a purpose.
@@ -159,6 +170,10 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(releases::releases))
         .routes(routes!(reminders::reminder))
         .routes(routes!(reminders::reminders))
+        .routes(routes!(erasures::erasure))
+        .routes(routes!(erasures::erasures))
+        .routes(routes!(erasures::report))
+        .routes(routes!(report_keys::keys))
         .routes(routes!(reads::reads))
         .routes(routes!(health_proposals::health_proposals))
         .routes(routes!(health_changes::health_changes))

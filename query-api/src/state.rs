@@ -20,6 +20,7 @@ use crate::{
     metrics,
     page::Page,
     poster::PrintShop,
+    report::ReportSigner,
     routes::AliasKey,
     store::Store,
     tables,
@@ -44,6 +45,7 @@ struct Inner {
     job_store: Store,
     jobs: Arc<Jobs>,
     audit: AuditLog,
+    reports: ReportSigner,
     live: Arc<Live>,
     board: Arc<Board>,
     directory: Arc<Directory>,
@@ -87,6 +89,8 @@ impl AppState {
             job_store: Store::new(&config.clickhouse, &of_jobs),
             jobs: Arc::new(Jobs::new(&config.jobs, &signer.keys)),
             audit: AuditLog::try_new(&config.audit, &config.clickhouse).context("--audit-key-file")?,
+            reports: ReportSigner::try_new(&config.reports, &config.access.token_issuer)
+                .context("--report-key-file")?,
             beliefs: Beliefs::of(&city),
             dwells: Dwells::of(&city),
             city,
@@ -142,6 +146,10 @@ impl AppState {
 
     pub(crate) fn audit(&self) -> &AuditLog {
         &self.inner.audit
+    }
+
+    pub(crate) fn reports(&self) -> &ReportSigner {
+        &self.inner.reports
     }
 
     pub(crate) fn city(&self) -> &CityProfile {

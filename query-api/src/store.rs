@@ -9,6 +9,7 @@ mod columns;
 mod contacts;
 mod coverage;
 mod crowds;
+mod erasures;
 mod failure;
 mod footfall;
 mod health_changes;
@@ -41,6 +42,7 @@ pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use coverage::VenueDaysRow;
 pub use crowds::{OccupancyRow, TopCount, TopQuestion};
+pub use erasures::{ErasureFilter, ErasureRow};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, People};
 pub use health_changes::HealthChangeRow;
@@ -118,6 +120,9 @@ enum Kind {
     Trips,
     Checkpoints,
     HealthProposal,
+    Erasure,
+    Erasures,
+    ErasuresDone,
     Release,
     Releases,
     HopsTo,
@@ -166,6 +171,9 @@ impl Kind {
             Self::Trips => "trips",
             Self::Checkpoints => "checkpoints",
             Self::HealthProposal => "health_proposal",
+            Self::Erasure => "erasure",
+            Self::Erasures => "erasures",
+            Self::ErasuresDone => "erasures_done",
             Self::Release => "release",
             Self::Releases => "releases",
             Self::HopsTo => "hops_to",

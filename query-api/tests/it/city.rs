@@ -30,6 +30,9 @@ pub const KNOWN_FOR: std::time::Duration = std::time::Duration::from_millis(1_05
 /// Keys that sign codes in tests.
 pub const CODE_KEYS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/code.keys");
 
+/// The key that reports are signed with in tests: the example of RFC 8037, appendix A.1.
+pub const REPORT_KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/report.key");
+
 /// Keys that entries of the audit log are hashed with in tests.
 pub const AUDIT_KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/audit.keys");
 
@@ -175,7 +178,7 @@ pub async fn start(url: &str, database: &str, flags: &[&str]) -> Api {
     let (issuer, keys) = keys();
     let keys_file = keys.path().display().to_string();
     let own = ["query-api", "--token-keys-file", &keys_file, "--code-keys-file", CODE_KEYS_FILE];
-    let own = own.into_iter().chain(["--audit-key-file", AUDIT_KEY_FILE]);
+    let own = own.into_iter().chain(["--audit-key-file", AUDIT_KEY_FILE, "--report-key-file", REPORT_KEY_FILE]);
     let own = own.chain(["--clickhouse", url, "--database", database, "--clickhouse-user", &user]);
     let own = own.chain(["--clickhouse-password", &password]);
     let config = Cli::parse_from(own.chain(flags.iter().copied())).config;

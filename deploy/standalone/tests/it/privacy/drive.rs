@@ -194,6 +194,7 @@ pub fn bodies() -> Vec<Body> {
                 json!({"request_id": request(12), "reply": "objected", "note": "已停业"}),
             )
         },
+        Body {
             plain: &["evidence"],
             ..body(
                 "/v1/erasures",
