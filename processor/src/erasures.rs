@@ -96,11 +96,12 @@ impl Erasures {
         Outputs { messages: closing.into_iter().collect(), rows: Vec::new() }
     }
 
-    /// The same of what was decided: another owner, or one who read the log again, writes it down behind the end of it.
-    fn done_again(&self, event: &ErasureEvent, grounds: &Grounds, done: Done) -> Outputs {
-        let Done { at_ms, removed, remains } = done;
-        let action = ErasureAction::Done { grounds: Box::new(grounds.clone()), removed, remains };
-        Outputs { messages: vec![self.message(event.erasure, at_ms, action)], rows: Vec::new() }
+    /// The same of what was carried out: another owner, or one who read the log again, wrote down behind it that it is
+    /// confirmed.
+    fn done_again(&self, erasure: Uuid) -> Option<Message> {
+        let case = self.cases.get(&erasure)?;
+        let (grounds, Done { at_ms, removed, remains }) = (Box::new(case.grounds()?), case.done.clone()?);
+        Some(self.message(erasure, at_ms, ErasureAction::Done { grounds, removed, remains }))
     }
 
     /// What nobody confirmed in time lapses, which takes the place of the record that names the person.
@@ -194,8 +195,9 @@ impl Machine for Erasures {
                 _ => return Ok(Outputs::default()),
             },
             ErasureAction::Erase { person, grounds } => {
-                if let Some(done) = self.decided(&event, grounds).done.clone() {
-                    return Ok(self.done_again(&event, grounds, done));
+                if self.decided(&event, grounds).done.is_some() {
+                    let messages = self.done_again(event.erasure).into_iter().collect();
+                    return Ok(Outputs { messages, rows: Vec::new() });
                 }
                 self.pending.insert(event.erasure, *person);
                 return Ok(Outputs::default());
@@ -217,7 +219,10 @@ impl Machine for Erasures {
     fn due(&mut self, now_ms: i64) -> Vec<Message> {
         let mut messages = self.lapsed(now_ms);
         messages.extend(self.confirmed(now_ms));
-        messages.extend(self.carried_out(now_ms));
+        // That takes long, and whoever is confirmed is to be left out at once.
+        if messages.is_empty() {
+            messages.extend(self.carried_out(now_ms));
+        }
         self.show();
         messages
     }

@@ -148,7 +148,12 @@ impl Machine for Reminders {
             let action = ReminderAction::Escalate { due_by_ms: now_ms };
             // A struct of strings and numbers always serialises.
             let value = serde_json::to_vec(&ReminderEvent { v: VERSION, district, at_ms: now_ms, action });
-            Message { topic: self.topic.clone(), key: district.to_string(), value: value.unwrap_or_default() }
+            Message {
+                topic: self.topic.clone(),
+                key: district.to_string(),
+                value: value.unwrap_or_default(),
+                of_ms: None,
+            }
         };
         districts.into_iter().map(tick).collect()
     }

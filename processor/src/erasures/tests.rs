@@ -215,16 +215,15 @@ fn a_clock_that_is_ahead_erases_nothing_of_what_is_still_to_come() {
 fn one_that_cannot_be_carried_out_does_not_hold_back_another() {
     let second = ErasureEvent::derive_id(310_101, "asker", Uuid::from_u128(2));
     let (first, second) = (id().min(second), id().max(second));
-    let carried = |who| (who == second).then(|| Carried { removed: vec![], remains: vec![], done_at_ms: START_MS + 9 });
     let bad = PersonKey::from_u64(1 << 60 | 1).expect("valid");
-    let outcome = carried(second);
-    let carry: Carry = Box::new(move |who, _| if who == bad { anyhow::bail!("no") } else { Ok(outcome.clone()) });
-    let mut machine = Erasures::new("erasures", carry);
+    let mut machine = at_once();
+    let carry = machine.carry.take().expect("it carries out");
+    machine.carry = Some(Box::new(move |who, at_ms| if who == bad { anyhow::bail!("no") } else { carry(who, at_ms) }));
     for (erasure, who) in [(first, bad), (second, person())] {
         let ErasureAction::Ask(asked) = ask().action else { panic!("not asked") };
-        let case = Case::new(Deed { by: "asker".to_owned(), at_ms: START_MS }, ErasureAsk { person: who, ..*asked });
-        let mut case = case;
-        case.confirm(Uuid::nil(), Deed { by: "other".to_owned(), at_ms: START_MS }, &[PersonDigest::of(who)]);
+        let mut case =
+            Case::new(Deed { by: "asker".to_owned(), at_ms: START_MS }, ErasureAsk { person: who, ..*asked });
+        let _ = case.confirm(Uuid::nil(), Deed { by: "other".to_owned(), at_ms: START_MS }, &[PersonDigest::of(who)]);
         case.is_written = true;
         machine.cases.insert(erasure, case);
         machine.pending.insert(erasure, who);

@@ -70,7 +70,8 @@ fn escalate(district: usize, at_ms: i64) -> ReminderEvent {
 
 fn apply(machine: &mut Reminders, offset: usize, event: &ReminderEvent) -> Result<Vec<Value>, String> {
     let (key, value) = (event.district.to_string(), serde_json::to_vec(event).expect("serialises"));
-    let outputs = machine.apply(&Record { offset: offset as u64, key: key.as_bytes(), value: &value })?;
+    let outputs =
+        machine.apply(&Record { offset: offset as u64, sent_at_ms: 0, key: key.as_bytes(), value: &value })?;
     assert!(outputs.messages.is_empty());
     Ok(outputs.rows.iter().map(|row| serde_json::from_slice(&row.json).expect("a row")).collect())
 }
@@ -242,7 +243,7 @@ fn who_goes_on_answering_fills_no_memory_and_keeps_nobody_from_settling() {
 fn a_record_under_another_key_changes_nothing() {
     let mut machine = reminders();
     let value = serde_json::to_vec(&send(0, 1, 0, START_MS)).expect("serialises");
-    let refused = machine.apply(&Record { offset: 0, key: b"310104", value: &value });
+    let refused = machine.apply(&Record { offset: 0, sent_at_ms: 0, key: b"310104", value: &value });
     assert_eq!(refused, Err("field `district`: is not the key of the message".to_owned()));
     assert!(machine.case(id(0, 1)).is_none());
 }
