@@ -96,7 +96,7 @@ fn unsent(came: impl Iterator<Item = Came>, sent: &[Vec<u8>], last_counts: bool)
 async fn send(producer: &FutureProducer, key: &Key, came: Option<&Came>) -> anyhow::Result<Delivery> {
     let mut record = FutureRecord::<str, [u8]>::to(&key.topic.1).key(&key.key);
     if let Some((value, at_ms)) = came {
-        (record.payload, record.timestamp) = (Some(value), *at_ms);
+        (record.payload, record.timestamp) = (Some(value.as_slice()), *at_ms);
     }
     let sent = producer.send(record, SEND_TIMEOUT).await;
     sent.map_err(|(error, _)| anyhow!(error)).with_context(|| format!("{} does not take a message", key.topic.0))
@@ -138,7 +138,7 @@ async fn came(
                 Some(Ok(message)) if message.offset() >= end => break,
                 Some(Ok(message)) => {
                     next = message.offset() + 1;
-                    if message.key() == Some(&key) {
+                    if message.key() == Some(key.as_slice()) {
                         let at_ms = message.timestamp().to_millis();
                         values.extend(message.payload().map(|value| (value.to_vec(), at_ms)));
                     }
