@@ -299,6 +299,20 @@ async fn an_erased_person_is_gone_from_every_table_and_nothing_brings_them_back(
     until("the log of erasures is read again", async || fixture.query_u64(&noted).await > 3).await;
     settle(&fixture).await;
     assert_nowhere(&fixture, ERASED, &event_ids(&lives[0])).await;
+    // What was decided is written down once more then, and asked for as well: the last record of each key names nobody.
+    ask(&fixture, 1, ERASED).await;
+    let named = || {
+        let mut last = std::collections::BTreeMap::new();
+        let erasures = (fixture.topics.erasures.as_str(), 0);
+        let mut reader = TopicReader::try_new(&fixture.config.kafka, &[erasures]).expect("reader");
+        let read = reader.read_to_end(PATIENCE, |message| {
+            let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
+            last.insert(message.key().map(<[u8]>::to_vec), text);
+        });
+        read.expect("reads");
+        last.values().filter(|text| text.contains(&person(ERASED).to_string())).count()
+    };
+    until("the log of erasures goes on naming the person", async || named() == 0).await;
     assert_eq!(
         lines(&fixture, "SELECT state AS line FROM erasures FINAL ORDER BY revision").await.last().map(String::as_str),
         Some("done")
