@@ -60,7 +60,9 @@ impl Keys<'_> {
     pub fn all_of(&self, document: &Document) -> impl Iterator<Item = PersonKey> {
         let active = PersonKey::derive(self.ring, document);
         let others = self.ring.other_versions();
-        [active].into_iter().chain(others.filter_map(|version| PersonKey::derive_version(self.ring, version, document)))
+        [active]
+            .into_iter()
+            .chain(others.filter_map(move |version| PersonKey::derive_version(self.ring, version, document)))
     }
 
     /// Whether a key is that of a document's holder, under whatever version it was made.

@@ -28,8 +28,12 @@ type Known<E> = (E, i64);
 impl Outdated {
     /// Notes the last message of a person's colour, and the change that counts if it does not tell of that.
     pub fn note_health(&mut self, event: HealthEvent, counts: Option<Colouring>, known_at_ms: i64) {
-        let amended = counts.map(|counts| (HealthEvent { newest: Some(counts), ..event }, known_at_ms));
-        note(&mut self.health, event.person, amended);
+        let person = event.person;
+        note(
+            &mut self.health,
+            person,
+            counts.map(|counts| (HealthEvent { newest: Some(counts), ..event }, known_at_ms)),
+        );
     }
 
     /// Notes the last message of a person's tests, and the test that counts if it does not tell of that.

@@ -150,7 +150,7 @@ async fn rows_of(fixture: &Fixture, who: u64) -> Vec<(&'static str, u64)> {
     for table in TABLES {
         let TableErased::Rows(person_rows) = table.erased else { continue };
         let sql = format!("SELECT count() FROM {} WHERE {}", table.name, person_rows.of);
-        let query = fixture.config.clickhouse.query_client().query(&sql);
+        let query = fixture.config.clickhouse.unlogged_client().query(&sql);
         let count = query.param("person", person(who).to_u64()).param("before_ms", i64::MAX / 2000);
         rows.push((table.name, count.fetch_one().await.expect("counts")));
     }
@@ -197,7 +197,11 @@ async fn assert_nowhere(fixture: &Fixture, who: u64, event_ids: &[Uuid]) {
             assert!(!names, "{table}: {row}");
         }
     }
-    for told in lines(fixture, "SELECT command FROM system.mutations WHERE database = currentDatabase()").await {
+    fixture.config.clickhouse.query_client().query("SYSTEM FLUSH LOGS query_log").execute().await.expect("flushed");
+    let asked = lines(fixture, "SELECT query FROM system.query_log WHERE current_database = currentDatabase()").await;
+    assert!(!asked.is_empty(), "there is no log to look at");
+    let told = lines(fixture, "SELECT command FROM system.mutations WHERE database = currentDatabase()").await;
+    for told in asked.into_iter().chain(told) {
         assert!(!told.contains(&number) && !told.contains(&hex), "{told}");
     }
 }
@@ -299,6 +303,20 @@ async fn an_erased_person_is_gone_from_every_table_and_nothing_brings_them_back(
     until("the log of erasures is read again", async || fixture.query_u64(&noted).await > 3).await;
     settle(&fixture).await;
     assert_nowhere(&fixture, ERASED, &event_ids(&lives[0])).await;
+    // What was decided is written down once more then, and asked for as well: the last record of each key names nobody.
+    ask(&fixture, 1, ERASED).await;
+    let named = || {
+        let mut last = std::collections::BTreeMap::new();
+        let erasures = (fixture.topics.erasures.as_str(), 0);
+        let mut reader = TopicReader::try_new(&fixture.config.kafka, &[erasures]).expect("reader");
+        let read = reader.read_to_end(PATIENCE, |message| {
+            let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
+            last.insert(message.key().map(<[u8]>::to_vec), text);
+        });
+        read.expect("reads");
+        last.values().filter(|text| text.contains(&person(ERASED).to_string())).count()
+    };
+    until("the log of erasures goes on naming the person", async || named() == 0).await;
     assert_eq!(
         lines(&fixture, "SELECT state AS line FROM erasures FINAL ORDER BY revision").await.last().map(String::as_str),
         Some("done")

@@ -138,7 +138,7 @@ async fn came(
                 Some(Ok(message)) if message.offset() >= end => break,
                 Some(Ok(message)) => {
                     next = message.offset() + 1;
-                    if message.key() == Some(&key) {
+                    if message.key() == Some(key.as_slice()) {
                         let at_ms = message.timestamp().to_millis();
                         values.extend(message.payload().map(|value| (value.to_vec(), at_ms)));
                     }
