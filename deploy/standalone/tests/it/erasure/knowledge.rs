@@ -14,7 +14,7 @@ pub struct Knowledge {
     /// Of the person, by what was asked for.
     pub of_person: BTreeMap<&'static str, usize>,
     /// How many scans of the companion.
-    of_companion: usize,
+    pub of_companion: usize,
 }
 
 impl Knowledge {
