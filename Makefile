@@ -20,6 +20,7 @@ TIME ?= 600
 DATA ?= data
 ROUNDS ?= 19
 KAFKA ?= embedded
+TESTS ?=
 ROWS ?= 1000000
 QUERIES = $(TARGET)/release/queries --venuecode $(VENUECODE) --rows $(ROWS) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--data $(KEEP))
 
@@ -41,8 +42,8 @@ test: build ## Every test, against real engines
 test-api: build ## Every operation of every API document, with what schemathesis makes of its schemas; needs Python
 	@python=$$(deploy/schemathesis/fetch.sh) && "$$python" deploy/schemathesis/run.py --venuecode $(VENUECODE)
 
-test-kafka: build kafka ## The same on Apache Kafka, and with brokers of three killed under load; needs Java and Maven
-	@VENUECODE_KAFKA_ENGINE=apache $(VENUECODE) exec -- cargo test $(CARGO_FLAGS) --no-fail-fast -- --skip nyc_
+test-kafka: build kafka ## The same on Apache Kafka, and with brokers of three killed under load; TESTS="…" for some; needs Java and Maven
+	@VENUECODE_KAFKA_ENGINE=apache $(VENUECODE) exec -- cargo test $(CARGO_FLAGS) --no-fail-fast -- --skip nyc_ $(TESTS)
 	@$(VENUECODE) exec --kafka-engine apache --kafka-nodes 3 -- \
 	  cargo test $(CARGO_FLAGS) --no-fail-fast --test it -- stored_exactly_once:: enriched_as_of_the_scan::
 
