@@ -22,7 +22,7 @@ use schemas::{Erased, HealthEvent, Retention, ScanEvent, TestEvent};
 use service::{
     ErasedPeople, KafkaConfig, TopicReader,
     clock::now_ms,
-    kafka::{METADATA_TIMEOUT, reader_at},
+    kafka::{METADATA_TIMEOUT, is_emptied, reader_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -301,7 +301,7 @@ impl<'a> Worker<'a> {
         };
         let incoming: Vec<Incoming> = messages
             .iter()
-            .filter(|message| !with_letter.contains(&message.offset()))
+            .filter(|message| !with_letter.contains(&message.offset()) && !is_emptied(*message))
             .map(|message| Incoming {
                 offset: u64::try_from(message.offset()).unwrap_or_default(),
                 event: ScanEvent::try_parse(message.payload().unwrap_or_default()).map_err(|e| reason(&e)),

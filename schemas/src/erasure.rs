@@ -16,9 +16,8 @@ const CONTEXT: &str = "VenueCode 2026-11 digest of an erased person";
 
 static HASHER: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key(CONTEXT));
 
-/// 128 bits of BLAKE3 over a person key, with a context of their own. Whoever has the key can tell that it is the one, and
-/// so can whoever has a list that it is in; else nobody goes back but by trying all keys. Its text is 32 lower-case hex
-/// digits.
+/// 128 bits of BLAKE3 over a person key, with a context of their own. Whoever has the key can tell that it is the one;
+/// nobody goes back from here but by trying all keys. Its text is 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PersonDigest([u8; 16]);
 
@@ -28,6 +27,9 @@ pub struct PersonDigest([u8; 16]);
 pub struct PersonDigestError;
 
 impl PersonDigest {
+    /// How it is made, for who is given one: a hash of the eight bytes of the key, the lowest first.
+    pub const ALGORITHM: &'static str = "BLAKE3, derive_key \"VenueCode 2026-11 digest of an erased person\", 128 bits";
+
     /// The digest of a person.
     pub fn of(person: PersonKey) -> Self {
         let mut digest = [0; 16];

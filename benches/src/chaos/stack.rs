@@ -92,6 +92,7 @@ impl Stack {
         set("VENUECODE_PERSON_KEYS_FILE", secret("person.keys"));
         set("VENUECODE_IDENTITY_KEYS_FILE", secret("identity.keys"));
         set("VENUECODE_AUDIT_KEY_FILE", secret("audit.keys"));
+        set("VENUECODE_REPORT_KEY_FILE", secret("report.key"));
         set("VENUECODE_TOKEN_KEYS_FILE", secret("token-keys.json"));
         set("VENUECODE_AUTOMATIC_FEEDS", crate::tokens::HOLDER.to_owned());
         set("VENUECODE_LIMIT_SCANS_PER_SECOND", "1000000".to_owned());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
+    ClientConfig, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
@@ -158,6 +158,12 @@ pub fn reader_at(reader: &ClientConfig, topic: &str, partition: i32, offset: i64
     list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
     consumer.assign(&list)?;
     Ok(consumer)
+}
+
+/// Whether nothing is left of a message but its offset, because it was about somebody who was erased: the embedded broker's
+/// storage is not compacted, and logs are to stay without gaps.
+pub fn is_emptied(message: &impl Message) -> bool {
+    message.key().is_none() && message.payload().is_none()
 }
 
 /// How many partitions a topic has; waits a while for one that was only just created.

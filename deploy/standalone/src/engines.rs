@@ -168,12 +168,12 @@ impl Engines {
     ///
     /// # Errors
     /// An engine is missing or its process could not be made.
-    pub fn launch(plan: &EnginePlan, data: &DataDir, secrets: &Secrets) -> anyhow::Result<Self> {
+    pub async fn launch(plan: &EnginePlan, data: &DataDir, secrets: &Secrets) -> anyhow::Result<Self> {
         let (kafka, running_kafka) = match &plan.kafka {
             KafkaPlan::Elsewhere(address) => (address.clone(), RunningKafka::Elsewhere),
             KafkaPlan::Embedded(port) => {
                 let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
-                let child = kafka::start(address, data, plan.grace)?;
+                let child = kafka::start(address, data, plan.grace).await?;
                 (address.to_string(), RunningKafka::Embedded(child, address))
             }
             KafkaPlan::Apache(nodes) => {

@@ -102,7 +102,7 @@ async fn start_engines(
             },
             grace: if throwaway { THROWAWAY_GRACE } else { KEPT_GRACE },
         };
-        let engines = Engines::launch(&plan, data, secrets)?;
+        let engines = Engines::launch(&plan, data, secrets).await?;
         let ready = tokio::select! {
             ready = engines.until_ready() => ready,
             signal = signals.recv() => {

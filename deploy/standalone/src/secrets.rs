@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
+use service::access::SigningKey;
 
 use crate::data_dir::DataDir;
 use crate::token::keys;
@@ -31,6 +32,8 @@ pub struct Secrets {
     pub identity_keys_file: PathBuf,
     /// File with the keys that entries of the audit log are hashed with, in the same format; the query service's alone.
     pub audit_key_file: PathBuf,
+    /// File with the private key that reports about erasures are signed with; the query service's alone.
+    pub report_key_file: PathBuf,
     /// File with the private key that tokens are signed with.
     pub token_key_file: PathBuf,
     /// File with the public keys that the services verify tokens with.
@@ -55,6 +58,11 @@ impl Secrets {
         if !token_key_file.exists() {
             keys::make(&token_key_file, &token_keys_file, None)?;
         }
+        let report_key_file = dir.join("report.key");
+        if !report_key_file.exists() {
+            let key = SigningKey::generate(&keys::new_name())?.to_text()?;
+            write_private(&report_key_file, &key).context("cannot write report.key")?;
+        }
         Ok(Self {
             clickhouse_admin: password("clickhouse-admin")?,
             clickhouse_processor: password("clickhouse-processor")?,
@@ -63,6 +71,7 @@ impl Secrets {
             person_keys_file: ring("person.keys")?,
             identity_keys_file: ring("identity.keys")?,
             audit_key_file: ring("audit.keys")?,
+            report_key_file,
             token_key_file,
             token_keys_file,
         })
@@ -119,10 +128,12 @@ mod tests {
         assert!(keys.starts_with("1:") && keys.trim().len() == 66);
         let mode = fs::metadata(&first.code_keys_file)?.permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let key = fs::read_to_string(&first.token_key_file)?;
-        assert_eq!(fs::metadata(&first.token_key_file)?.permissions().mode() & 0o777, 0o600);
-        Secrets::load_or_generate(&data)?;
-        assert_eq!(fs::read_to_string(&first.token_key_file)?, key, "tokens survive a restart");
+        for file in [&first.token_key_file, &first.report_key_file] {
+            let key = fs::read_to_string(file)?;
+            assert_eq!(fs::metadata(file)?.permissions().mode() & 0o777, 0o600);
+            Secrets::load_or_generate(&data)?;
+            assert_eq!(fs::read_to_string(file)?, key, "what was signed is verified after a restart");
+        }
         Ok(())
     }
 }

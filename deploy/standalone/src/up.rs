@@ -111,7 +111,7 @@ impl System {
             grace: ENGINE_GRACE,
         };
         eprintln!("venuecode: starting, data in {}", data.path().display());
-        let engines = Engines::launch(&plan, &data, &secrets)?;
+        let engines = Engines::launch(&plan, &data, &secrets).await?;
         let mut system = Self {
             engines,
             services: Vec::new(),
@@ -196,6 +196,7 @@ async fn start_services(
             }
             "query-api" => {
                 environment.push(("VENUECODE_AUDIT_KEY_FILE", secrets.audit_key_file.clone().into()));
+                environment.push(("VENUECODE_REPORT_KEY_FILE", secrets.report_key_file.clone().into()));
                 environment.push((fonts::FONTS_VARIABLE, fonts::folder()?.into()));
                 environment.push(("VENUECODE_GATEWAY_ORIGIN", origin(args.listen_ingest).into()));
             }

@@ -25,6 +25,7 @@ use schemas::{
     PersonKey, Retention,
     events::{Remains, Removed},
     stores::{Holds, PersonRows, TABLES, TOPICS, TableErased},
+    topics,
 };
 use service::{
     KafkaConfig,
@@ -156,14 +157,18 @@ impl Carrier {
         Ok(true)
     }
 
-    /// Where bytes of the person may be, and until when: the broker removes them in its own time.
+    /// Where bytes of the person may be, and until when: the broker removes them in its own time. On `identities` there is no end:
+    /// a dependant's registration, which stays, may name the person as guardian.
     fn remains(&self, done_at_ms: i64) -> Vec<Remains> {
         let of_people =
             TOPICS.iter().filter(|topic| matches!(topic.holds, Holds::Persons | Holds::Movements | Holds::Sealed));
         let until = |ms: i64| done_at_ms.saturating_add(ms);
         let remains = of_people.map(|topic| Remains {
             topic: topic.name.to_owned(),
-            until_ms: topic.kept.gone_after_ms(self.retention, self.kafka.kafka_compaction_lag).map(until),
+            until_ms: (topic.name != topics::IDENTITIES)
+                .then(|| topic.kept.gone_after_ms(self.retention, self.kafka.kafka_compaction_lag))
+                .flatten()
+                .map(until),
         });
         remains.collect()
     }

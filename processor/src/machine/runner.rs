@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, ensure};
 use rdkafka::{Message as _, message::OwnedMessage};
 use schemas::Erased;
-use service::{ErasedPeople, KafkaConfig, clock::now_ms};
+use service::{ErasedPeople, KafkaConfig, clock::now_ms, kafka::is_emptied};
 use tokio_util::sync::CancellationToken;
 
 use super::{Machine, Outputs, Record, log::Log, outlet::Outlet};
@@ -181,6 +181,9 @@ impl<'a, M: Machine> Runner<'a, M> {
 
     fn apply(&mut self, record: &OwnedMessage) -> anyhow::Result<Result<Outputs, String>> {
         let offset = u64::try_from(record.offset()).context("a record without an offset")?;
+        if is_emptied(record) {
+            return Ok(Ok(Outputs::default()));
+        }
         let (key, value) = (record.key().unwrap_or_default(), record.payload().unwrap_or_default());
         let sent_at_ms = record.timestamp().to_millis().unwrap_or_default();
         Ok(self.machine.apply(&Record { offset, sent_at_ms, key, value }))

@@ -10,12 +10,13 @@ use schemas::access::Role;
 
 use serde_json::json;
 
-use crate::city::{AUDIT_KEY_FILE, CODE_KEYS_FILE, City, env, keys, release, token};
+use crate::city::{AUDIT_KEY_FILE, CODE_KEYS_FILE, City, REPORT_KEY_FILE, env, keys, release, token};
 
 fn process(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_venuecode-query-api"));
     command.args(flags).env("VENUECODE_LOG", "info").stdin(Stdio::null()).stderr(Stdio::piped());
     command.env("VENUECODE_CODE_KEYS_FILE", CODE_KEYS_FILE).env("VENUECODE_AUDIT_KEY_FILE", AUDIT_KEY_FILE);
+    command.env("VENUECODE_REPORT_KEY_FILE", REPORT_KEY_FILE);
     command.env("VENUECODE_CLICKHOUSE_USER", env("VENUECODE_QUERY_USER"));
     command.env("VENUECODE_CLICKHOUSE_PASSWORD", env("VENUECODE_QUERY_PASSWORD"));
     command

@@ -141,6 +141,12 @@ pub const TABLES: &[Table] = &[
         TableErased::Kept("records of processing: PIPL, articles 55 and 56"),
     ),
     table(
+        "reminders",
+        Holds::Accounts,
+        TableKept::ForGood("how often somebody was reminded decides what follows"),
+        TableErased::Nothing,
+    ),
+    table(
         "audit_log",
         Holds::Movements,
         TableKept::ForGood("records of processing: PIPL, articles 55 and 56"),

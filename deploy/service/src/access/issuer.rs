@@ -1,4 +1,5 @@
-//! Issues tokens. Services never do: this is for `venuecode token`, the load generators and the tests.
+//! Issues tokens. Services never do: this is for `venuecode token`, the load generators and the tests. What services sign
+//! are statements of their own, with keys that no token is verified with.
 
 use std::path::Path;
 
@@ -53,10 +54,10 @@ impl SigningKey {
     /// When it cannot be read or is no key; the message names the file and never the key.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the token key in {shown}"))?;
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the private key in {shown}"))?;
         let key: Option<Self> = serde_json::from_str(&text).ok();
         let key = key.with_context(|| format!("{shown} holds no private key as `venuecode token keygen` writes it"))?;
-        key.pair().with_context(|| format!("the token key in {shown}"))?;
+        key.pair().with_context(|| format!("the private key in {shown}"))?;
         Ok(key)
     }
 
@@ -83,7 +84,15 @@ impl SigningKey {
     /// # Errors
     /// When the key cannot be read.
     pub fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
-        Ok(jws::sign(&self.kid, &self.pair()?, claims)?)
+        Ok(jws::sign(&self.kid, &self.pair()?, "JWT", claims)?)
+    }
+
+    /// Signs what is no token: a compact JWS of this type (RFC 8725, 3.11), so that neither is taken for the other.
+    ///
+    /// # Errors
+    /// When the key cannot be read, or the statement is not JSON.
+    pub fn sign_statement(&self, typ: &str, statement: &impl Serialize) -> anyhow::Result<String> {
+        Ok(jws::sign(&self.kid, &self.pair()?, typ, statement)?)
     }
 
     fn pair(&self) -> anyhow::Result<Ed25519KeyPair> {

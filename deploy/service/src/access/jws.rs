@@ -5,7 +5,7 @@
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use schemas::access::Claims;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::error::AccessError;
@@ -63,9 +63,9 @@ impl<'t> Token<'t> {
     }
 }
 
-/// Signs claims with the key of this name.
-pub(super) fn sign(kid: &str, key: &Ed25519KeyPair, claims: &Claims) -> serde_json::Result<String> {
-    let head = json!({"alg": "EdDSA", "typ": "JWT", "kid": kid}).to_string();
+/// Signs claims, or something else of a type of its own, with the key of this name.
+pub(super) fn sign(kid: &str, key: &Ed25519KeyPair, typ: &str, claims: &impl Serialize) -> serde_json::Result<String> {
+    let head = json!({"alg": "EdDSA", "typ": typ, "kid": kid}).to_string();
     let part = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let message = format!("{}.{}", part(head.as_bytes()), part(&serde_json::to_vec(claims)?));
     Ok(format!("{message}.{}", part(key.sign(message.as_bytes()).as_ref())))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rdkafka::Message;
 use schemas::events::{DeadLetter, DeadLetterRecord, DeadLetterReplay};
+use service::kafka::is_emptied;
 use service::{KafkaConfig, TopicReader};
 
 const READ_TIMEOUT: Duration = Duration::from_secs(300);
@@ -54,8 +55,9 @@ fn read_blocking(kafka: &KafkaConfig) -> anyhow::Result<Vec<Letter>> {
     let mut reader = TopicReader::try_new(kafka, &[(&topic, 0)])?;
     reader
         .read_to_end(READ_TIMEOUT, |message| {
-            let record = serde_json::from_slice(message.payload().unwrap_or_default());
-            records.push((message.offset(), record));
+            if !is_emptied(message) {
+                records.push((message.offset(), serde_json::from_slice(message.payload().unwrap_or_default())));
+            }
         })
         .with_context(|| format!("cannot read {topic}"))?;
     let (mut letters, mut replays) = (BTreeMap::new(), Vec::new());

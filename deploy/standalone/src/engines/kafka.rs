@@ -13,16 +13,28 @@ use crate::data_dir::DataDir;
 use crate::engines::apache_kafka;
 use crate::lifeline;
 
+pub mod forgetting;
+pub mod removal;
+pub mod storage;
+
 const READY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Starts the broker as a supervised child that listens on `address` and stores in `DIR/kafka`.
+/// Starts the broker as a supervised child that listens on `address` and stores in `DIR/kafka`, without those who were erased.
 ///
 /// # Errors
 /// The child could not be started, or `DIR/kafka` holds the data of Apache Kafka.
-pub fn start(address: SocketAddr, data: &DataDir, grace: Duration) -> anyhow::Result<Child> {
+pub async fn start(address: SocketAddr, data: &DataDir, grace: Duration) -> anyhow::Result<Child> {
     if apache_kafka::has_data(data) {
         let dir = data.join("kafka");
         bail!("{} holds the data of Apache Kafka; use --kafka-engine apache or another --data", dir.display());
+    }
+    match removal::remove_erased(data).await {
+        Ok(0) => {}
+        Ok(messages) => eprintln!("venuecode: removed erased people from {messages} messages"),
+        // Nothing of them is reachable all the same, and doors wait for the gateway.
+        Err(error) => {
+            eprintln!("venuecode: erased people are still in {STORAGE_FILE}; the next start tries again: {error:#}")
+        }
     }
     let spec = ChildSpec {
         name: "kafka",

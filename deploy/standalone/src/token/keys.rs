@@ -61,7 +61,7 @@ pub fn public_beside(private: &Path) -> PathBuf {
 /// # Errors
 /// A file cannot be read or written, or there is a key of this name.
 pub fn make(private: &Path, public: &Path, kid: Option<String>) -> anyhow::Result<String> {
-    let kid = kid.unwrap_or_else(|| format!("{}-{:04x}", Utc::now().format("%Y%m%d"), rand::random::<u16>()));
+    let kid = kid.unwrap_or_else(new_name);
     let key = SigningKey::generate(&kid)?;
     let known = if public.exists() {
         Some(fs::read_to_string(public).with_context(|| format!("cannot read {}", public.display()))?)
@@ -72,6 +72,12 @@ pub fn make(private: &Path, public: &Path, kid: Option<String>) -> anyhow::Resul
     write(public, &KeySet::rotate(known.as_deref(), Some(key.public()), &[])?)?;
     write(private, &key.to_text()?)?;
     Ok(kid)
+}
+
+/// A name for a key that is made today.
+#[must_use]
+pub fn new_name() -> String {
+    format!("{}-{:04x}", Utc::now().format("%Y%m%d"), rand::random::<u16>())
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

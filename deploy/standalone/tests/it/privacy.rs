@@ -4,9 +4,9 @@
 //! Every route of both services gets names, document numbers, phones and addresses in every place where a client could
 //! put them. Then everything that can be asked is searched, the system is stopped, and every byte that it left is too.
 
-mod drive;
-mod search;
-mod secrets;
+pub mod drive;
+pub mod search;
+pub mod secrets;
 
 use anyhow::{Context, ensure};
 use benches::releases::Wanted;

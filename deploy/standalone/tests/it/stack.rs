@@ -125,6 +125,13 @@ impl Stack {
         Ok(())
     }
 
+    /// The same with further flags and environment variables.
+    pub fn restart_with(&mut self, flags: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
+        self.stop()?;
+        self.up = start_with(self.data.path(), &self.ports, flags, environment)?;
+        Ok(())
+    }
+
     pub fn gateway(&self) -> String {
         format!("http://{}", self.ports.address(0))
     }

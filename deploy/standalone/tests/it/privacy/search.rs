@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Headers;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use schemas::PersonKey;
 use serde_json::Value;
 
 use super::drive::exchange;
@@ -30,6 +31,19 @@ impl Needles {
             secret.forms().into_iter().map(move |(form, bytes)| (text, form, Finder::new(&bytes).into_owned()))
         };
         Self(secrets.iter().flat_map(forms).collect())
+    }
+
+    /// The same and a person's key, in all the usual ways of writing it.
+    pub fn with_person(mut self, person: PersonKey) -> Self {
+        let (text, number) = (person.to_string(), person.to_u64());
+        let mut forms = Secret { text: text.clone().leak(), gbk: text.clone().leak().as_bytes() }.forms();
+        forms.push(("decimal", number.to_string().into_bytes()));
+        forms.push(("upper case", text.to_uppercase().into_bytes()));
+        forms.push(("little-endian", number.to_le_bytes().to_vec()));
+        forms.push(("big-endian", number.to_be_bytes().to_vec()));
+        let finders = forms.into_iter().map(|(form, bytes)| ("person key", form, Finder::new(&bytes).into_owned()));
+        self.0.extend(finders);
+        self
     }
 
     /// What is there, and in which form.
