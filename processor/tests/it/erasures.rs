@@ -270,11 +270,12 @@ async fn an_erased_person_is_gone_from_every_table_and_nothing_brings_them_back(
     gone(rows_of(&fixture, ERASED).await);
     assert_nowhere(&fixture, ERASED, &event_ids(&lives[0])).await;
     // Alerts go on being escalated, and trips become overdue.
+    let settled = |rows: &[(&'static str, u64)]| -> Vec<_> {
+        rows.iter().filter(|(table, _)| !["alerts", "trips"].contains(table)).copied().collect()
+    };
     let left = rows_of(&fixture, OTHER).await;
-    for ((table, before), (_, left)) in others.into_iter().zip(left) {
-        let grows = ["alerts", "trips"].contains(&table);
-        assert!(left == before || grows && left > before, "nobody else is: {table} {left} of {before}");
-    }
+    assert!(left.iter().all(|(_, rows)| *rows > 0), "{left:?}");
+    assert_eq!(settled(&left), settled(&others), "nobody else is");
     fixture.assert_exact(2).await;
     let told = "SELECT concat(toString(arraySort(removed_tables)), ' ', toString(arrayMin(removed_rows) > 0), ' ', \
         toString(has(remains_topics, 'scans'))) AS line FROM erasures FINAL WHERE state = 'done'";

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use schemas::events::{DeadLetter, ErasureAction};
-use schemas::{Erased, ErasureEvent, PersonKey, topics};
+use schemas::{Erased, ErasureEvent, PersonDigest, PersonKey, topics};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -37,8 +37,8 @@ pub enum Fate {
 pub struct Forgetting {
     /// Those of which nothing more comes. None is ever taken out.
     ended: HashSet<Uuid>,
-    /// Who asked for those that may still come to something.
-    asked: HashMap<Uuid, String>,
+    /// Who asked for those that may still come to something, and of whom they are.
+    asked: HashMap<Uuid, (String, PersonDigest)>,
     confirmed: HashSet<Uuid>,
     people: Erased,
     /// Alerts about them.
@@ -54,10 +54,13 @@ impl Forgetting {
         let erasure = event.erasure;
         match &event.action {
             ErasureAction::Ask(ask) => {
-                self.asked.entry(erasure).or_insert_with(|| ask.by.clone());
+                self.asked.entry(erasure).or_insert_with(|| (ask.by.clone(), PersonDigest::of(ask.person)));
             }
-            // Of one's own request it does not count, nor of one that had ended before and is no longer there.
-            ErasureAction::Confirm { by, .. } if self.asked.get(&erasure).is_some_and(|asker| asker != by) => {
+            // Of one's own request it does not count, nor of somebody else, nor of one that had ended before and is no longer
+            // there.
+            ErasureAction::Confirm { by, digests, .. }
+                if self.asked.get(&erasure).is_some_and(|(asker, person)| asker != by && digests.contains(person)) =>
+            {
                 self.confirmed.insert(erasure);
             }
             ErasureAction::Decline { .. } if !self.confirmed.contains(&erasure) => {

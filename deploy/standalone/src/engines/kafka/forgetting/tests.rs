@@ -21,8 +21,10 @@ fn record(number: u32, kind: &str) -> String {
     let action = match kind {
         "ask" => json!({"type": kind, "by": "li", "person": person, "basis": "ordered", "evidence": "E",
             "expires_at_ms": BEFORE_S * 1000}),
-        "confirm" => json!({"type": kind, "command": ERASURE, "by": "wu"}),
-        "confirm one's own" => json!({"type": "confirm", "command": ERASURE, "by": "li"}),
+        "confirm" => json!({"type": kind, "command": ERASURE, "by": "wu", "digests": [PersonDigest::of(person)]}),
+        "confirm one's own" => json!({"type": "confirm", "command": ERASURE, "by": "li",
+            "digests": [PersonDigest::of(person)]}),
+        "confirm another" => json!({"type": "confirm", "command": ERASURE, "by": "wu", "digests": []}),
         "decline" => json!({"type": kind, "command": ERASURE, "by": "wu", "reason": "still_needed"}),
         "erase" => json!({"type": kind, "person": person, "grounds": grounds}),
         "done" => json!({"type": kind, "grounds": grounds, "removed": [], "remains": []}),
@@ -157,6 +159,7 @@ fn an_erasure_that_has_ended_keeps_all_but_the_records_that_name_the_person() {
         (&["ask", "confirm", "erase"], &[]),
         (&["ask", "confirm", "decline", "erase"], &[]),
         (&["ask", "confirm one's own", "decline"], &["ask"]),
+        (&["ask", "confirm another", "decline"], &["ask"]),
         (&["ask", "decline", "confirm"], &["ask"]),
     ] {
         let mut forgetting = forgetting(kinds);
