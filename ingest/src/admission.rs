@@ -5,6 +5,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    pin::pin,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -17,6 +18,7 @@ use hashbrown::HashMap;
 use hyper::body::Body as _;
 use parking_lot::Mutex;
 use service::{access::Subject, http::address_key};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -27,8 +29,6 @@ use crate::{
 
 /// How often the pace is set anew.
 const PACE_EVERY: Duration = Duration::from_millis(50);
-/// How long a batch that waits for room lies between two looks.
-const BATCH_PAUSE: Duration = Duration::from_millis(10);
 
 /// The places that there are, and who has them.
 #[derive(Debug)]
@@ -38,6 +38,10 @@ pub struct Admission {
     peak: AtomicUsize,
     /// Clients that have a place.
     clients: AtomicUsize,
+    /// Wakes the batches that wait for room, one after another.
+    room: Notify,
+    /// How many batches wait for it.
+    queue: AtomicUsize,
     door: Times,
     batches: Times,
     bodies: AtomicUsize,
@@ -78,6 +82,9 @@ pub struct Permit<'a> {
     since: Instant,
 }
 
+/// A batch that waits for room, counted until it is dropped.
+struct Queued<'a>(&'a AtomicUsize);
+
 /// Memory for a body, until it is dropped.
 #[derive(Debug)]
 pub struct Room<'a> {
@@ -93,6 +100,8 @@ impl Admission {
             waiting: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             clients: AtomicUsize::new(0),
+            room: Notify::new(),
+            queue: AtomicUsize::new(0),
             door: Times::default(),
             batches: Times::default(),
             bodies: AtomicUsize::new(0),
@@ -132,22 +141,48 @@ impl Admission {
         scans: usize,
         deadline: Instant,
     ) -> Option<Permit<'a>> {
+        if self.has_room(client) {
+            return Some(self.take(client, scans));
+        }
+        let _queued = Queued::enter(&self.queue);
         loop {
-            let (limit, waiting) = (self.limit.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed));
-            let mine = client.under_way.load(Ordering::Relaxed);
-            let clients = self.clients.load(Ordering::Relaxed);
-            if pace::entry(limit * 3 / 4, waiting, mine, clients) == Entry::Free {
-                return Some(self.take(client, scans));
+            let mut woken = pin!(self.room.notified());
+            // First this, then the question: otherwise the moment at which there is room could fall between them.
+            woken.as_mut().enable();
+            if self.has_room(client) {
+                let permit = self.take(client, scans);
+                // What is left is for the next one.
+                self.wake_next();
+                return Some(permit);
             }
-            if Instant::now() >= deadline {
-                return None;
-            }
-            tokio::time::sleep(BATCH_PAUSE).await;
+            tokio::time::timeout_at(deadline.into(), woken).await.ok()?;
+        }
+    }
+
+    /// Whether a batch of this client may be kept now.
+    fn has_room(&self, client: &Subject) -> bool {
+        let mine = client.under_way.load(Ordering::Relaxed);
+        let (limit, clients) = (self.batch_limit(), self.clients.load(Ordering::Relaxed));
+        pace::entry(limit, self.waiting.load(Ordering::SeqCst), mine, clients) == Entry::Free
+    }
+
+    /// Places that batches may take; the rest is for scans at a door.
+    fn batch_limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed) * 3 / 4
+    }
+
+    /// Wakes a batch that waits, if any may have room. Whoever is woken and has none waits behind the others: the next place
+    /// that becomes free wakes the next one.
+    fn wake_next(&self) {
+        if self.queue.load(Ordering::SeqCst) > 0
+            && pace::may_enter(self.batch_limit(), self.waiting.load(Ordering::SeqCst))
+        {
+            self.room.notify_one();
         }
     }
 
     fn take<'a>(&'a self, client: &'a Subject, scans: usize) -> Permit<'a> {
-        let waiting = self.waiting.fetch_add(scans, Ordering::Relaxed) + scans;
+        let waiting = self.waiting.fetch_add(scans, Ordering::SeqCst) + scans;
         if waiting > self.peak.load(Ordering::Relaxed) {
             self.peak.store(waiting, Ordering::Relaxed);
         }
@@ -193,6 +228,7 @@ impl Admission {
             let seen = Seen { door: self.door.read(), batches: self.batches.read(), lateness, peak };
             let limit = pace::next(self.limit.load(Ordering::Relaxed), &seen);
             self.limit.store(limit, Ordering::Relaxed);
+            self.wake_next();
             self.metrics.limit.set(limit as f64);
             self.metrics.waiting.set(waiting as f64);
             self.metrics.body_bytes.set(self.bodies.load(Ordering::Relaxed) as f64);
@@ -214,10 +250,24 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.admission.waiting.fetch_sub(self.scans, Ordering::Relaxed);
         if self.client.under_way.fetch_sub(self.scans, Ordering::Relaxed) == self.scans {
             self.admission.clients.fetch_sub(1, Ordering::Relaxed);
         }
+        self.admission.waiting.fetch_sub(self.scans, Ordering::SeqCst);
+        self.admission.wake_next();
+    }
+}
+
+impl<'a> Queued<'a> {
+    fn enter(queue: &'a AtomicUsize) -> Self {
+        queue.fetch_add(1, Ordering::SeqCst);
+        Self(queue)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -291,6 +341,13 @@ impl Drop for Connection {
 mod tests {
     use super::*;
 
+    /// Much longer than anything takes here.
+    const SOON: Duration = Duration::from_secs(30);
+
+    fn in_an_hour() -> Instant {
+        Instant::now() + Duration::from_secs(3600)
+    }
+
     fn clients() -> Arc<Clients> {
         Arc::new(Clients::new(4, 3))
     }
@@ -330,6 +387,66 @@ mod tests {
         admission.enter(&greedy).expect("room").kept();
         assert!(admission.door.read().is_some());
         assert_eq!(admission.door.read(), None);
+    }
+
+    /// Thirty batches of three clients, over twelve places: none is forgotten. One that is would wait for an hour here.
+    #[tokio::test]
+    async fn batches_that_wait_get_in_as_places_become_free() {
+        let admission = Admission::new(1000);
+        admission.limit.store(16, Ordering::Relaxed);
+        let clients = [(); 3].map(|()| Subject::default());
+        let batches = (0..30).map(|at| {
+            let (admission, client) = (&admission, &clients[at % 3]);
+            async move {
+                let permit = admission.wait_for_room(client, 4, in_an_hour()).await.expect("room");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                drop(permit);
+            }
+        });
+        tokio::time::timeout(SOON, futures::future::join_all(batches)).await.expect("all get in");
+        assert_eq!((admission.waiting.load(Ordering::Relaxed), admission.queue.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    /// A batch whose client hangs up in the moment in which it is woken does not take the place with it.
+    #[tokio::test]
+    async fn a_batch_that_is_left_leaves_its_turn_to_the_next() {
+        let admission = Admission::new(1000);
+        admission.limit.store(8, Ordering::Relaxed);
+        let (one, other) = (Subject::default(), Subject::default());
+        let deadline = in_an_hour();
+        let first = admission.wait_for_room(&one, 8, deadline).await.expect("room");
+        let (mut left, mut next) = (
+            Box::pin(admission.wait_for_room(&one, 8, deadline)),
+            Box::pin(admission.wait_for_room(&one, 8, deadline)),
+        );
+        assert!(futures::poll!(&mut left).is_pending() && futures::poll!(&mut next).is_pending());
+        drop(first);
+        drop(left);
+        assert!(tokio::time::timeout(SOON, next).await.expect("woken").is_some());
+        let full = admission.wait_for_room(&one, 8, deadline).await.expect("room");
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert!(admission.wait_for_room(&other, 1, soon).await.is_none(), "none in time");
+        assert_eq!(admission.queue.load(Ordering::Relaxed), 0);
+        drop(full);
+    }
+
+    /// A limit that is raised is room as well.
+    #[tokio::test]
+    async fn a_raised_limit_wakes_whoever_waits() {
+        let admission = Arc::new(Admission::new(1000));
+        admission.limit.store(0, Ordering::Relaxed);
+        let (pacing, stop) = (Arc::clone(&admission), CancellationToken::new());
+        let client = Subject::default();
+        let held = admission.take(&client, 1);
+        let mut batch = Box::pin(admission.wait_for_room(&client, 1, in_an_hour()));
+        assert!(futures::poll!(&mut batch).is_pending());
+        let end = stop.clone();
+        let pace = tokio::spawn(async move { pacing.keep_pace(end).await });
+        admission.batches.add(Duration::from_millis(1));
+        assert!(tokio::time::timeout(SOON, batch).await.expect("woken").is_some());
+        stop.cancel();
+        pace.await.expect("ends");
+        drop(held);
     }
 
     #[test]

@@ -73,7 +73,12 @@ pub fn entry(limit: usize, waiting: usize, mine: usize, clients: usize) -> Entry
     if mine >= share {
         return if others > 0 { Entry::OverShare } else { Entry::Full };
     }
-    if waiting < limit + limit / 4 { Entry::Free } else { Entry::Full }
+    if may_enter(limit, waiting) { Entry::Free } else { Entry::Full }
+}
+
+/// Whether anybody at all may get in.
+pub const fn may_enter(limit: usize, waiting: usize) -> bool {
+    waiting < limit + limit / 4
 }
 
 #[cfg(test)]

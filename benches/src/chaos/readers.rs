@@ -34,14 +34,18 @@ const HOUR_S: i64 = 3600;
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a job may take, blows included.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How soon a system at rest serves another job.
+const SERVED: Duration = Duration::from_secs(60);
 /// How soon the listener has heard of what is stored.
 const HEARD: Duration = Duration::from_secs(30);
 
 /// What was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Reads {
-    /// Jobs that were done and fetched whole; nothing wrong with that, but without any the next numbers say nothing.
+    /// Jobs that were done and fetched; nothing wrong with that.
     pub(super) jobs: u64,
+    /// Whether a system at rest served none: 1 or 0. Without it a service that answers no job at all would pass.
+    pub(super) stuck: u64,
     /// Jobs of which was said that they are lost with a restart of their service; nothing wrong with that.
     pub(super) told_lost: u64,
     /// Jobs that are gone without one.
@@ -263,8 +267,26 @@ impl Readers {
         Ok(())
     }
 
-    /// What was read so far, held against what is stored, which does not change any more.
+    /// What was read so far, held against what is stored, which does not change any more; and whether jobs go on.
     pub(super) async fn reads(&self, stack: &Stack) -> anyhow::Result<Reads> {
+        let is_stuck = self.is_stuck().await;
+        let mut reads = self.heard(stack).await?;
+        reads.stuck = u64::from(is_stuck);
+        Ok(reads)
+    }
+
+    async fn is_stuck(&self) -> bool {
+        let (served, deadline) = (self.seen().reads.jobs, Instant::now() + SERVED);
+        while self.seen().reads.jobs == served {
+            if Instant::now() > deadline {
+                return true;
+            }
+            sleep(PAUSE).await;
+        }
+        false
+    }
+
+    async fn heard(&self, stack: &Stack) -> anyhow::Result<Reads> {
         let deadline = Instant::now() + HEARD;
         loop {
             let (mut reads, newest) = {

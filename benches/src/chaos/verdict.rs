@@ -61,16 +61,16 @@ impl fmt::Display for Verdict {
         let TripFaults { kept: kept_trips, lost: trips_lost, closed_twice } = trips;
         let ApplicationFaults { kept, lost: applications_lost, decided_twice, over_quota, quota_exceeded } =
             applications;
-        let Reads { jobs, told_lost, vanished, short, wrong_rows, heard, misheard } = reads;
+        let Reads { jobs, stuck, told_lost, vanished, short, wrong_rows, heard, misheard } = reads;
         write!(
             f,
             "accepted={accepted} lost={lost} doubled={doubled} alerts_lost={alerts_lost} \
              alerts_doubled={alerts_doubled} wrong_aggregates={wrong_aggregates} trips={kept_trips} \
              trips_lost={trips_lost} trips_closed_twice={closed_twice} applications={kept} \
              applications_lost={applications_lost} applications_decided_twice={decided_twice} \
-             over_quota={over_quota} quota_exceeded={quota_exceeded} jobs={jobs} jobs_told_lost={told_lost} \
-             jobs_vanished={vanished} files_short={short} file_rows_wrong={wrong_rows} counts_heard={heard} \
-             counts_misheard={misheard}"
+             over_quota={over_quota} quota_exceeded={quota_exceeded} jobs={jobs} jobs_stuck={stuck} \
+             jobs_told_lost={told_lost} jobs_vanished={vanished} files_short={short} file_rows_wrong={wrong_rows} \
+             counts_heard={heard} counts_misheard={misheard}"
         )
     }
 }
