@@ -105,6 +105,14 @@ def fill(send, until):
     sent("GET /v1/checkpoints", "citizen", query={"district": DISTRICT})
     sent("POST /v1/trips/{id}/cancellation", "device", path=path, body={"plate": plate})
 
+    path = {"id": sent("POST /v1/reminders", "regulator", body={
+        "matter": "no_freight_code", "organisation": ORGANISATION, "district": DISTRICT, "deadline": at(7 * 24 * 60)[:10],
+        "note": "请尽快申领"})["command"]}
+    until(lambda: sent("GET /v1/reminders/{id}", "operator", path=path))
+    sent("GET /v1/reminders", "district", query={"state": "sent", "since": at(-60)})
+    sent("POST /v1/reminders/{id}/answer", "operator", path=path, body={"reply": "mending", "note": "x"})
+    sent("POST /v1/reminders/{id}/settle", "regulator", path=path, body={"outcome": "mended", "note": "x"})
+
     time = {"from": at(-600), "to": at(600)}
     wanted = {"district": DISTRICT, "case": "C-1", "case_kind": "confirmed", "evidence": "E1", "purpose": "contact_tracing",
               "persons": [person], "venues": [VENUE], "hops": 2, **time}
@@ -119,7 +127,8 @@ def fill(send, until):
     erased = {"district": DISTRICT, "document": {"type": "passport", "number": "E7654322"}, "evidence": "R-1",
               "basis": "consent_withdrawn"}
     erasure = {"id": sent("POST /v1/erasures", "district", body=erased)["command"]}
-    sent("POST /v1/erasures/{id}/decision", "supervisor", path=erasure, body={"outcome": "confirm"})
+    sent("POST /v1/erasures/{id}/decision", "supervisor", path=erasure,
+         body={"outcome": "confirm", "document": erased["document"]})
     until(lambda: sent("GET /v1/erasures/{id}", "supervisor", path=erasure)["state"] == "done")
     sent("GET /v1/erasures/{id}/report", "supervisor", path=erasure)
     sent("GET /v1/erasures", "auditor", query={"district": DISTRICT, "state": "done"})

@@ -1,7 +1,7 @@
 //! Whom somebody wants erased, and what another account says to that, as clients send it. Pure: time is an argument.
 
 use schemas::{
-    ErasureEvent, PersonKey,
+    ErasureEvent, PersonDigest, PersonKey,
     access::{Claims, Limit, covers},
     events::{ERASURE_WAIT_HOURS, ErasureAction, ErasureAsk, ErasureBasis, ErasureDeclineReason, VERSION, is_district},
 };
@@ -71,21 +71,31 @@ enum ErasureOutcome {
 /// What another account says to it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ErasureDecisionRequest {
+pub struct ErasureDecisionRequest<'a> {
     /// Identity of the decision: sent again with the same one, it is still one.
     #[serde(default)]
     request_id: Option<Uuid>,
     /// Whether it happens.
     outcome: ErasureOutcome,
+    /// Who is erased, by key, as the evidence says; or `document`. One of them must be there with `confirm`, neither with
+    /// `decline`. When it is not the person that was asked for, nothing happens, and it is noted as refused.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    person: Option<PersonKey>,
+    /// Who is erased, by document; or `person`.
+    #[serde(borrow, default, deserialize_with = "optional_inner")]
+    document: Option<DocumentRequest<'a>>,
     /// Why not; must be there with `decline`, and with nothing else.
     #[serde(default)]
     reason: Option<ErasureDeclineReason>,
 }
 
-impl Object<'_> for ErasureDecisionRequest {
+impl<'a> Object<'a> for ErasureDecisionRequest<'a> {
     const FIELDS: &'static [Field] = &[
         REQUEST_ID,
         Field::required::<ErasureOutcome>("outcome", || one_of(["confirm", "decline"])),
+        PERSON,
+        DOCUMENT,
         Field::optional::<Option<ErasureDeclineReason>>("reason", reasons),
     ];
 }
@@ -120,18 +130,24 @@ impl ErasureRequest<'_> {
     }
 }
 
-impl ErasureDecisionRequest {
+impl ErasureDecisionRequest<'_> {
     /// The decision, and the identity of the command.
     ///
     /// # Errors
-    /// When the reason does not go with the outcome; the error names the field.
-    pub fn check(self, sender: &Claims) -> Result<(Uuid, ErasureAction), IngestError> {
+    /// When the person or the reason does not go with the outcome; the error names the field.
+    pub fn check(self, sender: &Claims, keys: Keys<'_>) -> Result<(Uuid, ErasureAction), IngestError> {
         let (command, by) = (self.request_id.unwrap_or_else(Uuid::now_v7), sender.sub.clone());
+        let only_with =
+            |field, outcome| Err(IngestError::invalid(field, format!("expected only with the outcome `{outcome}`")));
         let action = match (self.outcome, self.reason) {
-            (ErasureOutcome::Confirm, None) => ErasureAction::Confirm { command, by },
-            (ErasureOutcome::Confirm, Some(_)) => {
-                return Err(IngestError::invalid("reason", "expected only with the outcome `decline`"));
+            (ErasureOutcome::Confirm, None) => {
+                let digests = person::all_keys(self.person, self.document.as_ref(), keys)?;
+                let digests = digests.into_iter().map(PersonDigest::of).collect();
+                ErasureAction::Confirm { command, by, digests }
             }
+            (ErasureOutcome::Confirm, Some(_)) => return only_with("reason", "decline"),
+            (ErasureOutcome::Decline, _) if self.person.is_some() => return only_with("person", "confirm"),
+            (ErasureOutcome::Decline, _) if self.document.is_some() => return only_with("document", "confirm"),
             (ErasureOutcome::Decline, None) => return Err(IngestError::missing("reason", reasons())),
             (ErasureOutcome::Decline, Some(reason)) => ErasureAction::Decline { command, by, reason },
         };

@@ -34,6 +34,7 @@ mod recognition;
 mod refusals;
 mod registration;
 mod release;
+mod reminder;
 mod route;
 mod routes;
 mod scan;

@@ -22,6 +22,7 @@ const OVERLOAD: &str = " When more comes than can be kept at once, scans beyond 
         (name = "trips", description = "Trips of lorries, declared in advance"),
         (name = "erasures", description = "Everything that is kept of one person goes: asked for by one account, confirmed by another"),
         (name = "releases", description = "What may be read of anyone's movements: asked for by one account, released by another"),
+        (name = "reminders", description = "Reminders of codes that are missing, not used or not looked after"),
         (name = "alerts", description = "What a district's office does about abnormal scans"),
     )
 )]

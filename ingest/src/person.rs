@@ -56,6 +56,15 @@ impl Keys<'_> {
         PersonKey::derive_known(self.ring, document, |key| self.people.knows(key))
     }
 
+    /// Every key under which a document's holder may be known.
+    pub fn all_of(&self, document: &Document) -> impl Iterator<Item = PersonKey> {
+        let active = PersonKey::derive(self.ring, document);
+        let others = self.ring.other_versions();
+        [active]
+            .into_iter()
+            .chain(others.filter_map(move |version| PersonKey::derive_version(self.ring, version, document)))
+    }
+
     /// Whether a key is that of a document's holder, under whatever version it was made.
     pub fn is_of(&self, person: PersonKey, document: &Document) -> bool {
         PersonKey::derive_version(self.ring, person.key_version(), document) == Some(person)
@@ -154,4 +163,17 @@ pub fn identify(
         (None, None) => Err(IngestError::missing("person", "expected `person` or `document`")),
         (Some(_), Some(_)) => Err(IngestError::invalid("document", "expected `person` or `document`, not both")),
     }
+}
+
+/// Every key under which the person that a key or a document names may be known.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn all_keys(
+    person: Option<PersonKey>,
+    document: Option<&DocumentRequest<'_>>,
+    keys: Keys<'_>,
+) -> Result<Vec<PersonKey>, IngestError> {
+    let (person, document) = identify(person, document, keys)?;
+    Ok(document.map_or_else(|| vec![person], |document| keys.all_of(&document).collect()))
 }

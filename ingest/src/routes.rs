@@ -9,6 +9,7 @@ mod forms;
 mod health_codes;
 mod people;
 mod releases;
+mod reminders;
 mod scans;
 mod scans_batch;
 mod tests;
@@ -29,7 +30,7 @@ use hyper::body::Incoming;
 pub use scans_batch::ScanReceipt;
 use schemas::access::{
     Limit::{District, Organisation, Person, Venues},
-    Role::{self, Admin, Citizen, Device, Epidemiologist, Feed, Operator, Reviewer, Supervisor},
+    Role::{self, Admin, Citizen, Device, Epidemiologist, Feed, Operator, Regulator, Reviewer, Supervisor},
     Rule, Table,
 };
 use service::{
@@ -86,6 +87,10 @@ pub const TABLE: Table = Table(&[
     Rule::of("POST", "/v1/releases", &[Epidemiologist]).honouring(&[District]),
     Rule::of("POST", "/v1/releases/{id}/decision", &[Supervisor]).honouring(&[District]),
     Rule::of("POST", "/v1/releases/{id}/withdrawal", &[Epidemiologist, Supervisor]).honouring(&[District]),
+    // Whose district it is the identity says, and whose reminder it is the log of them knows.
+    Rule::of("POST", "/v1/reminders", &[Regulator]).honouring(&[District]),
+    Rule::of("POST", "/v1/reminders/{id}/settle", &[Regulator]).honouring(&[District]),
+    Rule::of("POST", "/v1/reminders/{id}/answer", &[Operator]).honouring(&[Organisation, District, Person]),
     // Nor does who asks for somebody to be erased confirm it.
     Rule::of("POST", "/v1/erasures", &[Role::District, Supervisor]).honouring(&[District]),
     Rule::of("POST", "/v1/erasures/{id}/decision", &[Supervisor]).honouring(&[District]),
@@ -163,6 +168,9 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .routes(routes!(releases::ask))
         .routes(routes!(releases::decide))
         .routes(routes!(releases::withdraw))
+        .routes(routes!(reminders::send))
+        .routes(routes!(reminders::settle))
+        .routes(routes!(reminders::answer))
         .routes(routes!(erasures::ask))
         .routes(routes!(erasures::decide))
         .split_for_parts();

@@ -52,6 +52,8 @@ pub struct AlertBook {
     closed: VecDeque<(i64, Uuid)>,
     /// Of whom nothing is raised.
     erased: Arc<Erased>,
+    /// Alerts that are not there on that account: what is still said about them comes to nothing.
+    left_out: HashSet<Uuid>,
 }
 
 impl AlertBook {
@@ -69,6 +71,7 @@ impl AlertBook {
             open: HashSet::new(),
             closed: VecDeque::new(),
             erased: Arc::default(),
+            left_out: HashSet::new(),
         }
     }
 
@@ -79,7 +82,11 @@ impl AlertBook {
 
     fn raise(&mut self, event: &AlertEvent, record: u64) -> Option<Row> {
         let AlertAction::Raised(raised) = &event.action else { return None };
-        if self.cases.contains_key(&raised.alert) || self.erased.has_alert(event) {
+        if self.erased.has_alert(event) {
+            self.left_out.insert(raised.alert);
+            return None;
+        }
+        if self.cases.contains_key(&raised.alert) {
             return None;
         }
         let case = Case::new(raised, event.district, event.at_ms);
@@ -92,6 +99,9 @@ impl AlertBook {
     }
 
     fn follow(&mut self, alert: Uuid, event: &AlertEvent, record: u64) -> Result<Option<Row>, String> {
+        if self.left_out.contains(&alert) {
+            return Ok(None);
+        }
         let unknown = "field `alert`: the district has no such alert, or it has expired";
         let case = self.cases.get_mut(&alert).ok_or(unknown)?;
         let Some(step) = case.follow(&event.action, event.at_ms) else { return Ok(None) };
@@ -160,7 +170,10 @@ impl Machine for AlertBook {
     fn leave_out(&mut self, erased: &Arc<Erased>) {
         let is_erased = |case: &Case| erased.has_late(case.raised.person, case.raised.scanned_at, case.raised_at_ms);
         let gone: Vec<Uuid> = self.cases.iter().filter(|(_, case)| is_erased(case)).map(|(alert, _)| *alert).collect();
-        gone.into_iter().for_each(|alert| self.remove(alert));
+        for alert in gone {
+            self.remove(alert);
+            self.left_out.insert(alert);
+        }
         self.erased = Arc::clone(erased);
     }
 
@@ -194,7 +207,12 @@ impl Machine for AlertBook {
             let action = AlertAction::Escalate { raised_before_ms };
             // A struct of strings and numbers always serialises.
             let value = serde_json::to_vec(&AlertEvent { v: VERSION, district, at_ms: now_ms, action });
-            Message { topic: self.topic.clone(), key: district.to_string(), value: value.unwrap_or_default() }
+            Message {
+                topic: self.topic.clone(),
+                key: district.to_string(),
+                value: value.unwrap_or_default(),
+                of_ms: None,
+            }
         };
         districts.into_iter().map(tick).collect()
     }

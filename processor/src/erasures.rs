@@ -4,25 +4,30 @@
 //! decided once and never by who asked. [`case`] decides about one. What is confirmed the owner of the log writes down
 //! itself, as a record by which every service leaves the person out from then on, and carries it out ([`carry`]); that it
 //! is done is one more record, in the place of the one that names the person. Whoever dies in between, the next owner finds
-//! what is confirmed and not done, and carries it out again.
+//! what is confirmed and not done, and carries it out again. Whatever comes in behind that and names the person again is
+//! followed by a record that does not, so that the last one of each key names nobody.
 
 pub mod carry;
 pub mod case;
 mod row;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::Bound::{Excluded, Unbounded},
+    sync::Arc,
+};
 
 use ::metrics::gauge;
 use schemas::{
     ErasureEvent, PersonKey,
-    events::{ErasureAction, ErasureRefusal, ErasureState, Grounds, VERSION},
+    events::{ErasureAction, ErasureRefusal, Grounds, VERSION},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{
     carry::{Carried, Carrier},
-    case::{Case, Deed},
+    case::{Case, Deed, Done},
     row::ErasureRow,
 };
 use crate::{
@@ -47,8 +52,8 @@ pub struct Erasures {
     cases: BTreeMap<Uuid, Case>,
     /// Those that are to be carried out, with whom.
     pending: BTreeMap<Uuid, PersonKey>,
-    /// When the last failed, in milliseconds since 1970.
-    failed_at_ms: Option<i64>,
+    /// When an attempt failed, in milliseconds since 1970, and which; the next one is that of another erasure.
+    failed: Option<(i64, Uuid)>,
 }
 
 impl Erasures {
@@ -66,16 +71,14 @@ impl Erasures {
     /// compacted away.
     fn decided(&mut self, event: &ErasureEvent, grounds: &Grounds) -> &mut Case {
         let case = self.cases.entry(event.erasure).or_insert_with(|| Case::of(grounds));
-        if case.confirmed.is_none() {
-            *case = Case::of(grounds);
-        }
+        case.write(grounds);
         case
     }
 
     /// Forgets what was over so long ago that nothing more can come of it.
     fn forget(&mut self, now_ms: i64) {
         self.cases.retain(|erasure, case| {
-            self.pending.contains_key(erasure) || !case.over_since_ms().is_some_and(|at| at + REMEMBERED_MS < now_ms)
+            self.pending.contains_key(erasure) || case.over_since_ms().is_none_or(|at| at + REMEMBERED_MS >= now_ms)
         });
     }
 
@@ -83,7 +86,22 @@ impl Erasures {
         let event = ErasureEvent { v: VERSION, erasure, at_ms, action };
         // A struct of strings and numbers always serialises.
         let value = serde_json::to_vec(&event).unwrap_or_default();
-        Message { topic: self.topic.clone(), key: event.key(), value }
+        Message { topic: self.topic.clone(), key: event.key(), value, of_ms: None }
+    }
+
+    /// What takes the place of a record about an erasure that names the person once more, when all is over.
+    fn closed(&self, event: &ErasureEvent, case: &Case) -> Outputs {
+        let is_over = case.over_since_ms().is_some();
+        let closing = is_over.then(|| self.message(event.erasure, event.at_ms, ErasureAction::Lapse));
+        Outputs { messages: closing.into_iter().collect(), rows: Vec::new() }
+    }
+
+    /// The same of what was carried out: another owner, or one who read the log again, wrote down behind it that it is
+    /// confirmed.
+    fn done_again(&self, erasure: Uuid) -> Option<Message> {
+        let case = self.cases.get(&erasure)?;
+        let (grounds, Done { at_ms, removed, remains }) = (Box::new(case.grounds()?), case.done.clone()?);
+        Some(self.message(erasure, at_ms, ErasureAction::Done { grounds, removed, remains }))
     }
 
     /// What nobody confirmed in time lapses, which takes the place of the record that names the person.
@@ -92,15 +110,33 @@ impl Erasures {
         lapsed.map(|(erasure, _)| self.message(*erasure, now_ms, ErasureAction::Lapse)).collect()
     }
 
+    /// What is confirmed is written down. A gateway's clock that is ahead erases nothing of what is still to come.
+    fn confirmed(&self, now_ms: i64) -> Vec<Message> {
+        let confirmed = self.cases.iter().filter(|(_, case)| !case.is_written).filter_map(|(erasure, case)| {
+            let (person, mut grounds) = (case.person?, case.grounds()?);
+            grounds.before_ms = grounds.before_ms.min(now_ms);
+            let action = ErasureAction::Erase { person, grounds: Box::new(grounds) };
+            Some(self.message(*erasure, now_ms, action))
+        });
+        confirmed.collect()
+    }
+
+    /// The erasure to be carried out next, and whose: after one that failed another one, if there is one.
+    fn next(&self) -> Option<(Uuid, PersonKey)> {
+        let (_, failed) = self.failed.unwrap_or_default();
+        let next = self.pending.range((Excluded(failed), Unbounded)).next().or_else(|| self.pending.first_key_value());
+        next.map(|(erasure, person)| (*erasure, *person))
+    }
+
     /// Carries out what is confirmed, one after the other.
     fn carried_out(&mut self, now_ms: i64) -> Option<Message> {
-        if self.failed_at_ms.is_some_and(|failed_at_ms| now_ms < failed_at_ms.saturating_add(PAUSE_MS)) {
+        if self.failed.is_some_and(|(failed_at_ms, _)| now_ms < failed_at_ms.saturating_add(PAUSE_MS)) {
             return None;
         }
-        let (erasure, person) = self.pending.first_key_value().map(|(erasure, person)| (*erasure, *person))?;
+        let (erasure, person) = self.next()?;
         let grounds = self.cases.get(&erasure)?.grounds()?;
         let carried = self.carry.as_ref()?(person, grounds.before_ms);
-        self.failed_at_ms = carried.is_err().then_some(now_ms);
+        self.failed = carried.is_err().then_some((now_ms, erasure));
         match carried {
             Ok(Some(Carried { removed, remains, done_at_ms })) => {
                 // Until the record is read, which takes a moment, it is not to be carried out again.
@@ -133,24 +169,20 @@ impl Machine for Erasures {
             return Err("field `erasure`: is not the key of the message".to_owned());
         }
         let deed = |by: &str| Deed { by: by.to_owned(), at_ms: event.at_ms };
-        let mut messages = Vec::new();
+        let mut closed = Outputs::default();
         let outcome = match &event.action {
             ErasureAction::Ask(ask) => {
-                if self.cases.contains_key(&event.erasure) {
-                    return Ok(Outputs::default());
+                if let Some(case) = self.cases.get(&event.erasure) {
+                    return Ok(self.closed(&event, case));
                 }
                 self.forget(event.at_ms);
                 self.cases.insert(event.erasure, Case::new(deed(&ask.by), (**ask).clone()));
                 (None, None)
             }
-            ErasureAction::Confirm { command, by } => {
+            ErasureAction::Confirm { command, by, digests } => {
                 let case = self.cases.get_mut(&event.erasure).ok_or(UNKNOWN)?;
                 // A command that comes again was answered before.
-                let Some(decided) = case.confirm(*command, deed(by)) else { return Ok(Outputs::default()) };
-                if let (Ok(()), Some(person), Some(grounds)) = (decided, case.person, case.grounds()) {
-                    let action = ErasureAction::Erase { person, grounds: Box::new(grounds) };
-                    messages.push(self.message(event.erasure, event.at_ms, action));
-                }
+                let Some(decided) = case.confirm(*command, deed(by), digests) else { return Ok(Outputs::default()) };
                 (Some(*command), decided.err())
             }
             ErasureAction::Decline { command, by, reason } => {
@@ -163,9 +195,11 @@ impl Machine for Erasures {
                 _ => return Ok(Outputs::default()),
             },
             ErasureAction::Erase { person, grounds } => {
-                if self.decided(&event, grounds).state() != ErasureState::Done {
-                    self.pending.insert(event.erasure, *person);
+                if self.decided(&event, grounds).done.is_some() {
+                    let messages = self.done_again(event.erasure).into_iter().collect();
+                    return Ok(Outputs { messages, rows: Vec::new() });
                 }
+                self.pending.insert(event.erasure, *person);
                 return Ok(Outputs::default());
             }
             ErasureAction::Done { grounds, removed, remains } => {
@@ -173,16 +207,22 @@ impl Machine for Erasures {
                 if !self.decided(&event, grounds).finish(event.at_ms, removed.clone(), remains.clone()) {
                     return Ok(Outputs::default());
                 }
+                // It may have been asked for once more meanwhile.
+                closed = self.cases.get(&event.erasure).map(|case| self.closed(&event, case)).unwrap_or_default();
                 (None, None)
             }
         };
         let rows = self.cases.get(&event.erasure).map(|case| row(case, &event, record.offset, outcome));
-        Ok(Outputs { messages, rows: rows.into_iter().collect() })
+        Ok(Outputs { rows: rows.into_iter().collect(), ..closed })
     }
 
     fn due(&mut self, now_ms: i64) -> Vec<Message> {
         let mut messages = self.lapsed(now_ms);
-        messages.extend(self.carried_out(now_ms));
+        messages.extend(self.confirmed(now_ms));
+        // That takes long, and whoever is confirmed is to be left out at once.
+        if messages.is_empty() {
+            messages.extend(self.carried_out(now_ms));
+        }
         self.show();
         messages
     }

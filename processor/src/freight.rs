@@ -13,7 +13,7 @@ use std::{
 
 use hashbrown::HashMap;
 use schemas::{
-    AlertEvent, Erased, PlateKey, Reasons, Retention, TripEvent, UnixSeconds,
+    AlertEvent, Erased, PersonKey, PlateKey, Reasons, Retention, TripEvent, UnixSeconds,
     events::{AlertKind, Raised, TripAction, VERSION},
     freight::{ScanOutcome, SeenScan, Trip, TripState, Trips, Vehicle},
 };
@@ -84,13 +84,17 @@ impl FreightLoop {
     fn alert(&self, event: &TripEvent, district: u32, raised: Raised) -> Message {
         // A struct of strings and numbers always serialises.
         let value = serde_json::to_vec(&AlertEvent::raise(district, event.at_ms, raised)).unwrap_or_default();
-        Message { topic: self.alerts_topic.clone(), key: district.to_string(), value }
+        Message { topic: self.alerts_topic.clone(), key: district.to_string(), value, of_ms: None }
     }
 
-    /// Whether the driver was erased after the declaration. What the trip was to the lorry goes on counting: its scans are
-    /// also those of others.
-    fn is_erased(&self, trip: &Trip) -> bool {
-        self.erased.has(trip.declaration.driver, trip.declared_at.saturating_mul(1000))
+    /// Whether a person was erased after this time. What a trip of theirs was to the lorry goes on counting: its scans are also
+    /// those of others.
+    fn is_erased(&self, person: PersonKey, at: UnixSeconds) -> bool {
+        person == PersonKey::NOBODY || self.erased.has(person, at.saturating_mul(1000))
+    }
+
+    fn is_of_erased(&self, trip: &Trip) -> bool {
+        self.is_erased(trip.declaration.driver, trip.declared_at)
     }
 
     /// What is to go out because the trips are others now than before.
@@ -98,18 +102,18 @@ impl FreightLoop {
         let mut outputs = Outputs::default();
         let steps = steps(before, after);
         for (id, step) in steps {
-            let Some(trip) = after.trips.get(&id).filter(|trip| !self.is_erased(trip)) else { continue };
+            let Some(trip) = after.trips.get(&id).filter(|trip| !self.is_of_erased(trip)) else { continue };
             outputs.rows.push(row(&TripRow::of_trip(revision, event, trip, &step)));
         }
         for (id, trip) in &after.trips {
             let was = before.trips.get(id).is_some_and(|before| before.overdue);
-            if trip.overdue && !was && !self.is_erased(trip) {
+            if trip.overdue && !was && !self.is_of_erased(trip) {
                 outputs.messages.push(self.alert(event, trip.declaration.district, overdue(event.vehicle, trip)));
             }
         }
         for (id, scan) in &after.scans {
             let was = before.scans.get(id).is_some_and(SeenScan::is_undeclared);
-            if self.erased.has(scan.scanned.person, scan.scanned.at.saturating_mul(1000)) {
+            if self.is_erased(scan.scanned.person, scan.scanned.at) {
                 continue;
             }
             if scan.is_undeclared() != was {
@@ -227,7 +231,7 @@ impl Machine for FreightLoop {
                 TripEvent { v: VERSION, vehicle: *vehicle, at_ms: now_ms, action: TripAction::Overdue { trip: *trip } };
             // A struct of strings and numbers always serialises.
             let value = serde_json::to_vec(&event).unwrap_or_default();
-            Message { topic: self.trips_topic.clone(), key: vehicle.to_string(), value }
+            Message { topic: self.trips_topic.clone(), key: vehicle.to_string(), value, of_ms: None }
         })
         .collect()
     }

@@ -8,8 +8,9 @@
 //! Beside it state machines over logs of commands ([`machine`]): the [`registry`] decides applications for venue codes, the
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
 //! bulk changes of health codes wait for their release ([`proposals`]), as does the reading of anyone's movements
-//! ([`releases`]) and the erasure of a person, which is carried out here as well ([`erasures`]). Changes of health codes become rows in the same way. How far the log of such reads is, [`anchors`] say to
-//! Kafka. What is older than the city keeps it, [`retention`] forgets.
+//! ([`releases`]) and the erasure of a person, which is carried out here as well ([`erasures`]); [`reminders`] of codes that
+//! are missing or not used are answered, settled or escalated. Changes of health codes become rows in the same way. How far
+//! the log of such reads is, [`anchors`] say to Kafka. What is older than the city keeps it, [`retention`] forgets.
 
 pub mod alerts;
 pub mod anchors;
@@ -35,6 +36,7 @@ pub mod recent;
 pub mod refusal;
 pub mod registry;
 pub mod releases;
+pub mod reminders;
 pub mod retention;
 pub mod sink;
 pub mod worker;
@@ -161,6 +163,7 @@ async fn process(
         let trip_partitions = open(&stop, || log::partitions(&config.kafka, &topics.trips));
         let proposal_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health_proposals));
         let release_partitions = open(&stop, || log::partitions(&config.kafka, &topics.releases));
+        let reminder_partitions = open(&stop, || log::partitions(&config.kafka, &topics.reminders));
         let change_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health));
         let erasure_partitions = open(&stop, || log::partitions(&config.kafka, &topics.erasures));
         let erased = open(&stop, || ErasedPeople::open(&config.kafka));
@@ -181,6 +184,7 @@ async fn process(
         else {
             return Ok(());
         };
+        let Some(reminder_partitions) = reminder_partitions else { return Ok(()) };
         ensure!(
             *registry_partitions <= registry::MAX_PARTITIONS,
             "topic {} has {registry_partitions} partitions: {} are the most",
@@ -215,7 +219,7 @@ async fn process(
             runtime: runtime.clone(),
         };
         let carrier = Carrier {
-            clickhouse: config.clickhouse.query_client(),
+            clickhouse: config.clickhouse.unlogged_client(),
             producer: producer.clone(),
             kafka: kafka.clone(),
             progress: Arc::clone(&progress),
@@ -227,6 +231,7 @@ async fn process(
         let freight = freight::job(machine("freight", &topics.trips), retention);
         let proposals = proposals::job(machine("proposals", &topics.health_proposals));
         let releases = releases::job(machine("releases", &topics.releases));
+        let reminders = reminders::job(machine("reminders", &topics.reminders));
         let changes = health_changes::job(machine("health-changes", &topics.health));
         let erasures = erasures::job(machine("erasures", &topics.erasures), carrier);
         let scans = worker::job(worker::Shared {
@@ -249,6 +254,7 @@ async fn process(
         let freight = Workers::new("freight", freight, machine_count("freight"), stop.clone());
         let proposals = Workers::new("proposals", proposals, machine_count("proposals"), stop.clone());
         let releases = Workers::new("releases", releases, machine_count("releases"), stop.clone());
+        let reminders = Workers::new("reminders", reminders, machine_count("reminders"), stop.clone());
         let changes = Workers::new("health-changes", changes, machine_count("health-changes"), stop.clone());
         let erasures = Workers::new("erasures", erasures, machine_count("erasures"), stop.clone());
         let result = match hold {
@@ -267,6 +273,7 @@ async fn process(
                         scope.spawn(|| take_part("freight", &topics.trips, freight)),
                         scope.spawn(|| take_part("proposals", &topics.health_proposals, proposals)),
                         scope.spawn(|| take_part("releases", &topics.releases, releases)),
+                        scope.spawn(|| take_part("reminders", &topics.reminders, reminders)),
                         scope.spawn(|| take_part("health-changes", &topics.health, changes)),
                         scope.spawn(|| take_part("erasures", &topics.erasures, erasures)),
                     ];
@@ -284,6 +291,7 @@ async fn process(
                     (freight, *trip_partitions),
                     (proposals, *proposal_partitions),
                     (releases, *release_partitions),
+                    (reminders, *reminder_partitions),
                     (changes, *change_partitions),
                     (erasures, *erasure_partitions),
                 ];

@@ -90,6 +90,8 @@ pub struct Message {
     pub key: String,
     /// Its value; empty for none: then what the key had is forgotten.
     pub value: Vec<u8>,
+    /// When what it tells again came to Kafka, in milliseconds since 1970; without it the message is of when it is sent.
+    pub of_ms: Option<i64>,
 }
 
 /// A row of a ClickHouse table in which a row that is inserted again replaces its like.

@@ -44,6 +44,8 @@ pub const ALERTS_OPEN: &str = "processor_alerts_open";
 pub const PROPOSALS_OPEN: &str = "processor_health_proposals_open";
 /// Since when the oldest of them waits, in seconds since 1970, per partition; 0 while none does.
 pub const PROPOSALS_WAITING_SINCE: &str = "processor_health_proposals_waiting_since_seconds";
+/// Reminders that are not settled, by state (sent, answered, escalated), per partition.
+pub const REMINDERS_OPEN: &str = "processor_reminders_open";
 /// Scans that came when they were past and of which nothing was kept.
 pub const PAST: &str = "processor_scans_past_total";
 /// Scans of people who were erased after them, of which nothing was kept.
@@ -96,6 +98,7 @@ const GAUGES: &[(&str, &str)] = &[
         PROPOSALS_WAITING_SINCE,
         "Since when the oldest of them waits, in seconds since 1970, per partition; 0 while none does",
     ),
+    (REMINDERS_OPEN, "Reminders that are not settled, by state (sent, answered, escalated), per partition"),
     (ERASURES_OPEN, "Erasures that were confirmed and are not carried out yet"),
     (ERASURES_WAITING_SINCE, "Since when the oldest of them waits, in seconds since 1970; 0 while none does"),
     (HORIZON, "Before which nothing is left in any table that goes with the city's retention, in seconds since 1970"),

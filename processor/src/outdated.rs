@@ -17,19 +17,29 @@ use crate::machine::Message;
 /// The messages to be written again.
 #[derive(Debug, Default)]
 pub struct Outdated {
-    health: HashMap<PersonKey, HealthEvent>,
-    tests: HashMap<PersonKey, TestEvent>,
+    health: HashMap<PersonKey, Known<HealthEvent>>,
+    tests: HashMap<PersonKey, Known<TestEvent>>,
 }
+
+/// What became known when, in milliseconds since 1970. Written again it keeps that time, so that whoever erases what came
+/// before another one finds it.
+type Known<E> = (E, i64);
 
 impl Outdated {
     /// Notes the last message of a person's colour, and the change that counts if it does not tell of that.
-    pub fn note_health(&mut self, event: HealthEvent, counts: Option<Colouring>) {
-        note(&mut self.health, event.person, counts.map(|counts| HealthEvent { newest: Some(counts), ..event }));
+    pub fn note_health(&mut self, event: HealthEvent, counts: Option<Colouring>, known_at_ms: i64) {
+        let person = event.person;
+        note(
+            &mut self.health,
+            person,
+            counts.map(|counts| (HealthEvent { newest: Some(counts), ..event }, known_at_ms)),
+        );
     }
 
     /// Notes the last message of a person's tests, and the test that counts if it does not tell of that.
-    pub fn note_test(&mut self, event: TestEvent, counts: Option<Sampling>) {
-        note(&mut self.tests, event.person, counts.map(|counts| TestEvent { newest: Some(counts), ..event }));
+    pub fn note_test(&mut self, event: TestEvent, counts: Option<Sampling>, known_at_ms: i64) {
+        let person = event.person;
+        note(&mut self.tests, person, counts.map(|counts| (TestEvent { newest: Some(counts), ..event }, known_at_ms)));
     }
 
     /// The messages with what counts in them.
@@ -55,6 +65,15 @@ fn note<E>(last: &mut HashMap<PersonKey, E>, person: PersonKey, amended: Option<
     }
 }
 
-fn message(topic: &str, person: PersonKey, event: &impl Serialize) -> Result<Message, serde_json::Error> {
-    Ok(Message { topic: topic.to_owned(), key: person.to_string(), value: serde_json::to_vec(event)? })
+fn message(
+    topic: &str,
+    person: PersonKey,
+    (event, known_at_ms): &Known<impl Serialize>,
+) -> Result<Message, serde_json::Error> {
+    Ok(Message {
+        topic: topic.to_owned(),
+        key: person.to_string(),
+        value: serde_json::to_vec(event)?,
+        of_ms: Some(*known_at_ms),
+    })
 }

@@ -201,7 +201,7 @@ fn step(
 fn message(topic: &str, change: &HealthEvent) -> Message {
     // A struct of strings and numbers always serialises.
     let value = serde_json::to_vec(change).unwrap_or_default();
-    Message { topic: topic.to_owned(), key: change.person.to_string(), value }
+    Message { topic: topic.to_owned(), key: change.person.to_string(), value, of_ms: None }
 }
 
 fn row(case: &Case, event: &ProposalEvent, revision: u64, refused: Option<ProposalRefusal>) -> Vec<Row> {

@@ -69,7 +69,7 @@ impl Registry {
     fn message(&self, event: &VenueEvent) -> Message {
         // A struct of strings and numbers always serialises.
         let value = serde_json::to_vec(event).unwrap_or_default();
-        Message { topic: self.venues_topic.clone(), key: event.venue.to_string(), value }
+        Message { topic: self.venues_topic.clone(), key: event.venue.to_string(), value, of_ms: None }
     }
 }
 

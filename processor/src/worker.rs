@@ -363,7 +363,7 @@ impl<'a> Worker<'a> {
                             return;
                         }
                         let counts = history.add_health(&event, known_at_ms);
-                        outdated.note_health(event, counts);
+                        outdated.note_health(event, counts, known_at_ms);
                     })
                 } else {
                     TestEvent::try_parse(value).map(|event| {
@@ -371,7 +371,7 @@ impl<'a> Worker<'a> {
                             return;
                         }
                         let counts = history.add_test(&event, known_at_ms);
-                        outdated.note_test(event, counts);
+                        outdated.note_test(event, counts, known_at_ms);
                     })
                 };
                 if let Err(error) = result {

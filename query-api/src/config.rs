@@ -59,6 +59,11 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_CONCURRENT_REQUESTS", default_value_t = 32, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_concurrent_requests: u32,
+    /// Traces that are worked on at the same time, jobs apart, of one account at most half as many; others wait for their turn,
+    /// so that polls and scans that come in are not held up by many at once
+    #[arg(long, env = "VENUECODE_MAX_TRACES", default_value_t = 4, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_traces: u32,
     /// Traces and files that are sent at the same time, each for ten minutes at most; further ones are refused
     #[arg(long, env = "VENUECODE_MAX_EXPORTS", default_value_t = 64, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -75,11 +80,11 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_CONTACT_SCANS", default_value_t = 2_000_000, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub max_contact_scans: u32,
-    /// Windows times weeks up to which a trace names the ranges of the key that it needs; with more it reads the
-    /// venues whole, since looking up a range in many weeks costs more than it spares
-    #[arg(long, env = "VENUECODE_MAX_WINDOW_RANGES", default_value_t = 120, value_name = "COUNT",
-          value_parser = clap::value_parser!(u32).range(0..=10_000))]
-    pub max_window_ranges: u32,
+    /// Steps of five minutes, a quarter of an hour, an hour or a day by which one query of a trace names what it looks for,
+    /// the shortest of which there are not more; where there are more days than this it reads the venues whole
+    #[arg(long, env = "VENUECODE_MAX_WINDOW_STEPS", default_value_t = MAX_QUERY_WINDOWS, value_name = "COUNT",
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_QUERY_WINDOWS)))]
+    pub max_window_steps: u32,
     /// Windows in one query of a trace; with more it asks several times
     #[arg(long, env = "VENUECODE_MAX_QUERY_WINDOWS", default_value_t = MAX_QUERY_WINDOWS, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_QUERY_WINDOWS)))]
@@ -104,6 +109,11 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_SHARE_ANSWERS_MS", default_value_t = 100, value_name = "MS",
           value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub share_answers_ms: u32,
+    /// Milliseconds after which polls for footfall show scans that came late: while somebody polls, the counts of all hours
+    /// are looked at as often, those of the hour that runs every second; 0 asks for each poll anew
+    #[arg(long, env = "VENUECODE_LATE_SCANS_MS", default_value_t = 5_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub late_scans_ms: u32,
     /// Smallest count that is shown to dashboards; they see counts rounded down to whole multiples of it. 1 shows all
     #[arg(long, env = "VENUECODE_SMALLEST_GROUP", default_value_t = 10, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=1_000))]

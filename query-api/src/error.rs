@@ -68,6 +68,9 @@ pub enum QueryError {
     /// Nobody has asked for such a release.
     #[error("there is no such release; one that was asked for is here within a second or two")]
     UnknownRelease,
+    /// Nobody has sent such a reminder, or not to whoever asks.
+    #[error("there is no such reminder; one that was sent is here within a second or two")]
+    UnknownReminder,
     /// Nobody has asked for such an erasure.
     #[error("there is no such erasure; one that was asked for is here within a second or two")]
     UnknownErasure,
@@ -120,6 +123,9 @@ pub enum QueryError {
         "a midnight has come while the job ran, and some of the scans that it has read are no longer kept: ask again"
     )]
     PastJob,
+    /// Somebody was erased since the job began to read.
+    #[error("somebody was erased since the job began, who may be in its result: ask again")]
+    OutdatedJob,
     /// As many files leave as may.
     #[error("as many files are being sent as may")]
     ExportsFull,
@@ -271,11 +277,13 @@ impl QueryError {
             Self::UnknownTrip => (StatusCode::NOT_FOUND, "unknown-trip"),
             Self::UnknownHealthProposal => (StatusCode::NOT_FOUND, "unknown-health-proposal"),
             Self::UnknownRelease => (StatusCode::NOT_FOUND, "unknown-release"),
+            Self::UnknownReminder => (StatusCode::NOT_FOUND, "unknown-reminder"),
             Self::UnknownErasure => (StatusCode::NOT_FOUND, "unknown-erasure"),
             Self::ErasureNotDone => (StatusCode::CONFLICT, "erasure-not-done"),
             Self::UnknownJob => (StatusCode::NOT_FOUND, "unknown-job"),
             Self::ExpiredJob => (StatusCode::GONE, "job-expired"),
             Self::LostJob => (StatusCode::GONE, "job-lost"),
+            Self::OutdatedJob => (StatusCode::GONE, "job-outdated"),
             Self::NoResult { .. } => (StatusCode::CONFLICT, "job-without-result"),
             Self::TooManyJobs => (StatusCode::TOO_MANY_REQUESTS, "too-many-jobs"),
             Self::JobsFull => (StatusCode::SERVICE_UNAVAILABLE, "jobs-full"),
@@ -318,11 +326,13 @@ impl QueryError {
             | Self::UnknownTrip
             | Self::UnknownHealthProposal
             | Self::UnknownRelease
+            | Self::UnknownReminder
             | Self::UnknownErasure
             | Self::ErasureNotDone
             | Self::UnknownJob
             | Self::ExpiredJob
             | Self::LostJob
+            | Self::OutdatedJob
             | Self::NoResult { .. } => Some("id"),
             Self::Unreleased(lack) => Some(lack.field()),
             Self::UnknownVenue { field } | Self::RevokedVenue { field } => Some(field),
@@ -436,12 +446,14 @@ mod tests {
             (QueryError::UnknownTrip, 404, "unknown-trip", Some("id"), None),
             (QueryError::UnknownHealthProposal, 404, "unknown-health-proposal", Some("id"), None),
             (QueryError::UnknownRelease, 404, "unknown-release", Some("id"), None),
+            (QueryError::UnknownReminder, 404, "unknown-reminder", Some("id"), None),
             (QueryError::UnknownErasure, 404, "unknown-erasure", Some("id"), None),
             (QueryError::ErasureNotDone, 409, "erasure-not-done", Some("id"), None),
             (QueryError::Unsigned, 500, "internal-error", None, None),
             (QueryError::UnknownJob, 404, "unknown-job", Some("id"), None),
             (QueryError::ExpiredJob, 410, "job-expired", Some("id"), None),
             (QueryError::LostJob, 410, "job-lost", Some("id"), None),
+            (QueryError::OutdatedJob, 410, "job-outdated", Some("id"), None),
             (QueryError::NoResult { state: "waiting" }, 409, "job-without-result", Some("id"), None),
             (QueryError::TooManyJobs, 429, "too-many-jobs", None, Some(30)),
             (QueryError::JobsFull, 503, "jobs-full", None, Some(30)),

@@ -117,8 +117,7 @@ pub async fn trace(
     for history in &histories {
         visited.extend(history.visits.scans.iter().map(|(row, _)| row.venue_id));
     }
-    let (presences, mut names) =
-        tokio::try_join!(reader.presences(&stays, &cases), state.store().venue_names(visited))?;
+    let (presences, mut names) = tokio::try_join!(reader.presences(&stays, &cases), state.directory().names(visited))?;
     let mut walk = Walk::new(&state, &question, cases, cuts);
     walk.go(&mut reader, Round { sources, stays, presences }, question.hops).await?;
     let Walk { met: hops, mut cuts, .. } = walk;
@@ -200,7 +199,7 @@ async fn names_of_later_hops(
 ) -> Result<(), QueryError> {
     if hops.len() > 1 {
         let unknown = venues.iter().map(|visited| visited.venue).filter(|venue| !names.has(*venue)).collect::<Vec<_>>();
-        names.extend(state.store().venue_names(unknown).await?);
+        names.extend(state.directory().names(unknown).await?);
     }
     Ok(())
 }

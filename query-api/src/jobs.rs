@@ -83,14 +83,23 @@ pub struct Task {
 }
 
 /// A job as a look at it shows.
-pub type TraceJob = Job<Task, TraceResponse>;
+pub type TraceJob = Job<Task, Traced>;
+
+/// The result of a job.
+#[derive(Debug)]
+pub struct Traced {
+    /// What was asked for.
+    pub trace: Arc<TraceResponse>,
+    /// How many erasures were carried out before anything was read.
+    erasures: u64,
+}
 
 /// The jobs of this service.
 pub struct Jobs {
     key: JobKey,
     /// How long a job may take.
     max_s: u32,
-    book: Mutex<Book<Task, TraceResponse>>,
+    book: Mutex<Book<Task, Traced>>,
     news: Notify,
     /// Its children are given to the jobs.
     stop: CancellationToken,
@@ -143,6 +152,33 @@ impl Jobs {
                 Origin::Elsewhere => QueryError::LostJob,
                 Origin::Nowhere => QueryError::UnknownJob,
             }),
+        }
+    }
+
+    /// A job that is done and its trace; `erasures` is how many were carried out by now. Whoever was erased since a job began
+    /// to read may be in its result, so all results of before go, whosever they are.
+    ///
+    /// # Errors
+    /// As for [`Self::look`]; that it is outdated; or that it has no result.
+    pub fn result(
+        &self,
+        id: JobId,
+        caller: &Caller,
+        erasures: u64,
+    ) -> Result<(TraceJob, Arc<TraceResponse>), QueryError> {
+        {
+            let mut book = self.book.lock();
+            book.drop_results(|traced| traced.erasures < erasures, || QueryError::OutdatedJob);
+            metrics::jobs(&book.counts());
+        }
+        let job = self.look(id, caller)?;
+        match &job.state {
+            State::Done(traced) => {
+                let trace = Arc::clone(&traced.trace);
+                Ok((job, trace))
+            }
+            State::Failed(problem) if matches!(**problem, QueryError::OutdatedJob) => Err(QueryError::OutdatedJob),
+            state => Err(QueryError::NoResult { state: state.as_str() }),
         }
     }
 
@@ -205,9 +241,9 @@ impl Jobs {
         let task = tokio::spawn(stop.run_until_cancelled_owned(limited));
         let outcome = match task.await {
             Ok(None) => Outcome::Cancelled,
-            Ok(Some(Ok(trace))) => {
-                let bytes = trace.bytes();
-                Outcome::Done { answer: Arc::new(trace), bytes, until_ms }
+            Ok(Some(Ok(traced))) => {
+                let bytes = traced.trace.bytes();
+                Outcome::Done { answer: Arc::new(traced), bytes, until_ms }
             }
             Ok(Some(Err(error))) => Outcome::Failed(error),
             Err(_) => Outcome::Failed(QueryError::Aborted),
@@ -229,7 +265,7 @@ impl Jobs {
 }
 
 /// Forgets what has expired.
-fn sweep(book: &mut Book<Task, TraceResponse>) {
+fn sweep(book: &mut Book<Task, Traced>) {
     for _ in 0..book.sweep(now_ms()) {
         metrics::job_ended("expired");
     }
@@ -244,11 +280,14 @@ fn past_at(retention: Retention, from: i64, read_at: i64) -> Option<i64> {
 
 /// The trace that a task asks for. Its release must still be in force. That it is read is written down before: how far it is
 /// and how large its result is tells of it, also if that is never fetched. Whom it has reached is written down with each fetch.
-async fn answer(state: AppState, task: Task, progress: Arc<Progress>) -> Result<TraceResponse, QueryError> {
+async fn answer(state: AppState, task: Task, progress: Arc<Progress>) -> Result<Traced, QueryError> {
     let Task { caller, request, .. } = task;
     let permit = permit(&state, &caller, ROUTE, request.release, request.to_read()).await?;
     permit.write_down(&state, [], 0).await?;
-    inquiry::trace(state, request.question, chrono::Utc::now(), &progress).await
+    // Before anything is read: an erasure that comes now has been carried out in what is read after, or makes this outdated.
+    let erasures = state.store().erasures_done().await?;
+    let trace = inquiry::trace(state, request.question, chrono::Utc::now(), &progress).await?;
+    Ok(Traced { trace: Arc::new(trace), erasures })
 }
 
 #[cfg(test)]

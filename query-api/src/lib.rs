@@ -3,14 +3,16 @@
 //! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (who stayed where and
 //! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door, and [`page`] is what
 //! its code opens. Whose movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`])
-//! before it is answered: nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen; long
-//! traces wait as [`jobs`], and tables leave as files ([`export`]). Nothing is cached but the results of jobs, except that the
-//! same question about footfall within a tenth of a second has the same answer.
+//! before it is answered: nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen, and the
+//! `board` for all who poll; long traces wait as [`jobs`], and tables leave as files ([`export`]). What is kept in memory,
+//! but for the results of jobs, is told by ClickHouse again within seconds: footfall, the directory, releases.
 
 mod answer;
 pub mod audit;
+mod board;
 pub mod buckets;
 pub mod config;
+mod directory;
 pub mod error;
 pub mod export;
 pub mod exposure;
@@ -30,6 +32,7 @@ mod state;
 pub mod store;
 pub mod suppression;
 mod tables;
+mod turns;
 
 use std::sync::Arc;
 
@@ -71,6 +74,8 @@ async fn serve_state(
     let watch = tables::until_there(config.clickhouse.clone(), state.readiness().clone());
     let watch = tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
     let live = tokio::spawn(Arc::clone(state.live()).run(shutdown.clone()));
+    let directory = tokio::spawn(Arc::clone(state.directory()).run(shutdown.clone()));
+    let board = tokio::spawn(Arc::clone(state.board()).run(shutdown.clone()));
     let jobs = tokio::spawn(Arc::clone(state.jobs()).run(state.clone(), shutdown.clone()));
     let keys = tokio::spawn(Arc::clone(state.verifier()).watch(shutdown.clone()));
     let router: Router = router(state);
@@ -78,6 +83,8 @@ async fn serve_state(
     watch.abort();
     keys.abort();
     live.abort();
+    board.abort();
+    directory.abort();
     jobs.abort();
     served
 }

@@ -53,7 +53,7 @@ pub async fn permit(
     question: Question,
 ) -> Result<Permit, QueryError> {
     let id = named.ok_or(Lack::NotNamed)?;
-    let release = state.store().release(id, 1).await?.0.pop().ok_or(Lack::Unknown)?;
+    let release = state.store().release_now(id).await?.ok_or(Lack::Unknown)?;
     release::check_in_force(&release, &caller.claims().sub, now_ms())?;
     if caller.scope().district.is_some_and(|own| !covers(own, release.district)) {
         return Err(QueryError::OutOfScope { field: "release", limit: Limit::District });
@@ -73,10 +73,10 @@ pub async fn permit(
     let read = AuditRead {
         district: release.district,
         release_id: id,
-        case_number: release.case_number,
-        case_kind: release.case_kind,
-        evidence: release.evidence,
-        purpose: release.purpose,
+        case_number: release.case_number.clone(),
+        case_kind: release.case_kind.clone(),
+        evidence: release.evidence.clone(),
+        purpose: release.purpose.clone(),
         persons,
         venues,
         depth: depths.iter().copied().max().unwrap_or_default(),

@@ -62,6 +62,10 @@ struct Report<'r> {
     done_at: i64,
     removed: Vec<Removed<'r>>,
     remains: Vec<Remains<'r>>,
+    /// Under which condition the times in `remains` hold.
+    provided: &'static str,
+    /// Where bytes may be beside topics.
+    elsewhere: [Elsewhere; 6],
     kept: Vec<Kept>,
 }
 
@@ -75,7 +79,7 @@ struct Removed<'r> {
 #[derive(Debug, Serialize)]
 struct Remains<'r> {
     topic: &'r str,
-    /// None when no end is known.
+    /// None when no end is known, as with the embedded Kafka, whose file is written anew when it starts next.
     until: Option<i64>,
     /// How the topic is kept, and why if it is for good.
     because: Option<String>,
@@ -88,6 +92,32 @@ impl<'r> Remains<'r> {
         Self { topic, until, because: known.map(|topic| topic.kept.words()) }
     }
 }
+
+/// Nobody is told of these by a service, and no message says when they are gone.
+#[derive(Debug, Serialize)]
+struct Elsewhere {
+    place: &'static str,
+    until: &'static str,
+}
+
+/// The broker's settings are not looked at here: who runs it may have changed them.
+const PROVIDED: &str = "topics have the settings with which this version makes them, and on a compacted one each partition \
+                        gets something newer: what was written last is not compacted";
+
+const ELSEWHERE: [Elsewhere; 6] = [
+    Elsewhere {
+        place: "a dependant's registration in the topic identities, which names the person as guardian",
+        until: "the dependant registers again; with the embedded Kafka it starts again",
+    },
+    Elsewhere { place: "the file of the embedded Kafka", until: "it starts again" },
+    Elsewhere { place: "snapshots of gateways", until: "the next one is written, or `venuecode` starts" },
+    Elsewhere { place: "parts of tables that were written anew", until: "ClickHouse removes them, minutes later" },
+    Elsewhere {
+        place: "ClickHouse's log of queries, where statements name the person",
+        until: "its own retention is over, two days as `venuecode` sets it",
+    },
+    Elsewhere { place: "backups", until: "whoever makes them removes them" },
+];
 
 #[derive(Debug, Serialize)]
 struct Kept {
@@ -137,6 +167,8 @@ impl ReportSigner {
             done_at: done_at_ms / 1000,
             removed: removed.map(|(table, rows)| Removed { table, rows: *rows }).collect(),
             remains: remains.map(|(topic, until_ms)| Remains::new(topic, *until_ms)).collect(),
+            provided: PROVIDED,
+            elsewhere: ELSEWHERE,
             kept: kept.collect(),
         };
         self.key.sign_statement(TYPE, &report).map_err(|_| QueryError::Unsigned)

@@ -18,6 +18,7 @@ mod page;
 mod posters;
 mod reads;
 mod releases;
+mod reminders;
 mod report_keys;
 mod scans;
 mod stats;
@@ -30,7 +31,7 @@ mod visits;
 pub(crate) use scans::AliasKey;
 pub(crate) use traces::TraceRequest;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -48,9 +49,6 @@ use utoipa::OpenApi;
 use utoipa_axum::routes;
 
 use crate::{AppState, QueryError, input::MAX_BODY_BYTES};
-
-/// How long a request waits for a slot.
-const SLOT_WAIT: Duration = Duration::from_secs(5);
 
 /// Who may count.
 const COUNTS: &[Role] =
@@ -112,6 +110,17 @@ pub const TABLE: Table = Table(&[
     Rule::of("GET", "/v1/releases", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor]).honouring(&[District]),
     Rule::of("GET", "/v1/releases/{id}", &[Role::Epidemiologist, Role::Supervisor, Role::Auditor])
         .honouring(&[District]),
+    // Offices see those of their district, an operator what was sent to its organisation, whoever of it asks.
+    Rule::of("GET", "/v1/reminders", &[Role::Regulator, Role::District, Role::Operator]).honouring(&[
+        Organisation,
+        District,
+        Person,
+    ]),
+    Rule::of("GET", "/v1/reminders/{id}", &[Role::Regulator, Role::District, Role::Operator]).honouring(&[
+        Organisation,
+        District,
+        Person,
+    ]),
     // Whom it is of is not in it.
     Rule::of("GET", "/v1/erasures", ERASURES).honouring(&[District]),
     Rule::of("GET", "/v1/erasures/{id}", ERASURES).honouring(&[District]),
@@ -159,6 +168,8 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(health_proposals::health_proposal))
         .routes(routes!(releases::release))
         .routes(routes!(releases::releases))
+        .routes(routes!(reminders::reminder))
+        .routes(routes!(reminders::reminders))
         .routes(routes!(erasures::erasure))
         .routes(routes!(erasures::erasures))
         .routes(routes!(erasures::report))
@@ -175,7 +186,8 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(|_| QueryError::Aborted.into_response()))
 }
 
-/// Lets a request through when the tables are there and a slot is free. The page asks ClickHouse for nothing.
+/// Lets a request through when the tables are there and a slot is free. The page asks ClickHouse for nothing; traces wait for
+/// their turn, and would keep the slots from others meanwhile.
 async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Result<Response, QueryError> {
     if request.uri().path().starts_with(page::PATH) {
         return Ok(next.run(request).await);
@@ -183,8 +195,6 @@ async fn gate(State(state): State<AppState>, request: Request, next: Next) -> Re
     if !state.readiness().is_ready() {
         return Err(QueryError::NotReady);
     }
-    let slot = tokio::time::timeout(SLOT_WAIT, state.slots().acquire()).await;
-    // The semaphore is never closed; an error would mean the same as no slot.
-    let _slot = slot.ok().and_then(Result::ok).ok_or(QueryError::Overloaded)?;
+    let _slot = if request.uri().path() == traces::PATH { None } else { Some(state.slot().await?) };
     Ok(next.run(request).await)
 }

@@ -1,16 +1,18 @@
 //! What every request shares.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::CityProfile;
 use service::{Readiness, access::Verifier, city::read_city, code::CodeSigner};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
-    Config, QueryConfig,
+    Config, QueryConfig, QueryError,
     audit::AuditLog,
+    board::Board,
+    directory::Directory,
     export::Exits,
     exposure::{Beliefs, Dwells},
     jobs::Jobs,
@@ -22,8 +24,11 @@ use crate::{
     routes::AliasKey,
     store::Store,
     tables,
+    turns::Turns,
 };
 
+/// How long a request waits for a slot.
+const SLOT_WAIT: Duration = Duration::from_secs(5);
 /// One slot in so many is for people who look at what is kept of themselves.
 const OWN_SHARE: u32 = 4;
 
@@ -42,6 +47,8 @@ struct Inner {
     audit: AuditLog,
     reports: ReportSigner,
     live: Arc<Live>,
+    board: Arc<Board>,
+    directory: Arc<Directory>,
     city: CityProfile,
     beliefs: Beliefs,
     dwells: Dwells,
@@ -53,6 +60,7 @@ struct Inner {
     readiness: Readiness,
     verifier: Arc<Verifier>,
     slots: Semaphore,
+    turns: Turns,
     own_slots: Arc<Semaphore>,
     exits: Exits,
     metrics: PrometheusHandle,
@@ -75,6 +83,8 @@ impl AppState {
         let of_jobs = QueryConfig { max_execution_time_s, ..config.query.clone() };
         let inner = Inner {
             live: Arc::new(Live::new(store.clone(), offset_s, &config.query)),
+            directory: Arc::new(Directory::new(store.clone())),
+            board: Arc::new(Board::new(store.clone(), offset_s, &config.query)),
             store,
             job_store: Store::new(&config.clickhouse, &of_jobs),
             jobs: Arc::new(Jobs::new(&config.jobs, &signer.keys)),
@@ -89,6 +99,10 @@ impl AppState {
             posters: PrintShop::new(&config.posters),
             page: Page::try_new(&config.page)?,
             slots: Semaphore::new(config.query.max_concurrent_requests as usize),
+            turns: Turns::new(
+                config.query.max_traces as usize,
+                Duration::from_secs(config.query.max_execution_time_s.into()),
+            ),
             own_slots: Arc::new(Semaphore::new((config.query.max_concurrent_requests / OWN_SHARE).max(1) as usize)),
             exits: Exits::new(config.query.max_exports),
             limits: config.query.clone(),
@@ -118,6 +132,16 @@ impl AppState {
 
     pub(crate) fn live(&self) -> &Arc<Live> {
         &self.inner.live
+    }
+
+    /// Names and places of venues.
+    pub(crate) fn directory(&self) -> &Arc<Directory> {
+        &self.inner.directory
+    }
+
+    /// Footfall, from memory where it can.
+    pub(crate) fn board(&self) -> &Arc<Board> {
+        &self.inner.board
     }
 
     pub(crate) fn audit(&self) -> &AuditLog {
@@ -181,8 +205,19 @@ impl AppState {
         &self.inner.verifier
     }
 
-    pub(crate) fn slots(&self) -> &Semaphore {
-        &self.inner.slots
+    /// A slot for a request, held until it is answered.
+    ///
+    /// # Errors
+    /// [`QueryError::Overloaded`] when none is free in time.
+    pub(crate) async fn slot(&self) -> Result<SemaphorePermit<'_>, QueryError> {
+        let slot = tokio::time::timeout(SLOT_WAIT, self.inner.slots.acquire()).await;
+        // The semaphore is never closed; an error would mean the same as no slot.
+        slot.ok().and_then(Result::ok).ok_or(QueryError::Overloaded)
+    }
+
+    /// Turns to trace.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.inner.turns
     }
 
     /// Those of the slots that people may have who look at what is kept of themselves.

@@ -17,14 +17,17 @@ mod health_proposals;
 mod live;
 mod operations;
 mod people;
-mod recent;
+pub mod recent;
 mod releases;
+mod reminders;
 mod scope;
+mod scopes;
 mod stats;
 mod trips;
 mod venues;
 
 use std::{
+    ops::ControlFlow,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -38,7 +41,7 @@ use recent::Recent;
 pub use alerts::{AlertFilter, AlertRow};
 pub use applications::{ApplicationFilter, ApplicationRow, lies_within};
 pub use coverage::VenueDaysRow;
-pub use crowds::{OccupancyRow, TopQuestion, TopRow};
+pub use crowds::{OccupancyRow, TopCount, TopQuestion};
 pub use erasures::{ErasureFilter, ErasureRow};
 pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, People};
@@ -48,10 +51,12 @@ pub use live::Watched;
 pub use operations::{CodesOfDayRow, CodesRow, MissingCodeRow, ScanDetailRow, UnusedCodeRow};
 pub use people::{VisitRow, VisitorRow, Visits};
 pub use releases::{ReadRow, ReleaseFilter, ReleaseRow};
+pub use reminders::{ReminderFilter, ReminderRow};
 pub use scope::Scope;
+pub use scopes::Counts;
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
-pub use venues::{CheckpointRow, VenueNames, VenueRow};
+pub use venues::{CheckpointRow, PartRow, VenueNames, VenueRow};
 
 /// How much longer than ClickHouse's own limit an answer may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -61,10 +66,11 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Store {
     client: Client,
     patience: Duration,
-    max_window_ranges: usize,
+    max_window_steps: usize,
     max_query_windows: usize,
     max_query_people: usize,
     recent: Arc<Recent<FootfallQuestion, BucketRow>>,
+    known_releases: Arc<releases::Known>,
 }
 
 /// A half-open time in seconds since 1970.
@@ -87,6 +93,7 @@ enum Kind {
     VenueCodes,
     NewestScan,
     VenueNames,
+    Directory,
     VenueOwner,
     Venue,
     Footfall,
@@ -98,6 +105,8 @@ enum Kind {
     Occupancy,
     Live,
     LiveCounted,
+    Scopes,
+    ScopesCounted,
     Scans,
     UnusedCodes,
     MissingCodes,
@@ -113,9 +122,12 @@ enum Kind {
     HealthProposal,
     Erasure,
     Erasures,
+    ErasuresDone,
     Release,
     Releases,
     HopsTo,
+    Reminder,
+    Reminders,
     Reads,
     HealthProposals,
     HealthChanges,
@@ -132,6 +144,7 @@ impl Kind {
             Self::VenueCodes => "venue_codes",
             Self::NewestScan => "newest_scan",
             Self::VenueNames => "venue_names",
+            Self::Directory => "directory",
             Self::VenueOwner => "venue_owner",
             Self::Venue => "venue",
             Self::Footfall => "footfall",
@@ -147,6 +160,8 @@ impl Kind {
             Self::MissingCodes => "missing_codes",
             Self::Codes => "codes",
             Self::LiveCounted => "live_counted",
+            Self::Scopes => "scopes",
+            Self::ScopesCounted => "scopes_counted",
             Self::Stats => "stats",
             Self::Application => "application",
             Self::Applications => "applications",
@@ -158,9 +173,12 @@ impl Kind {
             Self::HealthProposal => "health_proposal",
             Self::Erasure => "erasure",
             Self::Erasures => "erasures",
+            Self::ErasuresDone => "erasures_done",
             Self::Release => "release",
             Self::Releases => "releases",
             Self::HopsTo => "hops_to",
+            Self::Reminder => "reminder",
+            Self::Reminders => "reminders",
             Self::Reads => "reads",
             Self::HealthProposals => "health_proposals",
             Self::HealthChanges => "health_changes",
@@ -182,10 +200,11 @@ impl Store {
         Self {
             client,
             patience,
-            max_window_ranges: limits.max_window_ranges as usize,
+            max_window_steps: limits.max_window_steps as usize,
             max_query_windows: limits.max_query_windows as usize,
             max_query_people: limits.max_query_people as usize,
             recent: Arc::new(Recent::new(Duration::from_millis(limits.share_answers_ms.into()))),
+            known_releases: Arc::default(),
         }
     }
 
@@ -193,12 +212,34 @@ impl Store {
         self.client.query(sql)
     }
 
+    /// A question with a person in it: the server's log of queries, in which values stand as they are, gets none. Reads of
+    /// people are noted in the audit log.
+    fn query_of_person(&self, sql: &str) -> Query {
+        self.client.query(sql).with_setting("log_queries", "0")
+    }
+
     async fn rows<T: RowOwned + RowRead>(&self, kind: Kind, query: Query) -> Result<Vec<T>, QueryError> {
-        let started = Instant::now();
-        let answer = tokio::time::timeout(self.patience, collect(query)).await;
-        let (rows, read) = answer.map_err(|_| StoreFailure::Silent)??;
-        metrics::queried(kind.as_str(), started.elapsed(), read, rows.len() as u64);
+        let mut rows = Vec::new();
+        let take = |row| {
+            rows.push(row);
+            ControlFlow::Continue(())
+        };
+        self.each(kind, query, take).await?;
         Ok(rows)
+    }
+
+    /// Hands on one row after the other, until no more are wanted.
+    async fn each<T: RowOwned + RowRead>(
+        &self,
+        kind: Kind,
+        query: Query,
+        take: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), QueryError> {
+        let started = Instant::now();
+        let answer = tokio::time::timeout(self.patience, drain(query, take)).await;
+        let (rows, read) = answer.map_err(|_| StoreFailure::Silent)??;
+        metrics::queried(kind.as_str(), started.elapsed(), read, rows);
+        Ok(())
     }
 
     async fn row<T: RowOwned + RowRead>(&self, kind: Kind, query: Query) -> Result<T, QueryError> {
@@ -207,11 +248,18 @@ impl Store {
     }
 }
 
-async fn collect<T: Row + RowOwned + RowRead>(query: Query) -> Result<(Vec<T>, u64), clickhouse::error::Error> {
+/// How many rows were taken of an answer, and how many were read for it.
+async fn drain<T: Row + RowOwned + RowRead>(
+    query: Query,
+    mut take: impl FnMut(T) -> ControlFlow<()>,
+) -> Result<(u64, u64), clickhouse::error::Error> {
     let mut cursor = query.fetch::<T>()?;
-    let mut rows = Vec::new();
+    let mut rows = 0;
     while let Some(row) = cursor.next().await? {
-        rows.push(row);
+        rows += 1;
+        if take(row).is_break() {
+            break;
+        }
     }
     let read = cursor.summary().and_then(|summary| summary.read_rows()).unwrap_or(0);
     Ok((rows, read))

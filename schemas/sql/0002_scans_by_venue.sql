@@ -1,5 +1,6 @@
 -- Purpose: who was at a venue: contacts, visitors, footfall.
--- Sorting key: (venue_id, scanned_at). Granules are small because every question reads a few short ranges.
+-- Sorting key: (venue_id, scanned_at). Granules and compressed blocks are small because every question reads a few short
+-- ranges, and a block is decompressed whole.
 -- `stream` and `kafka_offset` say which message a row is, for reading back after an unclear insert.
 CREATE TABLE IF NOT EXISTS scans_by_venue
 (
@@ -25,4 +26,5 @@ CREATE TABLE IF NOT EXISTS scans_by_venue
 ENGINE = MergeTree
 PARTITION BY toMonday(scanned_at)
 ORDER BY (venue_id, scanned_at)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000
+SETTINGS index_granularity = 1024, min_compress_block_size = 8192, max_compress_block_size = 16384,
+         non_replicated_deduplication_window = 10000

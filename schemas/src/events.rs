@@ -16,6 +16,7 @@ mod health;
 mod identity;
 mod proposal;
 mod release;
+mod reminder;
 mod scan;
 mod trip;
 mod venue;
@@ -34,6 +35,10 @@ pub use proposal::{ProposalAction, ProposalEvent, ProposalRefusal, ProposalState
 pub use release::{
     Asking, CaseKind, DEFAULT_WINDOW_MINUTES, DeclineReason, MAX_HOPS, MAX_SUBJECTS, MAX_WINDOW_MINUTES, Purpose,
     ReleaseAction, ReleaseEvent, ReleaseRefusal, ReleaseState,
+};
+pub use reminder::{
+    ReminderAction, ReminderEvent, ReminderMatter, ReminderOutcome, ReminderRefusal, ReminderReply, ReminderState,
+    Sending,
 };
 pub use scan::{FreightScan, FreightStop, ScanEvent};
 pub use trip::{Declaration, Scanned, TripAction, TripEvent};
@@ -75,6 +80,7 @@ pub fn json_schemas() -> Vec<(&'static str, schemars::Schema)> {
         (crate::topics::ALERTS, schemars::schema_for!(AlertEvent)),
         (crate::topics::TRIPS, schemars::schema_for!(TripEvent)),
         (crate::topics::RELEASES, schemars::schema_for!(ReleaseEvent)),
+        (crate::topics::REMINDERS, schemars::schema_for!(ReminderEvent)),
         (crate::topics::ERASURES, schemars::schema_for!(ErasureEvent)),
         (crate::topics::AUDIT_ANCHORS, schemars::schema_for!(AuditAnchor)),
         (crate::topics::IDENTITIES, schemars::schema_for!(IdentityEvent)),
@@ -125,7 +131,7 @@ mod tests {
     use super::*;
 
     /// A message of each topic as version 1 was first written, with no field that came later or may be left out.
-    fn oldest() -> [(&'static str, Value); 12] {
+    fn oldest() -> [(&'static str, Value); 13] {
         [
             (
                 "scans",
@@ -181,6 +187,12 @@ mod tests {
                         "to": 1_653_000_001, "hops": 1, "expires_at_ms": 1_653_000_000_124i64}}),
             ),
             (
+                "reminders",
+                json!({"v": 1, "district": 310_101, "at_ms": 1_653_000_000_123i64,
+                    "action": {"type": "send", "reminder": "00310101-0000-8000-8000-000000000001", "by": "li",
+                        "organisation": "91310000MA1FL0000N", "matter": "no_code", "due_at": 1_653_100_000}}),
+            ),
+            (
                 "erasures",
                 json!({"v": 1, "erasure": "00310101-0000-8000-8000-000000000001", "at_ms": 1_653_000_000_123i64,
                     "action": {"type": "ask", "by": "li", "person": "1123456789abcdef", "basis": "ordered",
@@ -210,6 +222,7 @@ mod tests {
             "alerts" => AlertEvent::try_parse(&bytes).map(|event| json!(event)),
             "trips" => TripEvent::try_parse(&bytes).map(|event| json!(event)),
             "releases" => ReleaseEvent::try_parse(&bytes).map(|event| json!(event)),
+            "reminders" => ReminderEvent::try_parse(&bytes).map(|event| json!(event)),
             "erasures" => ErasureEvent::try_parse(&bytes).map(|event| json!(event)),
             "audit-anchors" => AuditAnchor::try_parse(&bytes).map(|event| json!(event)),
             "health-proposals" => ProposalEvent::try_parse(&bytes).map(|event| json!(event)),

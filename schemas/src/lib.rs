@@ -33,8 +33,8 @@ pub use code::VenueCode;
 pub use document::{Document, DocumentType};
 pub use erasure::{Erased, PersonDigest};
 pub use events::{
-    AlertEvent, ApplicationEvent, ErasureEvent, HealthEvent, IdentityEvent, ProposalEvent, ReleaseEvent, ScanEvent,
-    TestEvent, TripEvent, VenueEvent,
+    AlertEvent, ApplicationEvent, ErasureEvent, HealthEvent, IdentityEvent, ProposalEvent, ReleaseEvent, ReminderEvent,
+    ScanEvent, TestEvent, TripEvent, VenueEvent,
 };
 pub use keys::KeyRing;
 pub use person::PersonKey;

@@ -23,6 +23,10 @@ pub struct PersonKey(u64);
 pub struct PersonKeyError;
 
 impl PersonKey {
+    /// Stands for somebody who was erased in what is about others as well. It is nobody's: that a hash is zero is not to be
+    /// expected.
+    pub const NOBODY: Self = Self(0xf << 60);
+
     /// Derives the key of a document's holder with the ring's active key.
     pub fn derive(ring: &KeyRing, document: &Document) -> Self {
         Self::derive_with(ring.active_version(), ring.active_key(), document)

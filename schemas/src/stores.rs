@@ -184,6 +184,7 @@ mod tests {
             alerts,
             trips,
             releases,
+            reminders,
             erasures,
             audit_anchors,
             identities,
@@ -191,8 +192,8 @@ mod tests {
             scan_ranges,
         } = topics;
         let people = [scans, health, health_proposals, tests, applications, alerts, trips, releases, identities];
-        let all: Vec<String> =
-            people.into_iter().chain([venues, erasures, audit_anchors, dead_letters, scan_ranges]).collect();
+        let others = [venues, reminders, erasures, audit_anchors, dead_letters, scan_ranges];
+        let all: Vec<String> = people.into_iter().chain(others).collect();
         for name in &all {
             assert!(made.contains(name), "nobody says how long {name} is kept");
         }

@@ -20,6 +20,8 @@ pub const ALERTS: &str = "alerts";
 pub const TRIPS: &str = "trips";
 /// Who may read whose movements, and why: asked for and released; keyed by release.
 pub const RELEASES: &str = "releases";
+/// Reminders of what is to be mended about venue codes, keyed by district.
+pub const REMINDERS: &str = "reminders";
 /// Whose data is to go, and whose has gone; keyed by erasure.
 pub const ERASURES: &str = "erasures";
 /// How far the chains of the audit log are, keyed by chain.
@@ -67,6 +69,8 @@ pub struct Topics {
     pub trips: String,
     /// [`RELEASES`] with the prefix.
     pub releases: String,
+    /// [`REMINDERS`] with the prefix.
+    pub reminders: String,
     /// [`ERASURES`] with the prefix.
     pub erasures: String,
     /// [`AUDIT_ANCHORS`] with the prefix.
@@ -93,6 +97,7 @@ impl Topics {
             alerts: name(ALERTS),
             trips: name(TRIPS),
             releases: name(RELEASES),
+            reminders: name(REMINDERS),
             erasures: name(ERASURES),
             audit_anchors: name(AUDIT_ANCHORS),
             identities: name(IDENTITIES),

@@ -3,7 +3,7 @@
 //! The input is a message, read as one of each topic.
 
 use schemas::{
-    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ScanEvent, TestEvent, VenueEvent,
+    AlertEvent, ApplicationEvent, HealthEvent, IdentityEvent, ReminderEvent, ScanEvent, TestEvent, VenueEvent,
     events::{ColourChange, EventError, TestOutcome},
 };
 
@@ -13,6 +13,7 @@ pub fn check(input: &[u8]) {
     reads_back(input, VenueEvent::try_parse);
     reads_back(input, ApplicationEvent::try_parse);
     reads_back(input, AlertEvent::try_parse);
+    reads_back(input, ReminderEvent::try_parse);
     if let Some(event) = reads_back(input, IdentityEvent::try_parse) {
         assert_eq!(IdentityEvent::parse_key(event.key().as_bytes()), Some((event.person, event.form)));
     }

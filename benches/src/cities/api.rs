@@ -66,6 +66,11 @@ impl Caller {
         Self { role: Role::District, scope: Scope { district: Some(district), ..Scope::default() } }
     }
 
+    /// A regulator of a district.
+    pub(super) fn regulator(district: u32) -> Self {
+        Self { role: Role::Regulator, scope: Scope { district: Some(district), ..Scope::default() } }
+    }
+
     /// Somebody with a phone.
     pub(super) fn citizen(person: PersonKey) -> Self {
         Self::of(Role::Citizen).in_person(person)

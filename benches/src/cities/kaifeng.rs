@@ -3,6 +3,7 @@
 mod applying;
 mod freight;
 mod registering;
+mod reminding;
 
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ pub(super) async fn day(api: &Api, sheet: &mut Sheet) -> anyhow::Result<()> {
     freight::freight(&office, sheet).await?;
     records(&office, sheet).await?;
     regulated(&office, sheet).await?;
-    gaps(sheet);
+    reminding::reminding(&office, sheet).await?;
     Ok(())
 }
 
@@ -124,8 +125,4 @@ async fn regulated(office: &Office<'_>, sheet: &mut Sheet) -> anyhow::Result<()>
     let promise = "so is a code that nobody scans";
     sheet.rule("no-scans", "S4 3.1", promise, "listed, gone", api.without_scans(office, &venue)).await;
     Ok(())
-}
-
-fn gaps(sheet: &mut Sheet) {
-    sheet.gap("S4 3.1", "places without a code are reminded, and worse", "who applied in vain is listed");
 }

@@ -43,7 +43,16 @@ impl Api {
         fs::write(&keys, format!("1:{}\n", "5a".repeat(32)))?;
         let log = File::options().create(true).append(true).open(directory.join("query-api.log"))?;
         let mut command = Command::new(binary);
-        command.args(["service", "query-api", "--share-answers-ms", "0", "--listen", &format!("127.0.0.1:{port}")]);
+        command.args([
+            "service",
+            "query-api",
+            "--share-answers-ms",
+            "0",
+            "--late-scans-ms",
+            "0",
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+        ]);
         command.args(["--clickhouse", &clickhouse.url, "--database", &clickhouse.database]).arg("--code-keys-file");
         command.arg(&keys).env("VENUECODE_CLICKHOUSE_USER", reader("VENUECODE_QUERY_USER")?);
         command.env("VENUECODE_CLICKHOUSE_PASSWORD", reader("VENUECODE_QUERY_PASSWORD")?);

@@ -18,7 +18,7 @@ use rdkafka::{
 use schemas::{CityProfile, Retention, Topics};
 use service::{
     ErasedPeople, KafkaConfig, Readiness, TopicReader,
-    kafka::{METADATA_TIMEOUT, partition_count},
+    kafka::{METADATA_TIMEOUT, is_emptied, partition_count},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -225,6 +225,7 @@ impl Loader {
         let sent_at_ms = message.timestamp().to_millis().unwrap_or_default();
         let erased = self.tables.erased();
         let done = match table {
+            _ if is_emptied(message) => Some(()),
             _ if erased.is_some_and(|erased| {
                 payload.is_some_and(|value| erased.has_message(table.name(), value, sent_at_ms))
             }) =>

@@ -7,7 +7,7 @@ use reqwest::Method;
 use schemas::{
     KeyRing, PersonKey,
     access::{
-        Role::{self, Admin, Citizen, Device, Epidemiologist, Feed, Operator, Reviewer, Supervisor},
+        Role::{self, Admin, Citizen, Device, Epidemiologist, Feed, Operator, Regulator, Reviewer, Supervisor},
         Scope,
     },
     document::{Document, DocumentType},
@@ -41,6 +41,9 @@ const DOORS: &[Door] = &[
     ("POST", "/v1/releases", Some(&[Epidemiologist])),
     ("POST", "/v1/releases/{id}/decision", Some(&[Supervisor])),
     ("POST", "/v1/releases/{id}/withdrawal", Some(&[Epidemiologist, Supervisor])),
+    ("POST", "/v1/reminders", Some(&[Regulator])),
+    ("POST", "/v1/reminders/{id}/settle", Some(&[Regulator])),
+    ("POST", "/v1/reminders/{id}/answer", Some(&[Operator])),
     ("POST", "/v1/erasures", Some(&[Role::District, Supervisor])),
     ("POST", "/v1/erasures/{id}/decision", Some(&[Supervisor])),
     ("GET", "/healthz", None),

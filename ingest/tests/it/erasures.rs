@@ -63,7 +63,10 @@ async fn what_is_asked_for_and_decided_is_kept_with_its_accounts_and_without_the
     let body: Value = serde_json::from_str(&answer.text).expect("JSON");
     assert_eq!(body, json!({"command": erasure(), "follow": format!("/v1/erasures/{}", erasure())}));
     let declined = json!({"request_id": Uuid::from_u128(2), "outcome": "decline", "reason": "still_needed"});
-    for body in [json!({"request_id": Uuid::from_u128(3), "outcome": "confirm"}), declined] {
+    let document = &good()["document"];
+    let by_document = json!({"request_id": Uuid::from_u128(3), "outcome": "confirm", "document": document});
+    let by_key = json!({"request_id": Uuid::from_u128(4), "outcome": "confirm", "person": PERSON});
+    for body in [by_document, declined, by_key] {
         assert_eq!(post(&gateway, WU, None, &decision(), &body).await.status, 202, "{body}");
     }
     let records = records(&gateway).await;
@@ -75,10 +78,15 @@ async fn what_is_asked_for_and_decided_is_kept_with_its_accounts_and_without_the
         ("li", PersonKey::derive(&keys, &card), "撤回-17")
     );
     assert_eq!((ask.basis, ask.expires_at_ms - records[0].at_ms), (ErasureBasis::ConsentWithdrawn, 72 * 3_600_000));
-    let confirm = ErasureAction::Confirm { command: Uuid::from_u128(3), by: "wu".to_owned() };
+    let confirm = |command, digest| {
+        let (command, by, digests) = (Uuid::from_u128(command), "wu".to_owned(), vec![digest]);
+        ErasureAction::Confirm { command, by, digests }
+    };
+    let other = confirm(4, PersonDigest::of(PERSON.parse().expect("a key")));
+    let confirm = confirm(3, PersonDigest::of(ask.person));
     let (command, reason) = (Uuid::from_u128(2), ErasureDeclineReason::StillNeeded);
     let decline = ErasureAction::Decline { command, by: "wu".to_owned(), reason };
-    assert_eq!((&records[1].action, &records[2].action), (&confirm, &decline));
+    assert_eq!((&records[1].action, &records[2].action, &records[3].action), (&confirm, &decline, &other));
     gateway.stop().await;
 }
 
@@ -114,12 +122,17 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
     both["person"] = json!(PERSON);
     let answer = post(&gateway, WU, None, "/v1/erasures", &both).await;
     assert_eq!(answer.refusal(), (422, invalid.to_owned(), Some("document".to_owned())), "{}", answer.text);
+    let document = &good()["document"];
     for (path, body, field) in [
-        ("/v1/erasures/7/decision", json!({"outcome": "confirm"}), "id"),
+        ("/v1/erasures/7/decision", json!({"outcome": "confirm", "person": PERSON}), "id"),
         (&decision(), json!({}), "outcome"),
+        (&decision(), json!({"outcome": "confirm"}), "person"),
+        (&decision(), json!({"outcome": "confirm", "person": "x"}), "person"),
+        (&decision(), json!({"outcome": "decline", "reason": "no_evidence", "person": PERSON}), "person"),
+        (&decision(), json!({"outcome": "decline", "reason": "no_evidence", "document": document}), "document"),
         (&decision(), json!({"outcome": "decline"}), "reason"),
         (&decision(), json!({"outcome": "decline", "reason": "mood"}), "reason"),
-        (&decision(), json!({"outcome": "confirm", "reason": "no_evidence"}), "reason"),
+        (&decision(), json!({"outcome": "confirm", "person": PERSON, "reason": "no_evidence"}), "reason"),
     ] {
         let answer = post(&gateway, WU, None, path, &body).await;
         assert_eq!((answer.refusal().0, answer.refusal().2.as_deref()), (422, Some(field)), "{body}: {}", answer.text);
@@ -131,7 +144,7 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
 #[tokio::test]
 async fn nobody_asks_or_decides_outside_the_district_of_their_token() {
     let gateway = Gateway::start().await;
-    let confirm = json!({"outcome": "confirm"});
+    let confirm = json!({"outcome": "confirm", "person": PERSON});
     for (own, status) in [(310_101, 202), (31, 202), (310_104, 403), (32, 403)] {
         for (who, path, body, field) in
             [(LI, "/v1/erasures", &good(), "district"), (WU, decision().as_str(), &confirm, "id")]

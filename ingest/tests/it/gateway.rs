@@ -174,7 +174,7 @@ impl Gateway {
         if path.ends_with("/reviews") {
             return request.bearer_auth(self.token(Role::Reviewer, "it"));
         }
-        if path.starts_with("/v1/applications") || path.starts_with("/v1/venues/") {
+        if path.starts_with("/v1/applications") || path.starts_with("/v1/venues/") || path.ends_with("/answer") {
             let scope = Scope { organisation: Some(ORGANISATION.to_owned()), ..Scope::default() };
             return request.bearer_auth(self.limited_token(Role::Operator, "it", scope));
         }
@@ -187,6 +187,7 @@ impl Gateway {
             "/v1/health-codes:batch" | "/v1/tests:batch" => Role::Feed,
             path if path.starts_with("/v1/health-proposals/") => Role::Feed,
             "/v1/releases" => Role::Epidemiologist,
+            path if path.starts_with("/v1/reminders") => Role::Regulator,
             path if ["/v1/alerts/", "/v1/releases/", "/v1/erasures"].iter().any(|kept| path.starts_with(kept)) => {
                 Role::Supervisor
             }

@@ -22,6 +22,7 @@ mod privacy;
 mod process;
 mod receipts;
 mod releases;
+mod reminders;
 mod restart;
 mod rotation;
 mod scans;

@@ -1,8 +1,10 @@
 //! Carrying an erasure out. Each step may be repeated, and all of them are when one fails or the process dies.
 //!
-//! 1. The person's keys are forgotten on compacted topics; what came under them since stays ([`forgetting`]).
-//! 2. What was under way when the erasure was decided is waited for: whoever reads on after that leaves the person out, so
-//!    that nothing of before is stored behind the next step.
+//! 1. What was under way when the erasure was decided is waited for: whoever reads on after that leaves the person out, so
+//!    that nothing of before is stored behind the last step. Here it fails while scans are far behind or ClickHouse is away,
+//!    before anything was sent.
+//! 2. The person's keys are forgotten on compacted topics; what came under them since stays ([`forgetting`]) and is waited
+//!    for in its turn.
 //! 3. The rows go, by mutations that write their parts anew and do not name the person (`schemas::stores`).
 
 mod forgetting;
@@ -23,6 +25,7 @@ use schemas::{
     PersonKey, Retention,
     events::{Remains, Removed},
     stores::{Holds, PersonRows, TABLES, TOPICS, TableErased},
+    topics,
 };
 use service::{
     KafkaConfig,
@@ -55,7 +58,7 @@ pub struct Carried {
 
 /// What it takes to carry erasures out.
 pub struct Carrier {
-    /// The tables.
+    /// The tables; the server is to keep no words of what it asks ([`service::ClickHouseConfig::unlogged_client`]).
     pub clickhouse: Client,
     /// Where keys are forgotten.
     pub producer: FutureProducer,
@@ -82,6 +85,10 @@ impl Carrier {
         stop: &CancellationToken,
     ) -> anyhow::Result<Option<Carried>> {
         let started = Instant::now();
+        if !self.wait(stop)? {
+            return Ok(None);
+        }
+        self.runtime.block_on(in_time(self.clickhouse.query("SELECT 1").fetch_one::<u8>()))?;
         self.runtime.block_on(forgetting::forget(&self.kafka, &self.producer, person, before_ms))?;
         if !self.wait(stop)? {
             return Ok(None);
@@ -150,14 +157,18 @@ impl Carrier {
         Ok(true)
     }
 
-    /// Where bytes of the person may be, and until when: the broker removes them in its own time.
+    /// Where bytes of the person may be, and until when: the broker removes them in its own time. On `identities` there is no end:
+    /// a dependant's registration, which stays, may name the person as guardian.
     fn remains(&self, done_at_ms: i64) -> Vec<Remains> {
         let of_people =
             TOPICS.iter().filter(|topic| matches!(topic.holds, Holds::Persons | Holds::Movements | Holds::Sealed));
         let until = |ms: i64| done_at_ms.saturating_add(ms);
         let remains = of_people.map(|topic| Remains {
             topic: topic.name.to_owned(),
-            until_ms: topic.kept.gone_after_ms(self.retention, self.kafka.kafka_compaction_lag).map(until),
+            until_ms: (topic.name != topics::IDENTITIES)
+                .then(|| topic.kept.gone_after_ms(self.retention, self.kafka.kafka_compaction_lag))
+                .flatten()
+                .map(until),
         });
         remains.collect()
     }

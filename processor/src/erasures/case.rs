@@ -24,8 +24,10 @@ pub struct Case {
     pub asked: Deed,
     /// From when it can no longer be confirmed, in milliseconds since 1970.
     pub expires_at_ms: i64,
-    /// Who confirmed it.
+    /// Who confirmed it, and before when the person goes.
     pub confirmed: Option<Deed>,
+    /// Whether the owner of the log has written down that it is confirmed: from then on the person is left out.
+    pub is_written: bool,
     /// Who declined it, and why.
     pub declined: Option<(Deed, ErasureDeclineReason)>,
     /// When it lapsed, in milliseconds since 1970.
@@ -75,6 +77,7 @@ impl Case {
             asked,
             expires_at_ms,
             confirmed,
+            is_written: false,
             declined,
             lapsed_at_ms,
             done,
@@ -94,6 +97,7 @@ impl Case {
             asked: Deed { by: asked_by, at_ms: asked_at_ms },
             expires_at_ms,
             confirmed: Some(Deed { by: confirmed_by, at_ms: before_ms }),
+            is_written: true,
             declined: None,
             lapsed_at_ms: None,
             done: None,
@@ -133,10 +137,24 @@ impl Case {
         })
     }
 
-    /// Lets it happen.
-    pub fn confirm(&mut self, command: Uuid, deed: Deed) -> Decided {
-        let is_own = deed.by == self.asked.by;
-        let outcome = self.decide(command, deed.at_ms, is_own)?;
+    /// Takes what the owner of the log wrote down, which counts from then on; of several times the latest.
+    pub fn write(&mut self, grounds: &Grounds) {
+        match &mut self.confirmed {
+            Some(deed) if self.is_written => deed.at_ms = deed.at_ms.max(grounds.before_ms),
+            Some(deed) => deed.at_ms = grounds.before_ms,
+            None => *self = Self::of(grounds),
+        }
+        self.is_written = true;
+    }
+
+    /// Lets it happen to whoever has one of these digests.
+    pub fn confirm(&mut self, command: Uuid, deed: Deed, digests: &[PersonDigest]) -> Decided {
+        let refusal = if deed.by == self.asked.by {
+            Some(ErasureRefusal::OwnRequest)
+        } else {
+            (!digests.contains(&self.digest)).then_some(ErasureRefusal::OtherPerson)
+        };
+        let outcome = self.decide(command, deed.at_ms, refusal)?;
         if outcome.is_ok() {
             self.confirmed = Some(deed);
         }
@@ -145,7 +163,7 @@ impl Case {
 
     /// Does not let it happen; who asked may also think better of it.
     pub fn decline(&mut self, command: Uuid, deed: Deed, reason: ErasureDeclineReason) -> Decided {
-        let outcome = self.decide(command, deed.at_ms, false)?;
+        let outcome = self.decide(command, deed.at_ms, None)?;
         if outcome.is_ok() {
             self.declined = Some((deed, reason));
             self.person = None;
@@ -178,7 +196,7 @@ impl Case {
         is_first
     }
 
-    fn decide(&mut self, command: Uuid, at_ms: i64, is_own: bool) -> Decided {
+    fn decide(&mut self, command: Uuid, at_ms: i64, refusal: Option<ErasureRefusal>) -> Decided {
         if self.commands.contains(&command) {
             return None;
         }
@@ -187,10 +205,10 @@ impl Case {
         }
         self.commands.push(command);
         Some(match self.state() {
-            _ if is_own => Err(ErasureRefusal::OwnRequest),
+            _ if refusal == Some(ErasureRefusal::OwnRequest) => Err(ErasureRefusal::OwnRequest),
             ErasureState::Lapsed => Err(ErasureRefusal::Expired),
             ErasureState::Asked if at_ms >= self.expires_at_ms => Err(ErasureRefusal::Expired),
-            ErasureState::Asked => Ok(()),
+            ErasureState::Asked => refusal.map_or(Ok(()), Err),
             _ => Err(ErasureRefusal::AlreadyDecided),
         })
     }

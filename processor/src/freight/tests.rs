@@ -236,3 +236,17 @@ proptest! {
         prop_assert_eq!((first.rows, first.alerts), (again.rows, again.alerts));
     }
 }
+
+/// The trip as the embedded Kafka's storage keeps it once its driver was erased.
+#[test]
+fn of_a_trip_of_nobody_nothing_goes_out_and_it_counts_for_the_crew() {
+    let lorry = vehicle(1);
+    let mut declared = declare(lorry, 1, 0);
+    let TripAction::Declare(declaration) = &mut declared.action else { panic!("a declaration") };
+    declaration.driver = PersonKey::NOBODY;
+    let (mut freight, mut run) = (new_loop(), Run::default());
+    let crew = [declared, scanned(lorry, 5, CHECKPOINT), scanned(lorry, 20, DESTINATION)];
+    crew.iter().for_each(|event| run.feed(&mut freight, event));
+    assert!(run.rows.is_empty() && run.alerts.is_empty(), "{:?}", run.steps());
+    assert_eq!(freight.trips(lorry).trips.values().map(|trip| trip.state).collect::<Vec<_>>(), [TripState::Closed]);
+}

@@ -74,6 +74,7 @@ pub async fn send(producer: &FutureProducer, messages: &[Message]) -> anyhow::Re
             .iter()
             .map(|message| {
                 let mut record = FutureRecord::to(&message.topic).key(&message.key);
+                record.timestamp = message.of_ms;
                 record.payload = Some(&message.value).filter(|value| !value.is_empty());
                 producer.send_result(record).map_err(|(error, _)| error)
             })

@@ -278,7 +278,7 @@ fn end_of(whole: &Batch, start: u64, width: usize) -> Option<u64> {
 }
 
 fn message(topic: &str, key: String, event: &impl Serialize) -> anyhow::Result<Message> {
-    Ok(Message { topic: topic.to_owned(), key, value: serde_json::to_vec(event)? })
+    Ok(Message { topic: topic.to_owned(), key, value: serde_json::to_vec(event)?, of_ms: None })
 }
 
 fn claim_of(entry: &Entry) -> Claim {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::{Message, Offset, TopicPartitionList, consumer::Consumer, producer::FutureRecord};
 use schemas::{
-    AlertEvent, Colour, ErasureEvent, IdentityEvent, PlateKey, ScanEvent, Tail, TestEvent, TestResult, TripEvent,
+    AlertEvent, Colour, ErasureEvent, IdentityEvent, PersonDigest, PlateKey, ScanEvent, Tail, TestEvent, TestResult,
+    TripEvent,
     city::FormKind,
     events::{
         AlertKind, Declaration, ErasureAction, ErasureAsk, ErasureBasis, FreightScan, FreightStop, Raised, TripAction,
@@ -134,8 +135,9 @@ async fn ask(fixture: &Fixture, number: u128, who: u64) {
     record(fixture, number, ErasureAction::Ask(Box::new(ask))).await;
 }
 
-async fn confirm(fixture: &Fixture, number: u128, by: &str) {
-    record(fixture, number, ErasureAction::Confirm { command: Uuid::now_v7(), by: by.to_owned() }).await;
+async fn confirm(fixture: &Fixture, number: u128, who: u64, by: &str) {
+    let digests = vec![PersonDigest::of(person(who))];
+    record(fixture, number, ErasureAction::Confirm { command: Uuid::now_v7(), by: by.to_owned(), digests }).await;
 }
 
 async fn lines(fixture: &Fixture, sql: &str) -> Vec<String> {
@@ -148,7 +150,7 @@ async fn rows_of(fixture: &Fixture, who: u64) -> Vec<(&'static str, u64)> {
     for table in TABLES {
         let TableErased::Rows(person_rows) = table.erased else { continue };
         let sql = format!("SELECT count() FROM {} WHERE {}", table.name, person_rows.of);
-        let query = fixture.config.clickhouse.query_client().query(&sql);
+        let query = fixture.config.clickhouse.unlogged_client().query(&sql);
         let count = query.param("person", person(who).to_u64()).param("before_ms", i64::MAX / 2000);
         rows.push((table.name, count.fetch_one().await.expect("counts")));
     }
@@ -195,7 +197,11 @@ async fn assert_nowhere(fixture: &Fixture, who: u64, event_ids: &[Uuid]) {
             assert!(!names, "{table}: {row}");
         }
     }
-    for told in lines(fixture, "SELECT command FROM system.mutations WHERE database = currentDatabase()").await {
+    fixture.config.clickhouse.query_client().query("SYSTEM FLUSH LOGS query_log").execute().await.expect("flushed");
+    let asked = lines(fixture, "SELECT query FROM system.query_log WHERE current_database = currentDatabase()").await;
+    assert!(!asked.is_empty(), "there is no log to look at");
+    let told = lines(fixture, "SELECT command FROM system.mutations WHERE database = currentDatabase()").await;
+    for told in asked.into_iter().chain(told) {
         assert!(!told.contains(&number) && !told.contains(&hex), "{told}");
     }
 }
@@ -247,13 +253,18 @@ async fn an_erased_person_is_gone_from_every_table_and_nothing_brings_them_back(
     let others = rows_of(&fixture, OTHER).await;
 
     ask(&fixture, 1, ERASED).await;
-    confirm(&fixture, 1, "asker").await;
+    confirm(&fixture, 1, ERASED, "asker").await;
     until("refused", async || {
         fixture.query_u64("SELECT count() FROM erasures WHERE refused = 'own_request'").await > 0
     })
     .await;
+    confirm(&fixture, 1, OTHER, "other").await;
+    until("refused", async || {
+        fixture.query_u64("SELECT count() FROM erasures WHERE refused = 'other_person'").await > 0
+    })
+    .await;
     assert!(rows_of(&fixture, ERASED).await.iter().all(|(_, rows)| *rows > 0), "on one account's word nothing goes");
-    confirm(&fixture, 1, "other").await;
+    confirm(&fixture, 1, ERASED, "other").await;
     until_done(&fixture, 1).await;
     let gone = |rows: Vec<(&'static str, u64)>| assert!(rows.iter().all(|(_, rows)| *rows == 0), "{rows:?}");
     gone(rows_of(&fixture, ERASED).await);
@@ -292,6 +303,20 @@ async fn an_erased_person_is_gone_from_every_table_and_nothing_brings_them_back(
     until("the log of erasures is read again", async || fixture.query_u64(&noted).await > 3).await;
     settle(&fixture).await;
     assert_nowhere(&fixture, ERASED, &event_ids(&lives[0])).await;
+    // What was decided is written down once more then, and asked for as well: the last record of each key names nobody.
+    ask(&fixture, 1, ERASED).await;
+    let named = || {
+        let mut last = std::collections::BTreeMap::new();
+        let erasures = (fixture.topics.erasures.as_str(), 0);
+        let mut reader = TopicReader::try_new(&fixture.config.kafka, &[erasures]).expect("reader");
+        let read = reader.read_to_end(PATIENCE, |message| {
+            let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
+            last.insert(message.key().map(<[u8]>::to_vec), text);
+        });
+        read.expect("reads");
+        last.values().filter(|text| text.contains(&person(ERASED).to_string())).count()
+    };
+    until("the log of erasures goes on naming the person", async || named() == 0).await;
     assert_eq!(
         lines(&fixture, "SELECT state AS line FROM erasures FINAL ORDER BY revision").await.last().map(String::as_str),
         Some("done")
@@ -340,7 +365,7 @@ async fn whatever_moment_it_is_killed_at_a_confirmed_erasure_is_carried_out() {
             until_in_every_table(&fixture, round * 100).await;
         }
         ask(&fixture, round.into(), round * 100).await;
-        confirm(&fixture, round.into(), "other").await;
+        confirm(&fixture, round.into(), round * 100, "other").await;
         tokio::time::sleep(Duration::from_millis(150 * round)).await;
         process.kill();
         lives.push(life);
@@ -365,7 +390,7 @@ async fn what_comes_between_the_decision_and_its_end_is_kept() {
         send(&fixture, sent, sent.at_ms).await;
     }
     ask(&fixture, 1, ERASED).await;
-    confirm(&fixture, 1, "other").await;
+    confirm(&fixture, 1, ERASED, "other").await;
     // No processor runs; the person comes back meanwhile.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let now = now_ms() / 1000;

@@ -16,6 +16,7 @@ mod proposals;
 mod refused;
 mod registry;
 mod releases;
+mod reminders;
 mod retention;
 mod stored_exactly_once;
 mod two_processes;

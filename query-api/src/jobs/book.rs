@@ -223,6 +223,16 @@ impl<Q: Clone, A> Book<Q, A> {
         true
     }
 
+    /// Throws results away that must not be given out any more; the job has failed with this problem then.
+    pub fn drop_results(&mut self, is_outdated: impl Fn(&A) -> bool, problem: impl Fn() -> QueryError) {
+        for job in self.jobs.values_mut() {
+            if matches!(&job.state, State::Done(answer) if is_outdated(answer)) {
+                job.state = State::Failed(problem().into());
+                self.bytes -= std::mem::take(&mut job.bytes);
+            }
+        }
+    }
+
     /// A job as it is now; none that has expired.
     pub fn job(&self, id: JobId, now_ms: i64) -> Option<Job<Q, A>> {
         let mut job = self.jobs.get(&id).filter(|job| !job.is_expired(now_ms))?.clone();
@@ -441,5 +451,17 @@ mod tests {
         let ended = book.end(id, Outcome::Done { answer, bytes: 1, until_ms: 10 }, 10);
         assert!(matches!(ended, Some(State::Failed(error)) if matches!(*error, QueryError::PastJob)));
         assert_eq!((state(&book, id, 11), book.counts().bytes), ("failed", 0));
+    }
+    #[test]
+    fn results_that_are_thrown_away_have_failed_and_free_their_room() {
+        let mut book = book(|limits| limits.each = 10);
+        let ids = ["li", "wu", "he"].map(|account| ask(&mut book, account, 0).expect("room"));
+        for (id, text) in ids.into_iter().zip(["old", "new"]) {
+            assert!(book.start(0).is_some());
+            book.end(id, Outcome::Done { answer: Arc::new(text.to_owned()), bytes: 10, until_ms: i64::MAX }, 1);
+        }
+        book.drop_results(|answer| answer == "old", || QueryError::OutdatedJob);
+        assert_eq!(ids.map(|id| state(&book, id, 1)), ["failed", "done", "waiting"]);
+        assert_eq!(book.counts().bytes, 10);
     }
 }

@@ -137,7 +137,7 @@ pub async fn alert(
     fields.finish()?;
     let rows = state.store().alert(district, id).await?;
     let last = rows.last().ok_or(QueryError::UnknownAlert)?;
-    let names = state.store().venue_names([last.venue_id]).await?;
+    let names = state.directory().names([last.venue_id]).await?;
     let alert = Alert::new(last, &names);
     Ok(Json(AlertResponse { alert, history: rows.into_iter().map(Entry::from).collect() }))
 }
@@ -164,7 +164,7 @@ pub async fn alerts(
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
     let (rows, truncated) = state.store().alerts(&filter, limit as usize).await?;
-    let names = state.store().venue_names(rows.iter().map(|row| row.venue_id)).await?;
+    let names = state.directory().names(rows.iter().map(|row| row.venue_id)).await?;
     Ok(Json(AlertsResponse { alerts: rows.iter().map(|row| Alert::new(row, &names)).collect(), truncated }))
 }
 

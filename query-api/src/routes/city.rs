@@ -87,7 +87,7 @@ pub async fn days(
     }
     let question = FootfallQuestion { scope: Scope::City, time: all, step, offset_s, people: People::No };
     let (scans, codes, changes) = tokio::try_join!(
-        state.store().footfall(&question),
+        state.board().footfall(&question),
         state.store().codes(),
         state.store().codes_by_day(time.from, offset_s),
     )?;

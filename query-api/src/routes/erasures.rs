@@ -190,8 +190,8 @@ pub async fn erasures(
 ///
 /// A compact JWS of type `erasure-report+jwt`, with EdDSA by one of the keys of `/v1/reports/keys`. Its claims are the
 /// erasure's digest, basis, evidence and times (in seconds since 1970), what was removed from which table (`removed`),
-/// where bytes may still be and until when (`remains`), and what is kept and why (`kept`). It names no account. It is
-/// signed anew each time.
+/// on which topics bytes may still be and until when (`remains`), under which condition (`provided`), where else they may be
+/// (`elsewhere`), and what is kept and why (`kept`). It names no account. It is signed anew each time.
 #[utoipa::path(get, path = "/v1/erasures/{id}/report", tag = "erasures",
     params(IdOfDistrict),
     responses(

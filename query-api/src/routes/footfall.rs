@@ -157,7 +157,7 @@ async fn counted(
     suppression: Suppression,
 ) -> Result<Vec<Bucket>, QueryError> {
     let rows = match suppression.is_none() {
-        true => state.store().footfall(question).await?.to_vec(),
+        true => state.board().footfall(question).await?,
         false => counted_so_far(state, question).await?,
     };
     let counts_people = question.people != People::No;
@@ -169,18 +169,18 @@ async fn counted(
 async fn counted_so_far(state: &AppState, question: &FootfallQuestion) -> Result<Vec<BucketRow>, QueryError> {
     let time = until_running(question.time, Utc::now().timestamp(), state.offset_s());
     if time == question.time {
-        return Ok(state.store().footfall(question).await?.to_vec());
+        return state.board().footfall(question).await;
     }
     if time.to <= time.from {
         return Ok(Vec::new());
     }
     let mut so_far = FootfallQuestion { time, ..question.clone() };
     if !question.is_of_sketches() {
-        return Ok(state.store().footfall(&so_far).await?.to_vec());
+        return state.board().footfall(&so_far).await;
     }
     so_far.people = People::No;
-    let people = state.store().footfall(question).await?;
-    let mut rows = state.store().footfall(&so_far).await?.to_vec();
+    let people = state.board().footfall(question).await?;
+    let mut rows = state.board().footfall(&so_far).await?;
     for row in &mut rows {
         row.persons = people.iter().find(|day| day.start == row.start).map_or(0, |day| day.persons);
     }

@@ -147,7 +147,8 @@ pub async fn cancel(
 /// The result of a job
 ///
 /// As `POST /v1/traces` answers, in any format, as often as wanted until it expires. Each time it is a read: the release must
-/// still be in force, and an entry is in the audit log before the answer leaves.
+/// still be in force, and an entry is in the audit log before the answer leaves. Once somebody was erased, whoever it was,
+/// results of jobs that began before are gone.
 #[utoipa::path(get, path = "/v1/traces/jobs/{id}/result", tag = "scans",
     params(
         ("id" = String, Path, description = "Identity of the job", pattern = "^[0-9a-f]{32}$"),
@@ -162,7 +163,7 @@ pub async fn cancel(
         (status = 403, description = "As for `POST /v1/traces`; or not with this token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`unknown-job`: none, another account's, or outside of the token's district", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`job-without-result`: not done, failed or cancelled", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`job-expired`, or `job-lost` with a restart of the service: ask again", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`job-expired`, `job-lost` with a restart of the service, or `job-outdated` since somebody was erased: ask again", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -175,10 +176,8 @@ pub async fn result(
     let id = identity(id)?;
     let wanted = Wanted::take(&mut fields)?;
     fields.finish()?;
-    let job = state.jobs().look(id, &caller)?;
-    let JobState::Done(trace) = job.state else {
-        return Err(QueryError::NoResult { state: job.state.as_str() });
-    };
+    state.jobs().look(id, &caller)?;
+    let (job, trace) = state.jobs().result(id, &caller, state.store().erasures_done().await?)?;
     let exit = state.exits().exit(job.expires_at_ms)?;
     let request = job.question.request;
     let permit = permit(&state, &caller, "GET /v1/traces/jobs/{id}/result", request.release, request.to_read()).await?;

@@ -102,7 +102,7 @@ pub async fn occupancy(
     let mut shown = shown(&rows, suppression);
     let truncated = shown.len() > limit;
     shown.truncate(limit);
-    let names = state.store().venue_names(shown.iter().map(|(row, _)| row.venue_id)).await?;
+    let names = state.directory().names(shown.iter().map(|(row, _)| row.venue_id)).await?;
     let venue = |(row, inside): (&OccupancyRow, Option<u64>)| Occupancy {
         venue: row.venue_id,
         venue_name: names.of(row.venue_id).map(str::to_owned),

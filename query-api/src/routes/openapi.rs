@@ -19,6 +19,7 @@ use utoipa::OpenApi;
         (name = "releases", description = "What may be read of anyone's movements, and what was"),
         (name = "erasures", description = "Who was erased, known by a digest alone, and the signed reports about it"),
         (name = "alerts", description = "Abnormal scans and lorries, for the districts' offices"),
+        (name = "reminders", description = "What organisations were reminded of about venue codes, and what came of it"),
         (name = "trips", description = "Trips of lorries, and the checkpoints by which they enter"),
         (name = "venues", description = "Venues and their codes"))
 )]

@@ -124,7 +124,7 @@ pub async fn scans(
     limits::check_footfall(state.store(), caller.scope(), &asked.scope).await?;
     let (rows, truncated) = state.store().scans(&asked.scope, time, limit).await?;
     let offset_s = state.offset_s();
-    let names = state.store().venue_names(rows.iter().map(|row| row.venue_id)).await?;
+    let names = state.directory().names(rows.iter().map(|row| row.venue_id)).await?;
     Ok(Json(ScansResponse {
         scans: rows.iter().map(|row| ScanDetail::new(row, &names, state.aliases(), offset_s)).collect(),
         truncated,

@@ -12,7 +12,7 @@ use crate::{
     buckets::Step,
     input::{Fields, invalid},
     limits,
-    store::{TopQuestion, TopRow},
+    store::{TopCount, TopQuestion},
 };
 
 const BY: &str = "scans or people";
@@ -99,12 +99,10 @@ pub async fn top(
     let mut counted = Vec::new();
     // Ordered by what is shown and cut last, the first of many are the same as the first of few.
     loop {
-        let rows = state.store().top_venues(&question).await?;
+        let rows = state.board().top(&question).await?;
         let is_all = (rows.len() as u64) < question.limit;
-        let people = state.store().people_of_venues(&numbers(&rows), time).await?;
-        counted.extend(rows.iter().filter_map(|row| {
-            let persons = suppression.of(people.get(&row.venue_id).copied().unwrap_or_default())?;
-            Some((row.venue_id, suppression.of(row.scans)?, persons))
+        counted.extend(rows.iter().filter_map(|TopCount { venue, scans, persons }| {
+            Some((*venue, suppression.of(*scans)?, suppression.of(*persons)?))
         }));
         if is_all || counted.len() as u64 >= limit {
             break;
@@ -113,7 +111,7 @@ pub async fn top(
         question.limit = FURTHER;
     }
     counted.truncate(limit as usize);
-    let names = state.store().venue_names(counted.iter().map(|(venue, ..)| *venue)).await?;
+    let names = state.directory().names(counted.iter().map(|(venue, ..)| *venue)).await?;
     let venue = |(venue, scans, persons): (VenueId, u64, u64)| TopVenue {
         venue,
         venue_name: names.of(venue).map(str::to_owned),
@@ -122,8 +120,4 @@ pub async fn top(
     };
     let venues = counted.into_iter().map(venue).collect();
     Ok(Json(TopResponse { scope: asked.word, id: asked.id, smallest_group: suppression.smallest(), venues }))
-}
-
-fn numbers(rows: &[TopRow]) -> Vec<VenueId> {
-    rows.iter().map(|row| row.venue_id).collect()
 }

@@ -21,6 +21,10 @@ use crate::{
 
 pub use request::{TraceJobParams, TraceParams, TraceRequest, Wanted};
 
+/// The one route that waits for a turn of its own, rather than for a slot.
+pub(super) const PATH: &str = "/v1/traces";
+const ROUTE: &str = "POST /v1/traces";
+
 /// Who was near some people, or at some venues, and whom these met afterwards
 ///
 /// Takes a release that covers every person and venue, the time and the hops. That it was read, by whom and why, is in the
@@ -48,8 +52,11 @@ pub async fn trace(
     let wanted = Wanted::take(&mut fields)?;
     let request = TraceRequest::take(&mut fields, state.city().tracing)?;
     fields.finish()?;
-    let permit = permit(&state, &caller, "POST /v1/traces", request.release, request.to_read()).await?;
+    let turn = state.turns().turn(&caller.claims().sub).await?;
+    // After that: a release that is taken back while somebody waits is not read by.
+    let permit = permit(&state, &caller, ROUTE, request.release, request.to_read()).await?;
     let answer = inquiry::trace(state.clone(), request.question, chrono::Utc::now(), &Progress::default()).await?;
+    drop(turn);
     let exit = state.exits().exit(None)?;
     write_down(&state, permit, &answer).await?;
     Ok(wanted.answer(answer.into(), exit))

@@ -142,7 +142,7 @@ pub async fn trip(
     if caller.scope().person.is_some_and(|own| own != last.driver_id) {
         return Err(QueryError::UnknownTrip);
     }
-    let names = state.store().venue_names(places(last)).await?;
+    let names = state.directory().names(places(last)).await?;
     let trip = Trip::new(last, &names);
     Ok(Json(TripResponse { trip, history: rows.into_iter().map(TripEntry::from).collect() }))
 }
@@ -169,7 +169,7 @@ pub async fn trips(
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
     let (rows, truncated) = state.store().trips(&filter, limit as usize).await?;
-    let names = state.store().venue_names(rows.iter().flat_map(places)).await?;
+    let names = state.directory().names(rows.iter().flat_map(places)).await?;
     Ok(Json(TripsResponse { trips: rows.iter().map(|row| Trip::new(row, &names)).collect(), truncated }))
 }
 

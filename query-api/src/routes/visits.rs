@@ -71,7 +71,7 @@ pub async fn visits(
     let question = Question { asked, time, steps: 0, window_minutes: 0, window_field: "release" };
     let permit = permit(&state, &caller, "GET /v1/persons/{person}/visits", release, question).await?;
     let visits = state.store().visits(person, time, limit as usize, state.either_or_s()).await?;
-    let names = state.store().venue_names(visits.scans.iter().map(|(row, _)| row.venue_id)).await?;
+    let names = state.directory().names(visits.scans.iter().map(|(row, _)| row.venue_id)).await?;
     let truncated = visits.more;
     let visits = answer::visits(&visits, &names, state.beliefs());
     let way = state.exits().way(format)?;

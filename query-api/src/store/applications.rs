@@ -107,8 +107,9 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<ApplicationRow>, bool), QueryError> {
         let (from, to) = districts(filter.district);
-        let query = self
-            .query(include_str!("../sql/applications.sql"))
+        let sql = include_str!("../sql/applications.sql");
+        let query = if filter.applicant.is_some() { self.query_of_person(sql) } else { self.query(sql) };
+        let query = query
             .param("organisation", filter.organisation.as_deref().unwrap_or_default())
             .param("applicant", filter.applicant.map_or(0, PersonKey::to_u64))
             .param("venue", filter.venue.unwrap_or_default())

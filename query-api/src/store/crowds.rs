@@ -13,7 +13,7 @@ use super::{
 use crate::QueryError;
 
 /// Which venues are asked for, and how many.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TopQuestion {
     /// Among which.
     pub scope: Scope,
@@ -31,13 +31,21 @@ pub struct TopQuestion {
     pub skipped: u64,
 }
 
-/// A venue and its scans.
-#[derive(Debug, Clone, PartialEq, Eq, Row, Deserialize)]
-pub struct TopRow {
+/// A venue, its scans and its people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopCount {
     /// Number.
-    pub venue_id: VenueId,
+    pub venue: VenueId,
     /// Scans.
     pub scans: u64,
+    /// Distinct people.
+    pub persons: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct TopRow {
+    venue_id: VenueId,
+    scans: u64,
 }
 
 /// How many are inside a venue.
@@ -62,7 +70,16 @@ impl Store {
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn top_venues(&self, question: &TopQuestion) -> Result<Vec<TopRow>, QueryError> {
+    pub async fn top(&self, question: &TopQuestion) -> Result<Vec<TopCount>, QueryError> {
+        let rows = self.top_venues(question).await?;
+        let people =
+            self.people_of_venues(&rows.iter().map(|row| row.venue_id).collect::<Vec<_>>(), question.time).await?;
+        let persons = |venue| people.get(&venue).copied().unwrap_or_default();
+        let count = |TopRow { venue_id: venue, scans }| TopCount { venue, scans, persons: persons(venue) };
+        Ok(rows.into_iter().map(count).collect())
+    }
+
+    async fn top_venues(&self, question: &TopQuestion) -> Result<Vec<TopRow>, QueryError> {
         let TopQuestion { scope, time, offset_s, by_people, smallest, limit, skipped } = question;
         let query_of = |sql: &str| {
             let query = self.query_within(sql, scope).param("smallest", smallest);
@@ -80,14 +97,7 @@ impl Store {
     }
 
     /// How many distinct people were at each of these venues, at most a few thousand.
-    ///
-    /// # Errors
-    /// When ClickHouse does not answer.
-    pub async fn people_of_venues(
-        &self,
-        venues: &[VenueId],
-        time: TimeRange,
-    ) -> Result<HashMap<VenueId, u64>, QueryError> {
+    async fn people_of_venues(&self, venues: &[VenueId], time: TimeRange) -> Result<HashMap<VenueId, u64>, QueryError> {
         let query = self.query(include_str!("../sql/people_of_venues.sql")).param("venues", venues);
         let query = query.param("since", time.from).param("until", time.to);
         let rows: Vec<PeopleRow> = self.rows(Kind::PeopleOfVenues, query).await?;

@@ -103,4 +103,13 @@ impl Store {
             .param("limit", limit + 1);
         Ok(super::people::cut(self.rows(Kind::Erasures, query).await?, limit))
     }
+
+    /// How many erasures were carried out. None is ever taken out, so what was read while there were as many has nobody who
+    /// was erased since, whatever any clock says.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn erasures_done(&self) -> Result<u64, QueryError> {
+        self.row(Kind::ErasuresDone, self.query(include_str!("../sql/erasures_done.sql"))).await
+    }
 }

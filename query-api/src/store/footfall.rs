@@ -90,7 +90,7 @@ impl FootfallQuestion {
     }
 
     /// Whether nothing is asked for that is shorter than so many seconds.
-    fn is_of_whole(&self, seconds: i64) -> bool {
+    pub fn is_of_whole(&self, seconds: i64) -> bool {
         let times: [i64; 2] = [self.time.from.into(), self.time.to.into()];
         self.step.seconds() % seconds == 0 && times.iter().all(|at| (at + self.offset_s) % seconds == 0)
     }
@@ -139,6 +139,24 @@ pub struct BucketRow {
     pub exits: u64,
 }
 
+impl BucketRow {
+    /// Adds the counts of other scans; people are not added up.
+    pub fn add(&mut self, other: &Self) {
+        let Self { start: _, scans, persons: _, green, yellow, red, refused, exits, .. } = other;
+        let Self { sentinel_health_code, sentinel_id_card, reverse_scan, manual, .. } = other;
+        self.scans += scans;
+        self.green += green;
+        self.yellow += yellow;
+        self.red += red;
+        self.sentinel_health_code += sentinel_health_code;
+        self.sentinel_id_card += sentinel_id_card;
+        self.reverse_scan += reverse_scan;
+        self.manual += manual;
+        self.refused += refused;
+        self.exits += exits;
+    }
+}
+
 #[derive(Row, Deserialize)]
 struct PeopleRow {
     start: i64,
@@ -154,7 +172,11 @@ impl Store {
         self.recent.get(question.clone(), async || self.ask_footfall(question).await).await
     }
 
-    async fn ask_footfall(&self, question: &FootfallQuestion) -> Result<Vec<BucketRow>, QueryError> {
+    /// The same, asked anew.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn ask_footfall(&self, question: &FootfallQuestion) -> Result<Vec<BucketRow>, QueryError> {
         let Some(kept) = question.kept() else {
             return self.rows(Kind::Footfall, Self::over(question, self.count_scans(question))).await;
         };

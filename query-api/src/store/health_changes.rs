@@ -43,7 +43,7 @@ impl Store {
         person: PersonKey,
         limit: usize,
     ) -> Result<(Vec<HealthChangeRow>, bool), QueryError> {
-        let query = self.query(include_str!("../sql/health_changes.sql"));
+        let query = self.query_of_person(include_str!("../sql/health_changes.sql"));
         let query = query.param("person", person.to_u64()).param("limit", limit + 1);
         Ok(cut(self.rows(Kind::HealthChanges, query).await?, limit))
     }

@@ -104,7 +104,7 @@ impl Store {
         either_or_s: u32,
     ) -> Result<Visits, QueryError> {
         let query = self
-            .query(include_str!("../sql/visits.sql"))
+            .query_of_person(include_str!("../sql/visits.sql"))
             .param("person", person.to_u64())
             .param("lead", time.from.saturating_sub(either_or_s.max(LOOK_BACK_S)))
             .param("since", time.from)
@@ -140,7 +140,7 @@ impl Store {
         for people in people.chunks(self.max_query_people) {
             let left = limit - scans.len();
             let query = self
-                .query(include_str!("../sql/scans_of_people.sql"))
+                .query_of_person(include_str!("../sql/scans_of_people.sql"))
                 .param("people", people.iter().map(|person| person.to_u64()).collect::<Vec<_>>())
                 .param("since", time.from)
                 .param("until", time.to)

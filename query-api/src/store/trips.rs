@@ -96,8 +96,9 @@ impl Store {
     /// When ClickHouse does not answer.
     pub async fn trips(&self, filter: &TripFilter, limit: usize) -> Result<(Vec<TripRow>, bool), QueryError> {
         let (from, to) = districts(filter.district);
-        let query = self
-            .query(include_str!("../sql/trips.sql"))
+        let sql = include_str!("../sql/trips.sql");
+        let query = if filter.driver.is_some() { self.query_of_person(sql) } else { self.query(sql) };
+        let query = query
             .param("district_from", from)
             .param("district_to", to)
             .param("driver", filter.driver.map_or(0, PersonKey::to_u64))

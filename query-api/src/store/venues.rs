@@ -1,6 +1,9 @@
 //! Venues in the directory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::ControlFlow,
+};
 
 use clickhouse::Row;
 use schemas::{Place, VenueId};
@@ -29,6 +32,11 @@ impl VenueNames {
 }
 
 impl VenueNames {
+    /// Adds one.
+    pub fn insert(&mut self, venue: VenueId, name: &str, place: Option<Place>) {
+        self.0.insert(venue, (name.to_owned(), place));
+    }
+
     /// Adds those of other venues.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
@@ -57,9 +65,31 @@ struct NameRow {
     longitude: Option<f64>,
 }
 
-impl NameRow {
-    fn place(&self) -> Option<Place> {
-        Some(Place { latitude: self.latitude?, longitude: self.longitude? })
+/// A version of a venue, and the part of the table that it lies in.
+#[derive(Debug, Clone, Row, Deserialize)]
+pub struct PartRow {
+    /// Name of the part.
+    pub part: String,
+    /// Number of the venue.
+    pub venue_id: VenueId,
+    /// The higher one holds.
+    pub version: u64,
+    /// Name as on the poster.
+    pub name: String,
+    /// Latitude.
+    pub latitude: Option<f64>,
+    /// Longitude.
+    pub longitude: Option<f64>,
+}
+
+fn place(latitude: Option<f64>, longitude: Option<f64>) -> Option<Place> {
+    Some(Place { latitude: latitude?, longitude: longitude? })
+}
+
+impl PartRow {
+    /// Where the venue is, if that is known.
+    pub fn place(&self) -> Option<Place> {
+        place(self.latitude, self.longitude)
     }
 }
 
@@ -149,11 +179,23 @@ impl Store {
         for venues in venues.chunks(MAX_VENUES) {
             let query = self.query(include_str!("../sql/venue_names.sql")).param("venues", venues);
             let rows = self.rows::<NameRow>(Kind::VenueNames, query).await?;
-            names.extend(rows.into_iter().map(|row| {
-                let place = row.place();
-                (row.venue_id, (row.name, place))
-            }));
+            names.extend(rows.into_iter().map(|row| (row.venue_id, (row.name, place(row.latitude, row.longitude)))));
         }
         Ok(VenueNames(names))
+    }
+
+    /// Reads every version of every venue in the parts of the directory that have not been `seen`, one after the other.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer; what came until then has been taken.
+    pub async fn venues_of_parts(&self, seen: &[String], mut take: impl FnMut(PartRow)) -> Result<(), QueryError> {
+        // A list of nothing is no set, and no part has no name.
+        let seen: Vec<&str> = seen.iter().map(String::as_str).chain([""]).collect();
+        let query = self.query(include_str!("../sql/venues_of_parts.sql")).param("seen", seen);
+        let take = |row| {
+            take(row);
+            ControlFlow::Continue(())
+        };
+        self.each(Kind::Directory, query, take).await
     }
 }

@@ -45,6 +45,8 @@ const DOORS: &[Door] = &[
     ("GET", "/v1/health-proposals/{id}", Some(&[Feed, Supervisor, Auditor])),
     ("GET", "/v1/releases", Some(&[Epidemiologist, Supervisor, Auditor])),
     ("GET", "/v1/releases/{id}", Some(&[Epidemiologist, Supervisor, Auditor])),
+    ("GET", "/v1/reminders", Some(&[Regulator, District, Operator])),
+    ("GET", "/v1/reminders/{id}", Some(&[Regulator, District, Operator])),
     ("GET", "/v1/erasures", Some(&[District, Supervisor, Auditor])),
     ("GET", "/v1/erasures/{id}", Some(&[District, Supervisor, Auditor])),
     ("GET", "/v1/erasures/{id}/report", Some(&[District, Supervisor, Auditor])),

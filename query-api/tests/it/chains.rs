@@ -21,9 +21,9 @@ const QUESTIONS: usize = 16;
 /// Every way of asking: ranges of the key, joins, and chunks down to one window and two people.
 const STRATEGIES: [&[&str]; 4] = [
     &[],
-    &["--max-window-ranges", "0", "--max-query-people", "3"],
-    &["--max-window-ranges", "10000", "--max-query-windows", "7"],
-    &["--max-window-ranges", "40", "--max-query-windows", "1", "--max-query-people", "2"],
+    &["--max-window-steps", "0", "--max-query-people", "3"],
+    &["--max-window-steps", "10000", "--max-query-windows", "7"],
+    &["--max-window-steps", "40", "--max-query-windows", "1", "--max-query-people", "2"],
 ];
 
 struct Question {

@@ -24,6 +24,9 @@ pub const ORGANISATION: &str = "91310000MA1FL0000N";
 /// A release that lets the account `it` read all that there is of the first people and venues.
 pub const RELEASE: Uuid = Uuid::from_u128(0x0031_0101_0000_8000_8000_0000_0000_0001);
 
+/// How long what the service knows of a release is read by at most, and a little more.
+pub const KNOWN_FOR: std::time::Duration = std::time::Duration::from_millis(1_050);
+
 /// Keys that sign codes in tests.
 pub const CODE_KEYS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/code.keys");
 
@@ -223,7 +226,10 @@ impl Api {
     /// A request with a token of a role that may use the path.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let role = match path {
-            path if ["/v1/stats", "/v1/codes", "/v1/city"].iter().any(|start| path.starts_with(start)) => {
+            path if ["/v1/stats", "/v1/codes", "/v1/city", "/v1/reminders"]
+                .iter()
+                .any(|start| path.starts_with(start)) =>
+            {
                 Role::Regulator
             }
             path if path.starts_with("/v1/applications") || path.contains("/poster") => Role::Reviewer,

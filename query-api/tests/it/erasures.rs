@@ -13,7 +13,7 @@ const DIGEST: &str = "00112233445566778899aabbccddeeff";
 const MS: i64 = MIDNIGHT * 1000;
 
 /// An erasure of the district in its identity.
-fn id(district: u128, number: u128) -> Uuid {
+pub fn id(district: u128, number: u128) -> Uuid {
     Uuid::from_u128(district << 96 | 0x8000_8000_0000_0000_0000 | number)
 }
 
@@ -34,7 +34,7 @@ fn row(id: Uuid, revision: u32, action: &str, state: &str, more: Value) -> Strin
 }
 
 /// The records of an erasure that was carried out.
-fn done(id: Uuid) -> Vec<String> {
+pub fn done(id: Uuid) -> Vec<String> {
     let confirmed = json!({"sender": "wu", "command_id": Uuid::from_u128(2), "confirmed_at_ms": MS + 60_000,
         "confirmed_by": "wu", "erased_before_ms": MS + 60_000});
     let mut finished = confirmed.clone();
@@ -59,7 +59,7 @@ fn done(id: Uuid) -> Vec<String> {
     ]
 }
 
-async fn store(city: &City, rows: &[String]) {
+pub async fn store(city: &City, rows: &[String]) {
     city.run(&format!("INSERT INTO erasures FORMAT JSONEachRow {}", rows.join("\n"))).await;
 }
 
@@ -168,6 +168,12 @@ async fn a_report_is_verified_with_the_published_key_alone_and_names_nobody() {
         {"topic": "applications", "until": null, "because": "for good: the registry is a fold over all of it"}
     ]);
     assert_eq!(claims["remains"], remains);
+    assert!(claims["provided"].as_str().is_some_and(|text| text.contains("settings")), "{claims}");
+    let elsewhere = claims["elsewhere"].as_array().expect("a list");
+    let says = |what: &str| elsewhere.iter().any(|it| it["place"].as_str().is_some_and(|place| place.contains(what)));
+    for what in ["guardian", "embedded Kafka", "snapshots", "parts of tables", "log of queries", "backups"] {
+        assert!(says(what), "{what}: {claims}");
+    }
     let kept: Vec<_> = claims["kept"].as_array().expect("a list").iter().map(|kept| &kept["table"]).collect();
     assert!(kept.contains(&&json!("audit_log")) && kept.contains(&&json!("releases")), "{kept:?}");
     let text = claims.to_string();

@@ -90,7 +90,7 @@ async fn an_earlier_time_is_counted_beside() {
 async fn who_asks_the_same_at_the_same_time_shares_an_answer() {
     let city = City::new().await;
     city.store(&a_day()).await;
-    let api = city.api_with(&["--share-answers-ms", "10000"]).await;
+    let api = city.api_with(&["--share-answers-ms", "10000", "--late-scans-ms", "0"]).await;
     let path = format!("/v1/footfall?scope=city&step=day&{}", range(0, 86_400));
     let answers = futures::future::join_all((0..100).map(|_| api.ok(&path))).await;
     assert!(answers.iter().all(|answer| answer["buckets"][0]["scans"] == 1_000));
@@ -156,7 +156,7 @@ async fn a_poll_reads_few_rows_however_many_are_stored() {
             city.store(&later(day)).await;
         }
         city.run("OPTIMIZE TABLE scans_by_venue FINAL").await;
-        let api = city.api_with(&["--share-answers-ms", "0"]).await;
+        let api = city.api_with(&["--share-answers-ms", "0", "--late-scans-ms", "0"]).await;
         let mut rows_read = Vec::new();
         for (question, text, projection) in [
             ("scope=city&step=minute", "of_green", "city_by_minute"),
@@ -196,7 +196,7 @@ async fn a_poll_reads_few_rows_however_many_are_stored() {
 async fn kept_counts_are_right_after_rows_were_deleted() {
     let city = City::new().await;
     city.store(&a_day()).await;
-    let api = city.api_with(&["--share-answers-ms", "0"]).await;
+    let api = city.api_with(&["--share-answers-ms", "0", "--late-scans-ms", "0"]).await;
     let deletions = [
         "DELETE FROM scans_by_venue WHERE kafka_offset % 3 = 0",
         "DELETE FROM scans_by_venue WHERE kafka_offset % 7 = 0",

@@ -39,6 +39,8 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/v1/persons/{person}/visits",
             "/v1/releases",
             "/v1/releases/{id}",
+            "/v1/reminders",
+            "/v1/reminders/{id}",
             "/v1/reports/keys",
             "/v1/scans",
             "/v1/stats",

@@ -210,7 +210,7 @@ async fn a_city_answers_as_the_oracle(seed: u64) {
     }
 
     for ranges in ["0", "120", "10000"] {
-        let api = city.api_with(&["--max-window-ranges", ranges]).await;
+        let api = city.api_with(&["--max-window-steps", ranges]).await;
         check_traces(&api, &oracle, &mut random).await;
     }
     let api = city.api().await;

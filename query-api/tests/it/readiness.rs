@@ -91,7 +91,7 @@ async fn come_to(city: &City, queries: u64) -> bool {
     let (user, database) = (env("VENUECODE_QUERY_USER"), &city.admin.database);
     let count = format!(
         "SELECT count() FROM system.processes \
-         WHERE user = '{user}' AND current_database = '{database}' AND query LIKE '%ASOF%'"
+         WHERE user = '{user}' AND current_database = '{database}' AND query LIKE '%FROM scans_by_venue%'"
     );
     for _ in 0..200 {
         if city.lines(&count).await == [queries.to_string()] {

@@ -132,7 +132,7 @@ async fn limits_leave_out_whole_contacts_and_late_visits_and_say_so() {
     }
 
     for ranges in ["0", "120"] {
-        let flags = ["--max-contact-scans", "3", "--max-window-ranges", ranges];
+        let flags = ["--max-contact-scans", "3", "--max-window-steps", ranges];
         let refused = city.api_with(&flags).await.post("/v1/traces", "application/json", body(1, 60).to_string()).await;
         assert_eq!(problem(refused, 422).await, ("trace-too-large".to_owned(), "window_minutes".to_owned()));
     }

@@ -40,6 +40,9 @@ pub enum ErasureAction {
         command: Uuid,
         /// Account of the sender (`sub` of the token).
         by: String,
+        /// Whom the sender means, under each key that the person may be known by: one of these is the person asked for, or
+        /// nothing happens. So whoever confirms has read in the evidence who it is.
+        digests: Vec<PersonDigest>,
     },
     /// It does not happen.
     Decline {
@@ -50,7 +53,8 @@ pub enum ErasureAction {
         /// Why.
         reason: ErasureDeclineReason,
     },
-    /// Nobody confirmed it in time. Written by the owner of the log, in the place of the record that names the person.
+    /// Nobody confirmed it in time, or it is over. Written by the owner of the log, in the place of the record that names the
+    /// person; a request that is sent again when all is over is such a record as well.
     Lapse,
     /// It was confirmed: from here on nothing of the person from before comes in. Written by the owner of the log.
     Erase {
@@ -90,7 +94,8 @@ pub struct ErasureAsk {
 pub struct Grounds {
     /// Who, for whoever has the person's key.
     pub digest: PersonDigest,
-    /// What was made or accepted before goes, in milliseconds since 1970: when it was confirmed.
+    /// What was made or accepted before goes, in milliseconds since 1970: when it was confirmed, and never later than the
+    /// clock of whoever owns the log says.
     pub before_ms: i64,
     /// On what basis.
     pub basis: ErasureBasis,
@@ -174,6 +179,8 @@ words! {
     ErasureRefusal {
         /// Who asked does not confirm it.
         OwnRequest = "own_request",
+        /// It was asked for another person than the one confirmed.
+        OtherPerson = "other_person",
         /// It was decided before.
         AlreadyDecided = "already_decided",
         /// The time for it is over.
@@ -304,7 +311,7 @@ mod tests {
     #[test]
     fn no_command_takes_the_place_of_what_was_decided() {
         let decided = erase(PersonDigest::of(PersonKey::from_u64(1 << 60).expect("valid")));
-        let command = ErasureAction::Confirm { command: Uuid::nil(), by: "wu".to_owned() };
+        let command = ErasureAction::Confirm { command: Uuid::nil(), by: "wu".to_owned(), digests: Vec::new() };
         let late = ErasureEvent { action: command, ..decided.clone() };
         assert_eq!(late.key(), decided.erasure.to_string());
         assert_ne!(late.key(), decided.key());

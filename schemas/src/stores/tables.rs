@@ -80,7 +80,10 @@ pub const TABLES: &[Table] = &[
         Holds::Movements,
         TableKept::Retention { week: "toMonday(stored_at)", past: "stored_at < toDateTime({horizon})" },
         rows(
+            // Either has rows that the other lacks while an insert is cut off between them.
             "(stream, kafka_offset) IN (SELECT stream, kafka_offset FROM scans_by_person WHERE \
+             person_id = {person:UInt64} AND scanned_at < toDateTime(intDiv({before_ms:Int64} + 999, 1000), 'UTC') \
+             UNION ALL SELECT stream, kafka_offset FROM scans_by_venue WHERE \
              person_id = {person:UInt64} AND scanned_at < toDateTime(intDiv({before_ms:Int64} + 999, 1000), 'UTC'))",
             BY_OFFSET,
         ),
@@ -136,6 +139,12 @@ pub const TABLES: &[Table] = &[
         Holds::Movements,
         TableKept::ForGood("what the audit log names is kept as long as it is"),
         TableErased::Kept("records of processing: PIPL, articles 55 and 56"),
+    ),
+    table(
+        "reminders",
+        Holds::Accounts,
+        TableKept::ForGood("how often somebody was reminded decides what follows"),
+        TableErased::Nothing,
     ),
     table(
         "audit_log",

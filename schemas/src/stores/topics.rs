@@ -49,6 +49,7 @@ pub const TOPICS: &[Topic] = &[
     topic(topics::TRIPS, Holds::Movements, TopicKept::AtMostDays(TRIPS_DAYS)),
     topic(topics::HEALTH_PROPOSALS, Holds::Persons, TopicKept::Days(31, "longer than one can wait")),
     topic(topics::RELEASES, Holds::Movements, TopicKept::Days(31, "longer than one can be in force")),
+    topic(topics::REMINDERS, Holds::Accounts, TopicKept::ForGood("what was reminded of is a fold over all of it")),
     topic(topics::ERASURES, Holds::Persons, TopicKept::Newest("nothing that was erased comes back")),
     topic(topics::AUDIT_ANCHORS, Holds::Nobody, TopicKept::ForGood("what was once said of the audit log stays said")),
     topic(topics::DEAD_LETTERS, Holds::Movements, TopicKept::AtMostDays(31)),

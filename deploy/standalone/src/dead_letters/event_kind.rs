@@ -133,13 +133,15 @@ mod tests {
         let names = Topics::new("p.");
         for (topic, _) in json_schemas() {
             let kind = EventKind::of(&format!("p.{topic}"), &names);
-            // What the gateway cannot use of the identities it skips: nobody else reads them. A record about a bulk change or
-            // a release says who asked for or released it, which is nobody's to correct: it is sent again through the gateway.
+            // What the gateway cannot use of the identities it skips: nobody else reads them. A record about a bulk change, a
+            // release or a reminder says who asked for or decided it, which is nobody's to correct: it is sent again through
+            // the gateway.
             let none = [
                 topics::DEAD_LETTERS,
                 topics::IDENTITIES,
                 topics::HEALTH_PROPOSALS,
                 topics::RELEASES,
+                topics::REMINDERS,
                 topics::ERASURES,
                 topics::AUDIT_ANCHORS,
             ];

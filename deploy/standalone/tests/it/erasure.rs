@@ -2,6 +2,9 @@
 //! nothing back, no byte of them is left on the disk but what the signed report says is kept, and they may come anew.
 
 mod city;
+mod knowledge;
+mod lorry;
+mod stores;
 
 use anyhow::{Context, ensure};
 use schemas::{Document, DocumentType, PersonKey};
@@ -11,7 +14,8 @@ use crate::privacy::search::{Needles, Storage, files};
 use crate::privacy::secrets::{ID_CARD, SECRETS};
 use crate::stack::Stack;
 use crate::support::eventually;
-use city::{City, Knowledge};
+use city::City;
+use knowledge::Knowledge;
 
 /// What an erasure does not touch, and its report says so.
 const KEPT: [&str; 2] = ["audit_log", "releases"];
@@ -24,10 +28,11 @@ fn an_erased_person_is_nowhere_and_does_not_come_back() -> anyhow::Result<()> {
     let mut stack = Stack::start_with_environment(&FLAGS, &ENVIRONMENT)?;
     let person = PersonKey::derive(&stack.person_keys()?, &Document::try_new(DocumentType::IdCard, ID_CARD)?);
     let needles = Needles::new(&SECRETS).with_person(person);
-    let old_messages = {
+    let (old_messages, lorry) = {
         let city = City::try_new(&stack, person)?;
         city.forget_old_parts_at_once()?;
         city.leave_traces()?;
+        let lorry = city.lorry_that_has_entered()?;
         let known = city.knowledge()?;
         ensure!(known.of_person.values().all(|count| *count > 0), "not by every door: {:?}", known.of_person);
         let live = Storage::try_new(&stack)?.everything()?;
@@ -39,14 +44,18 @@ fn an_erased_person_is_nowhere_and_does_not_come_back() -> anyhow::Result<()> {
         ensure!(files.iter().any(|(at, bytes)| at.starts_with("kafka/") && !needles.find(bytes).is_empty()));
 
         let old_messages = city.messages_about_the_person()?;
+        let job = city.traced_by_a_job()?;
         let report = city.erase()?;
         check_report(&report)?;
+        city.has_no_result(&job)?;
+        city.no_removal_names(&needles)?;
+        city.letters_stay()?;
         // A copy, as another gateway's spool or a replay would bring it.
         city.send_again(&old_messages)?;
         let left = city.knowledge()?;
         ensure!(left.has_lost_only_the_person(&known), "{left:?} of {known:?}");
         city.no_table_has(&needles, &KEPT)?;
-        old_messages
+        (old_messages, lorry)
     };
 
     stack.restart_with(&FLAGS, &ENVIRONMENT)?;
@@ -66,6 +75,7 @@ fn an_erased_person_is_nowhere_and_does_not_come_back() -> anyhow::Result<()> {
 
     stack.restart_with(&FLAGS, &ENVIRONMENT)?;
     let city = City::try_new(&stack, person)?;
+    city.arrives_unnoticed(&lorry)?;
     city.send_again(&old_messages)?;
     let answer = city.scan_anew()?;
     ensure!(answer["colour"] == "unknown", "a colour of before: {answer}");

@@ -13,6 +13,7 @@ use schemas::{PersonDigest, PersonKey};
 use serde_json::{Value, json};
 use standalone::data_dir::DataDir;
 use standalone::engines::kafka::removal::remove_erased;
+use standalone::engines::kafka::storage::{Change, Storage};
 
 use crate::privacy::search::files;
 use crate::support::eventually;
@@ -176,6 +177,34 @@ async fn what_the_broker_has_deleted_itself_is_gone_from_the_file_as_well() -> a
     broker.stop()?;
     assert!(has(&data, GONE)?, "free pages keep what was deleted");
     assert_eq!(remove_erased(&data).await?, 0);
+    assert!(!has(&data, GONE)?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_cut_off_before_the_file_was_written_anew_is_made_up_for() -> anyhow::Result<()> {
+    let parent = tempfile::tempdir()?;
+    let data = DataDir::open(&parent.path().join("d"))?;
+    let broker = Broker::start(&data)?;
+    for topic in ["scans", "erasures"] {
+        broker.create(topic)?;
+    }
+    let (key, record) = done(GONE, 1)?;
+    broker.send("erasures", &[(&key, record)])?;
+    broker.stop()?;
+    assert_eq!(remove_erased(&data).await?, 0);
+    let broker = Broker::start(&data)?;
+    broker.send("scans", &[(GONE, scan(GONE, BEFORE_MS - 1))])?;
+    broker.stop()?;
+    {
+        let file = data.join("kafka").join(broker::STORAGE_FILE);
+        let storage = Storage::open(&file).await?.expect("the broker has stored something");
+        let partition = storage.partitions().await?.into_iter().find(|partition| partition.topic == "scans");
+        let partition = partition.expect("a partition");
+        storage.change(&[Change { partition, offset: 0, value: None }]).await?;
+    }
+    assert!(has(&data, GONE)?, "free pages keep what was emptied");
+    assert_eq!(remove_erased(&data).await?, 0, "nothing is left to be changed");
     assert!(!has(&data, GONE)?);
     Ok(())
 }

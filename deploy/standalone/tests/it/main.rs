@@ -19,6 +19,7 @@ mod nyc;
 mod posters;
 mod privacy;
 mod queries;
+mod reminders;
 mod retention;
 mod simulated_city;
 mod stack;

@@ -4,7 +4,7 @@ use schemas::PersonKey;
 use serde_json::json;
 
 use super::{LI, Route, id, read, refused, store, traced};
-use crate::city::{City, person, problem, scan};
+use crate::city::{City, KNOWN_FOR, person, problem, scan};
 
 #[tokio::test]
 async fn whom_a_released_trace_has_found_is_covered_as_far_as_its_hops_go() {
@@ -108,6 +108,7 @@ async fn what_was_read_before_a_release_was_asked_for_leads_nowhere_by_it() {
     // Asked for again with the same request, after its records were gone.
     let later = chrono::Utc::now().timestamp_millis() + 1;
     store(&city, &[(id(1), json!({"revision": 9, "asked_at_ms": later}))]).await;
+    tokio::time::sleep(KNOWN_FOR).await;
     let answer = problem(read(&api, &LI, Route::Visits(2), Some(id(1)), 0).await, 403).await;
     assert_eq!(answer, refused("release-does-not-cover", "person"));
 }
@@ -125,4 +126,24 @@ async fn an_entry_without_depths_tells_nothing_of_how_far_somebody_is() {
         city.run(&format!("INSERT INTO audit_log ({columns}) VALUES ({values})")).await;
         assert_eq!(traced(&api, 1, json!({"person": person(2)})).await, expected, "{depths}");
     }
+}
+
+#[tokio::test]
+async fn a_release_that_is_taken_back_is_read_by_for_a_second_at_most_and_one_that_is_given_at_once() {
+    let city = City::new().await;
+    city.store(&[scan(1, 1, 60)]).await;
+    store(&city, &[(id(1), json!({"revision": 1, "state": "asked"}))]).await;
+    let api = city.api().await;
+    let status = async || read(&api, &LI, Route::Visits(1), Some(id(1)), 0).await.status();
+    assert_eq!(status().await, 403);
+    store(&city, &[(id(1), json!({"revision": 2}))]).await;
+    assert_eq!(status().await, 200);
+    store(&city, &[(id(1), json!({"revision": 3, "state": "withdrawn", "withdrawn_by": "li"}))]).await;
+    let taken_back = std::time::Instant::now();
+    // However often it is read by meanwhile.
+    while taken_back.elapsed() < KNOWN_FOR {
+        status().await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(status().await, 403);
 }

@@ -10,9 +10,6 @@ use schemas::{Erased, ErasureEvent, PersonKey, topics};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Stands in what is about others for somebody who was erased: the form of a person key, and nobody's.
-const NOBODY: &str = "f000000000000000";
-
 /// A message as the broker stores it.
 #[derive(Debug, Clone, Copy)]
 pub struct Stored<'m> {
@@ -46,6 +43,8 @@ pub struct Forgetting {
     people: Erased,
     /// Alerts about them.
     alerts: HashSet<String>,
+    /// Trips that they declared.
+    trips: HashSet<String>,
 }
 
 impl Forgetting {
@@ -97,6 +96,7 @@ impl Forgetting {
             topics::RELEASES | topics::APPLICATIONS | topics::VENUES | topics::AUDIT_ANCHORS | topics::SCAN_RANGES => {
                 Fate::Kept
             }
+            topics::TRIPS => self.fate_of_trip(message),
             _ => self.fate_of_event(topic, message),
         }
     }
@@ -116,15 +116,38 @@ impl Forgetting {
             return Fate::Kept;
         }
         match topic {
-            topics::ALERTS => {
+            // What cannot be read raises nothing, and others that name no alert are not about it.
+            topics::ALERTS if !alert.is_empty() => {
                 self.alerts.insert(alert.to_owned());
                 Fate::Emptied
             }
             topics::IDENTITIES => without_guardian(event, message.key, &erased),
             topics::HEALTH_PROPOSALS => without_changes(event, &erased),
-            topics::TRIPS => without_crew(event, &erased),
             _ => Fate::Emptied,
         }
+    }
+
+    /// What becomes of a lorry's day is read from all that was said of it, and others are of it as well: another one of the
+    /// crew, or who drives the lorry next. So nothing goes but who it was, and what that person declared of themselves.
+    fn fate_of_trip(&mut self, message: Stored<'_>) -> Fate {
+        let event: Value = message.value.and_then(|value| serde_json::from_slice(value).ok()).unwrap_or_default();
+        let (trip, driver) = (event["action"]["trip"].as_str().unwrap_or_default(), &event["action"]["driver"]);
+        if is_one_of(driver, &HashSet::from([PersonKey::NOBODY])) {
+            self.trips.insert(trip.to_owned());
+        }
+        let named = self.named(message);
+        // A trip of nobody's can be taken back by nobody: when that was makes no difference.
+        let erased = match event["action"]["type"].as_str() {
+            Some("cancel") if self.trips.contains(trip) => named,
+            _ => self.erased(named, told_at_ms(&event).unwrap_or(message.came_at_ms)),
+        };
+        if erased.is_empty() {
+            return Fate::Kept;
+        }
+        if is_one_of(driver, &erased) {
+            self.trips.insert(trip.to_owned());
+        }
+        without_crew(event, &erased)
     }
 
     /// A letter holds the message that could not be processed.
@@ -186,19 +209,25 @@ fn without_guardian(mut event: Value, key: Option<&[u8]>, erased: &HashSet<Perso
 
 /// The changes of others stay. One that waits for its release cannot be released any more: its digest is of all changes.
 fn without_changes(mut event: Value, erased: &HashSet<PersonKey>) -> Fate {
-    let Some(changes) = event["action"]["changes"].as_array_mut() else { return Fate::Emptied };
+    let Some(changes) = event.pointer_mut("/action/changes").and_then(Value::as_array_mut) else {
+        return Fate::Emptied;
+    };
     changes.retain(|change| !is_one_of(&change["person"], erased));
     rewritten(&event)
 }
 
-/// Where a lorry was scanned stays, without who was in it; what a driver declared goes.
-fn without_crew(event: Value, erased: &HashSet<PersonKey>) -> Fate {
-    if is_one_of(&event["action"]["driver"], erased) || event.is_null() {
-        return Fate::Emptied;
+/// What the lorry did stays, without who was in it; what a driver answered goes.
+fn without_crew(mut event: Value, erased: &HashSet<PersonKey>) -> Fate {
+    let is_declared = is_one_of(&event["action"]["driver"], erased);
+    let Some(action) = event.get_mut("action").and_then(Value::as_object_mut) else { return Fate::Emptied };
+    if is_declared {
+        action.insert("sealed".to_owned(), Value::from(""));
+        action.remove("symptoms");
+        action.remove("risk");
     }
     let mut text = event.to_string();
     for person in erased {
-        text = text.replace(&person.to_string(), NOBODY);
+        text = text.replace(&person.to_string(), &PersonKey::NOBODY.to_string());
     }
     Fate::Rewritten(text.into_bytes())
 }

@@ -39,7 +39,7 @@ pub async fn remove_erased(data: &DataDir) -> anyhow::Result<usize> {
     for prefix in named.collect::<BTreeSet<_>>() {
         look_through(&storage, &partitions, prefix, &mut plan).await?;
     }
-    if plan.is_new || !plan.changes.is_empty() {
+    if plan.is_new || !plan.changes.is_empty() || storage.is_stale().await? {
         remove_snapshot(data)?;
         storage.change(&plan.changes).await?;
         storage.write_anew().await?;
@@ -69,7 +69,8 @@ async fn look_through(storage: &Storage, all: &[Partition], prefix: &str, plan: 
         let before = storage.looked(partition).await?;
         let is_new = before.erasures < erasures;
         plan.is_new |= is_new;
-        let mut up_to = if is_new { 0 } else { before.up_to };
+        // Who takes a trip back is compared with who declared it.
+        let mut up_to = if is_new || topic == topics::TRIPS { 0 } else { before.up_to };
         let mut records = storage.records(partition, up_to).await?;
         while let Some(record) = records.next().await? {
             up_to = record.offset + 1;

@@ -51,6 +51,9 @@ pub struct Looked {
     pub up_to: i64,
 }
 
+/// Stands among partitions for the file itself, while it is to be written anew.
+const FILE: i64 = -1;
+
 /// The storage of a broker that is stopped.
 pub struct Storage {
     connection: Connection,
@@ -113,7 +116,16 @@ impl Storage {
         Ok(Records(self.connection.query(query, [partition.id, from]).await?))
     }
 
-    /// Changes messages, all or none of them.
+    /// Whether messages were changed and the file was not written anew since, as when that was cut off.
+    ///
+    /// # Errors
+    /// The storage cannot be read.
+    pub async fn is_stale(&self) -> anyhow::Result<bool> {
+        let query = format!("SELECT count(*) FROM venuecode_looked WHERE topition = {FILE}");
+        Ok(self.one(&query).await? > 0)
+    }
+
+    /// Changes messages, all or none of them; the file is stale from then on.
     ///
     /// # Errors
     /// The storage cannot be written.
@@ -135,6 +147,7 @@ impl Storage {
         let headers =
             "DELETE FROM header WHERE (topition, offset_id) IN (SELECT topition, offset_id FROM temp.emptied)";
         transaction.execute(headers, ()).await?;
+        transaction.execute("INSERT OR REPLACE INTO venuecode_looked VALUES (?, 0, 0)", [FILE]).await?;
         transaction.commit().await?;
         self.connection.execute("DROP TABLE temp.emptied", ()).await?;
         Ok(())
@@ -151,7 +164,7 @@ impl Storage {
         Ok(())
     }
 
-    /// Notes how far partitions have been looked through.
+    /// Notes how far partitions have been looked through, after the file was written anew if that was to be done.
     ///
     /// # Errors
     /// The storage cannot be written.
@@ -161,6 +174,7 @@ impl Storage {
             let note = "INSERT OR REPLACE INTO venuecode_looked VALUES (?, ?, ?)";
             transaction.execute(note, (partition.id, *erasures, *up_to)).await?;
         }
+        transaction.execute("DELETE FROM venuecode_looked WHERE topition = ?", [FILE]).await?;
         Ok(transaction.commit().await?)
     }
 

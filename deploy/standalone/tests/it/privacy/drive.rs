@@ -16,6 +16,8 @@ const ORGANISATION: &str = "91310000MA1FL0000N";
 const GUARDIAN: &str = "1123456789abcdef";
 /// Of the district of [`scope_of`]: an alert's identity begins with it.
 const ALERT: &str = "00310101-0000-8000-8000-000000000007";
+/// What is kept by district, whose identities begin with it as well.
+const BY_DISTRICT: [&str; 5] = ["/v1/alerts", "/v1/trips", "/v1/releases", "/v1/reminders", "/v1/erasures"];
 /// Its venue is loaded before anything else.
 const VENUE: u32 = 7;
 /// Where lorries are bound for; loaded next.
@@ -165,19 +167,47 @@ pub fn bodies() -> Vec<Body> {
         ),
         body("/v1/releases/{id}/withdrawal", 202, Role::Supervisor, json!({"request_id": request(8)})),
         Body {
+            plain: &["note"],
+            ..body(
+                "/v1/reminders",
+                202,
+                Role::Regulator,
+                json!({"request_id": request(10), "matter": "no_code", "organisation": ORGANISATION, "district": 310_101,
+                    "deadline": at(24 * 60)[..10], "note": "请尽快申领"}),
+            )
+        },
+        Body {
+            plain: &["note"],
+            ..body(
+                "/v1/reminders/{id}/settle",
+                202,
+                Role::Regulator,
+                json!({"request_id": request(11), "outcome": "interviewed", "note": "已约谈"}),
+            )
+        },
+        Body {
+            plain: &["note"],
+            ..body(
+                "/v1/reminders/{id}/answer",
+                202,
+                Role::Operator,
+                json!({"request_id": request(12), "reply": "objected", "note": "已停业"}),
+            )
+        },
+        Body {
             plain: &["evidence"],
             ..body(
                 "/v1/erasures",
                 202,
                 Role::Supervisor,
-                json!({"request_id": request(10), "district": 310_101, "document": card, "basis": "ordered", "evidence": "R-1"}),
+                json!({"request_id": request(13), "district": 310_101, "document": card, "basis": "ordered", "evidence": "R-1"}),
             )
         },
         body(
             "/v1/erasures/{id}/decision",
             202,
             Role::Supervisor,
-            json!({"request_id": request(11), "outcome": "decline", "reason": "no_evidence"}),
+            json!({"request_id": request(14), "outcome": "confirm", "document": card}),
         ),
         // Nobody has released it.
         body(
@@ -422,13 +452,7 @@ fn target(path: &str) -> String {
         let name = target[start + 1..end].to_owned();
         let value = match (name.as_str(), path) {
             ("id", path) if path.starts_with("/v1/venues") => sample("venue"),
-            ("id", path)
-                if ["/v1/alerts", "/v1/trips", "/v1/releases", "/v1/erasures"]
-                    .iter()
-                    .any(|kept| path.starts_with(kept)) =>
-            {
-                ALERT
-            }
+            ("id", path) if BY_DISTRICT.iter().any(|kept| path.starts_with(kept)) => ALERT,
             (name, _) => sample(name),
         };
         target.replace_range(start..=end, value);

@@ -1,0 +1,343 @@
+//! What a regulator reminds an organisation of, what that answers, and what comes of it, as clients send it (S4 三.1). Pure:
+//! time is an argument.
+
+use chrono::NaiveDate;
+use schemas::{
+    CityProfile, ReminderEvent, UnixSeconds, VenueId,
+    access::{Claims, Limit, covers},
+    events::{ReminderAction, ReminderMatter, ReminderOutcome, ReminderReply, Sending, VERSION, is_district},
+    organisation::is_credit_code,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    error::IngestError,
+    fields::{Field, Object, Text, check_plain_text, one_of},
+    routes::commands::REQUEST_ID,
+    venue_fields::{DISTRICT, ORGANISATION},
+};
+
+/// Longest note, in characters.
+const MAX_NOTE_CHARS: usize = 500;
+/// Most days that an organisation is given.
+const MAX_DAYS: i64 = 90;
+const DAY_S: i64 = 86_400;
+const VENUE: &str = "expected a venue number from 0 to 4294967295";
+const DEADLINE: &str = "expected a day such as 2022-06-10, from today to 90 days from now";
+const NOTE: Field = Field::optional::<Option<String>>("note", || "expected a text".to_owned());
+
+/// What an organisation is reminded of, and by when it is to mend it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReminderRequest<'a> {
+    /// Identity of the request: sent again with the same one, it is still one.
+    #[serde(default)]
+    request_id: Option<Uuid>,
+    /// Of what: no_code or no_freight_code, of an organisation; no_scans, not_displayed or not_checked, of a venue.
+    matter: ReminderMatter,
+    /// Unified social credit code (GB 32100) of the organisation; with no_code and no_freight_code only. Whose a venue is the
+    /// directory says.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>)]
+    organisation: Option<Text<'a>>,
+    /// Number of the venue; with no_scans, not_displayed and not_checked only.
+    #[serde(default)]
+    venue: Option<VenueId>,
+    /// District of the office that reminds an organisation, a six-digit code of GB/T 2260; may be left out when the token is
+    /// for one. Of a venue it is the venue's own.
+    #[serde(default)]
+    #[schema(minimum = 110_000, maximum = 829_999)]
+    district: Option<u32>,
+    /// The last day for it, in the city's time; today at the earliest, 90 days from now at the latest.
+    #[serde(borrow)]
+    #[schema(value_type = String, format = Date, example = "2022-06-10")]
+    deadline: Text<'a>,
+    /// What is to be said of it, up to 500 characters, without the name or number of a person: it is shown to the
+    /// organisation as it is.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>)]
+    note: Option<Text<'a>>,
+}
+
+impl<'a> Object<'a> for ReminderRequest<'a> {
+    const FIELDS: &'static [Field] = &[
+        REQUEST_ID,
+        Field::required::<ReminderMatter>("matter", || one_of(ReminderMatter::ALL.iter().map(|word| word.as_str()))),
+        Field::optional::<Option<String>>("organisation", || ORGANISATION.to_owned()),
+        Field::optional::<Option<VenueId>>("venue", || VENUE.to_owned()),
+        Field::optional::<Option<u32>>("district", || DISTRICT.to_owned()),
+        Field::required::<String>("deadline", || DEADLINE.to_owned()),
+        NOTE,
+    ];
+}
+
+/// What an organisation does about a reminder.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReminderAnswerRequest<'a> {
+    /// Identity of the answer: sent again with the same one, it is still one.
+    #[serde(default)]
+    request_id: Option<Uuid>,
+    /// What it does.
+    reply: ReminderReply,
+    /// What it says to that, up to 500 characters, without the name or number of a person: it is shown as it is. Must be
+    /// there with `objected`.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>)]
+    note: Option<Text<'a>>,
+}
+
+impl<'a> Object<'a> for ReminderAnswerRequest<'a> {
+    const FIELDS: &'static [Field] = &[
+        REQUEST_ID,
+        Field::required::<ReminderReply>("reply", || one_of(ReminderReply::ALL.iter().map(|word| word.as_str()))),
+        NOTE,
+    ];
+}
+
+/// What came of a reminder.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettlementRequest<'a> {
+    /// Identity of the command: sent again with the same one, it is still one.
+    #[serde(default)]
+    request_id: Option<Uuid>,
+    /// What came of it.
+    outcome: ReminderOutcome,
+    /// What is to be said of it, up to 500 characters, without the name or number of a person: it is shown to the
+    /// organisation as it is.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<String>)]
+    note: Option<Text<'a>>,
+}
+
+impl<'a> Object<'a> for SettlementRequest<'a> {
+    const FIELDS: &'static [Field] = &[
+        REQUEST_ID,
+        Field::required::<ReminderOutcome>("outcome", || one_of(ReminderOutcome::ALL.iter().map(|word| word.as_str()))),
+        NOTE,
+    ];
+}
+
+/// Whose a venue is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// District.
+    pub district: u32,
+    /// Unified social credit code of its organisation, if the directory has one.
+    pub organisation: Option<String>,
+}
+
+impl ReminderRequest<'_> {
+    /// The event that reminds; `look_up` says whose a venue is.
+    ///
+    /// # Errors
+    /// When a field holds what cannot be, or the district is outside the token's; the error names the field.
+    pub fn check(
+        self,
+        sender: &Claims,
+        city: &CityProfile,
+        look_up: impl FnOnce(VenueId) -> Result<Owned, IngestError>,
+        now_ms: i64,
+    ) -> Result<ReminderEvent, IngestError> {
+        if self.matter == ReminderMatter::NoFreightCode && city.freight.is_none() {
+            return Err(IngestError::invalid("matter", "expected another one: the city has no codes for lorries"));
+        }
+        let due_at = due_at(&self.deadline, city, now_ms / 1000)?;
+        let note = plain(self.note.as_ref())?;
+        let own = sender.scope.district;
+        let (field, owned, venue) = if self.matter.is_of_venue() {
+            let (field, owned, venue) = self.of_venue(look_up)?;
+            (field, owned, Some(venue))
+        } else {
+            let (field, owned) = self.of_organisation(own)?;
+            (field, owned, None)
+        };
+        let Owned { district, organisation } = owned;
+        if own.is_some_and(|own| !covers(own, district)) {
+            return Err(IngestError::OutOfScope { field, limit: Limit::District });
+        }
+        let nobody = "expected a venue of an organisation: the directory does not say whose this one is";
+        let organisation = organisation.ok_or_else(|| IngestError::invalid(field, nobody))?;
+        let by = sender.sub.clone();
+        let reminder = ReminderEvent::derive_id(district, &by, self.request_id.unwrap_or_else(Uuid::now_v7));
+        let sending = Sending { reminder, by, organisation, venue, matter: self.matter, due_at, note };
+        Ok(ReminderEvent { v: VERSION, district, at_ms: now_ms, action: ReminderAction::Send(Box::new(sending)) })
+    }
+
+    fn of_venue(
+        &self,
+        look_up: impl FnOnce(VenueId) -> Result<Owned, IngestError>,
+    ) -> Result<(&'static str, Owned, VenueId), IngestError> {
+        if self.organisation.is_some() {
+            let expected = "expected `venue` with this matter: whose it is the directory says";
+            return Err(IngestError::invalid("organisation", expected));
+        }
+        if self.district.is_some() {
+            return Err(IngestError::invalid("district", "expected only with `organisation`: a venue has its own"));
+        }
+        let venue = self.venue.ok_or_else(|| IngestError::missing("venue", VENUE))?;
+        Ok(("venue", look_up(venue)?, venue))
+    }
+
+    fn of_organisation(&self, own: Option<u32>) -> Result<(&'static str, Owned), IngestError> {
+        if self.venue.is_some() {
+            return Err(IngestError::invalid("venue", "expected `organisation` with this matter"));
+        }
+        let code = self.organisation.as_ref().ok_or_else(|| IngestError::missing("organisation", ORGANISATION))?;
+        if !is_credit_code(code) {
+            return Err(IngestError::invalid("organisation", ORGANISATION));
+        }
+        // A token may be for a city or a province: then it does not say which district.
+        let district = self.district.or_else(|| own.filter(|own| is_district(*own)));
+        let district = district.ok_or_else(|| IngestError::missing("district", DISTRICT))?;
+        if !is_district(district) {
+            return Err(IngestError::invalid("district", DISTRICT));
+        }
+        Ok(("district", Owned { district, organisation: Some(code.to_string()) }))
+    }
+}
+
+impl ReminderAnswerRequest<'_> {
+    /// The answer of an organisation to a reminder, and the identity of the command.
+    ///
+    /// # Errors
+    /// When the note cannot be, or is missing; the error names the field.
+    pub fn check(
+        self,
+        reminder: Uuid,
+        (by, organisation): (String, String),
+    ) -> Result<(Uuid, ReminderAction), IngestError> {
+        let note = plain(self.note.as_ref())?;
+        if note.is_none() && self.reply == ReminderReply::Objected {
+            return Err(IngestError::missing("note", "expected with the reply `objected`"));
+        }
+        let command = self.request_id.unwrap_or_else(Uuid::now_v7);
+        let action = ReminderAction::Answer { reminder, command, by, organisation, reply: self.reply, note };
+        Ok((command, action))
+    }
+}
+
+impl SettlementRequest<'_> {
+    /// What settles a reminder, and the identity of the command.
+    ///
+    /// # Errors
+    /// When the note cannot be; the error names the field.
+    pub fn check(self, reminder: Uuid, by: String) -> Result<(Uuid, ReminderAction), IngestError> {
+        let (command, note) = (self.request_id.unwrap_or_else(Uuid::now_v7), plain(self.note.as_ref())?);
+        Ok((command, ReminderAction::Settle { reminder, command, by, outcome: self.outcome, note }))
+    }
+}
+
+/// The first second after a day of the city.
+fn due_at(deadline: &str, city: &CityProfile, now: UnixSeconds) -> Result<UnixSeconds, IngestError> {
+    let wrong = || IngestError::invalid("deadline", DEADLINE);
+    // chrono would take "+2022-6-1" as well.
+    let day: NaiveDate =
+        Some(deadline).filter(|text| text.len() == 10).and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+    let days = (day - city.day_of(now).ok_or_else(wrong)?).num_days();
+    if (0..=MAX_DAYS).contains(&days) { Ok(city.midnight(day) + DAY_S) } else { Err(wrong()) }
+}
+
+fn plain(note: Option<&Text<'_>>) -> Result<Option<String>, IngestError> {
+    let Some(note) = note else { return Ok(None) };
+    check_plain_text("note", note, MAX_NOTE_CHARS)?;
+    Ok(Some(note.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::access::{Role, Scope};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{fields::read, scope::tests::claims};
+
+    /// 2022-06-01, one minute before midnight in China.
+    const NOW_MS: i64 = 1_654_099_140_000;
+    const CODE: &str = "91310000MA1FL0000N";
+
+    /// What is sent with a token for a district: the event, or the field that is wrong.
+    fn sent(district: Option<u32>, body: &Value) -> Result<ReminderEvent, String> {
+        let city = CityProfile::try_built_in("kaifeng").expect("built in");
+        let sender = claims(Role::Regulator, Scope { district, ..Scope::default() });
+        let look_up = |venue| match venue {
+            7 => Ok(Owned { district: 410_202, organisation: Some(CODE.to_owned()) }),
+            8 => Ok(Owned { district: 410_202, organisation: None }),
+            _ => Err(IngestError::UnknownVenue { field: "venue" }),
+        };
+        let body = body.to_string();
+        let event = read::<ReminderRequest<'_>>(body.as_bytes())
+            .and_then(|request| request.check(&sender, &city, look_up, NOW_MS));
+        event.map_err(|error| error.problem().field.unwrap_or_default())
+    }
+
+    fn changed(changes: &Value) -> Value {
+        let mut body =
+            json!({"matter": "no_code", "organisation": CODE, "district": 410_202, "deadline": "2022-06-10"});
+        for (name, value) in changes.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        body
+    }
+
+    #[test]
+    fn a_reminder_is_due_when_its_day_is_over_in_the_city() {
+        let due = |deadline: &str| {
+            sent(None, &changed(&json!({"deadline": deadline}))).map(|event| match event.action {
+                ReminderAction::Send(sending) => sending.due_at - NOW_MS / 1000,
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(due("2022-06-01"), Ok(60), "today, for a minute more");
+        assert_eq!(due("2022-06-02"), Ok(60 + DAY_S));
+        assert_eq!(due("2022-08-30"), Ok(60 + 90 * DAY_S));
+        for wrong in ["2022-05-31", "2022-08-31", "2022-6-10", "2022-02-30", "+022-06-10", "", "2022-06-10T00:00:00Z"] {
+            assert_eq!(due(wrong), Err("deadline".to_owned()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn whom_it_is_about_follows_from_the_matter() {
+        let about = |changes: &Value| {
+            sent(None, &changed(changes)).map(|event| match event.action {
+                ReminderAction::Send(sending) => (event.district, sending.organisation, sending.venue),
+                other => panic!("{other:?}"),
+            })
+        };
+        let code = || CODE.to_owned();
+        assert_eq!(about(&json!({})), Ok((410_202, code(), None)));
+        let of_venue = json!({"matter": "no_scans", "organisation": null, "district": null, "venue": 7});
+        assert_eq!(about(&of_venue), Ok((410_202, code(), Some(7))));
+        for (changes, field) in [
+            (json!({"venue": 7}), "venue"),
+            (json!({"organisation": null}), "organisation"),
+            (json!({"organisation": "91310000MA1FL00000"}), "organisation"),
+            (json!({"district": null}), "district"),
+            (json!({"district": 4102}), "district"),
+            (json!({"matter": "no_scans", "district": null, "venue": 7}), "organisation"),
+            (json!({"matter": "no_scans", "organisation": null, "venue": 7}), "district"),
+            (json!({"matter": "no_scans", "organisation": null, "district": null}), "venue"),
+            (json!({"matter": "no_scans", "organisation": null, "district": null, "venue": 8}), "venue"),
+            (json!({"matter": "no_scans", "organisation": null, "district": null, "venue": 9}), "venue"),
+            (json!({"matter": "no_manners"}), "matter"),
+            (json!({"note": "找13800000000"}), "note"),
+        ] {
+            assert_eq!(about(&changes), Err(field.to_owned()), "{changes}");
+        }
+    }
+
+    #[test]
+    fn an_office_reminds_within_its_own_district() {
+        let district = |own, changes: &Value| sent(own, &changed(changes)).map(|event| event.district);
+        assert_eq!(district(Some(410_202), &json!({"district": null})), Ok(410_202), "the token says it");
+        assert_eq!(district(Some(4102), &json!({})), Ok(410_202));
+        assert_eq!(district(Some(4102), &json!({"district": null})), Err("district".to_owned()), "of which one?");
+        assert_eq!(district(Some(410_203), &json!({})), Err("district".to_owned()));
+        let of_venue = json!({"matter": "not_checked", "organisation": null, "district": null, "venue": 7});
+        assert_eq!(district(Some(410_202), &of_venue), Ok(410_202));
+        assert_eq!(district(Some(410_203), &of_venue), Err("venue".to_owned()));
+    }
+}

@@ -1,0 +1,157 @@
+//! Footfall from memory: the same answers, without asking ClickHouse, and new ones soon after something has changed.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use schemas::{Colour, Direction, Method, ScanRow, Verdict, access::Role};
+use serde_json::Value;
+
+use crate::city::{Api, City, MIDNIGHT, at, json, range, scan, token};
+
+const DAY_S: i64 = 86_400;
+const SCOPES: [&str; 5] = ["city", "district&id=310101", "district&id=310199", "category&id=retail", "venue&id=3"];
+
+/// Scans of two days and of the last hours, at venues of two districts and categories.
+fn scans(first_offset: u64) -> Vec<ScanRow> {
+    let now = Utc::now().timestamp() - MIDNIGHT;
+    let row = |number: u64| {
+        let after_s = match number % 3 {
+            0 => (number * 331) as i64 % (2 * DAY_S),
+            1 => (number * 86) as i64 % DAY_S,
+            _ => now - (number * 13) as i64 % 9_000,
+        };
+        let mut row = scan(number % 50, (number % 8) as u32, after_s);
+        row.district = 310_101 + (number % 8 / 4) as u32 * 3;
+        row.category = ["retail", "catering"][(number % 2) as usize].to_owned();
+        row.colour = Colour::ALL[(number % 4) as usize];
+        row.method = Method::ALL[(number % 5) as usize];
+        row.direction = Direction::ALL[(number % 2) as usize];
+        row.verdict = Verdict::ALL[(number % 3) as usize];
+        row.kafka_offset = first_offset + number;
+        row
+    };
+    (0..900).map(row).collect()
+}
+
+/// Questions of every kind: whole and divided steps, past and running.
+fn questions() -> Vec<String> {
+    let now = Utc::now().timestamp();
+    let hour = now - now % 3_600;
+    let mut times = vec![
+        ("minute", range(0, 3_600)),
+        ("minute", range(1_800, 9_060)),
+        ("minute", range(90, 4_000)),
+        ("hour", range(0, DAY_S)),
+        ("hour", range(600, 40_020)),
+        ("hour", range(30, 9_999)),
+        ("day", range(-DAY_S, 3 * DAY_S)),
+        ("day", range(7_260, DAY_S + 60)),
+        ("day", format!("from={}&to={}", at(0), at(now + DAY_S))),
+    ];
+    for step in ["minute", "hour", "day"] {
+        times.push((step, format!("from={}&to={}", at(hour - 7_200), at(hour + 3_600))));
+        times.push((step, format!("from={}&to={}", at(hour - 5_400), at(hour - 60))));
+    }
+    let mut questions = Vec::new();
+    for scope in SCOPES {
+        for (step, time) in &times {
+            for people in ["false", "true", "estimate"] {
+                questions.push(format!("/v1/footfall?scope={scope}&step={step}&people={people}&{time}"));
+            }
+        }
+        questions.push(format!("/v1/footfall/top?scope={scope}&{}", range(0, DAY_S)));
+        questions.push(format!("/v1/footfall/top?scope={scope}&by=people&{}", range(600, 2 * DAY_S)));
+    }
+    questions
+}
+
+async fn answers(api: &Api, role: Role, questions: &[String]) -> Vec<Value> {
+    let mut answers = Vec::new();
+    for question in questions {
+        let request = api.bare_request(reqwest::Method::GET, question).bearer_auth(token(&api.issuer, role));
+        answers.push(json(request.send().await.expect("an answer"), 200).await);
+    }
+    answers
+}
+
+/// How often ClickHouse was asked for anything but the looks.
+async fn asked(city: &City) -> u64 {
+    city.run("SYSTEM FLUSH LOGS query_log").await;
+    let asked = "SELECT count() FROM system.query_log WHERE type = 'QueryFinish' AND user = 'query' \
+                 AND current_database = currentDatabase() AND query LIKE '%scans_by_venue%' AND query NOT LIKE '%GROUPING SETS%'";
+    city.lines(asked).await[0].parse().expect("a number")
+}
+
+/// Waits until both services answer the same; the first one remembers.
+async fn until_the_same(remembers: &Api, asks: &Api, questions: &[String]) {
+    let mut differs = String::new();
+    for _ in 0..20 {
+        let (remembered, asked) =
+            tokio::join!(answers(remembers, Role::Regulator, questions), answers(asks, Role::Regulator, questions));
+        let different = questions.iter().zip(remembered.iter().zip(&asked)).find(|(_, (one, other))| one != other);
+        match different {
+            None => return,
+            Some((question, (remembered, asked))) => differs = format!("{question}\n{remembered}\n{asked}"),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("{differs}");
+}
+
+#[tokio::test]
+async fn polls_from_memory_say_the_same_and_soon_what_has_changed() {
+    let city = City::new().await;
+    city.store(&scans(0)).await;
+    let remembers = city.api_with(&["--late-scans-ms", "300"]).await;
+    let asks = city.api_with(&["--late-scans-ms", "0", "--share-answers-ms", "0"]).await;
+    let questions = questions();
+    until_the_same(&remembers, &asks, &questions).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for change in [
+        "",
+        "ALTER TABLE scans_by_venue DELETE WHERE kafka_offset % 7 = 3 SETTINGS mutations_sync = 2",
+        "DELETE FROM scans_by_venue WHERE venue_id = 3",
+        "ALTER TABLE scans_by_venue DELETE WHERE TRUE SETTINGS mutations_sync = 2",
+    ] {
+        if change.is_empty() {
+            city.store(&scans(1_000)).await;
+        } else {
+            city.run(change).await;
+        }
+        until_the_same(&remembers, &asks, &questions).await;
+    }
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_asked_for_again() {
+    let city = City::new().await;
+    city.store(&scans(0)).await;
+    let api = city.api().await;
+    let mut questions = vec![format!("/v1/footfall?scope=city&step=hour&people=false&{}", range(600, 40_020))];
+    for scope in SCOPES {
+        for (step, time) in [("minute", range(0, 7_200)), ("hour", range(0, DAY_S)), ("day", range(-DAY_S, 3 * DAY_S))]
+        {
+            let question = |people: &str| format!("/v1/footfall?scope={scope}&step={step}&people={people}&{time}");
+            questions.extend(["false", "true", "estimate"].map(question));
+        }
+        questions.push(format!("/v1/footfall/top?scope={scope}&{}", range(0, DAY_S)));
+    }
+    let first = answers(&api, Role::Regulator, &questions).await;
+    // The first poll of all asked for the first look, and the first one after it for what is kept since.
+    let mut before = asked(&city).await;
+    for attempt in 0.. {
+        assert!(attempt < 20, "each poll asks ClickHouse");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(answers(&api, Role::Regulator, &questions).await, first);
+        let now = asked(&city).await;
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    // A dashboard has what it is shown rounded from the same counts.
+    let rounded =
+        answers(&api, Role::Dashboard, &[format!("/v1/footfall?scope=city&step=hour&{}", range(0, DAY_S))]).await;
+    assert!(rounded[0]["buckets"].as_array().is_some_and(|buckets| !buckets.is_empty()), "{}", rounded[0]);
+    assert_eq!(asked(&city).await, before);
+}
