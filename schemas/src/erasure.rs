@@ -17,7 +17,7 @@ const CONTEXT: &str = "VenueCode 2026-11 digest of an erased person";
 static HASHER: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key(CONTEXT));
 
 /// 128 bits of BLAKE3 over a person key, with a context of their own. Whoever has the key can tell that it is the one;
-/// nobody goes back from here but by trying keys: all there are, or those of a list. Its text is 32 lower-case hex digits.
+/// nobody goes back from here but by trying all keys. Its text is 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PersonDigest([u8; 16]);
 
