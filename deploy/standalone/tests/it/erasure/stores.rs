@@ -49,7 +49,9 @@ impl City<'_> {
     pub fn forget_old_parts_at_once(&self) -> anyhow::Result<()> {
         let tables = "SELECT name FROM system.tables WHERE database = 'venuecode' AND engine LIKE '%MergeTree'";
         for table in self.sql(tables)?.lines() {
-            self.sql(&format!("ALTER TABLE venuecode.`{table}` MODIFY SETTING old_parts_lifetime = 1"))?;
+            let at_once = "old_parts_lifetime = 1, cleanup_delay_period = 1, max_cleanup_delay_period = 1, \
+                           cleanup_delay_period_random_add = 0, cleanup_thread_preferred_points_per_iteration = 0";
+            self.sql(&format!("ALTER TABLE venuecode.`{table}` MODIFY SETTING {at_once}"))?;
         }
         Ok(())
     }
