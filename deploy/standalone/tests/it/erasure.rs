@@ -48,7 +48,7 @@ fn an_erased_person_is_nowhere_and_does_not_come_back() -> anyhow::Result<()> {
         let report = city.erase()?;
         check_report(&report)?;
         city.has_no_result(&job)?;
-        city.no_removal_names(&needles)?;
+        city.no_statement_names(&needles)?;
         city.letters_stay()?;
         // A copy, as another gateway's spool or a replay would bring it.
         city.send_again(&old_messages)?;

@@ -144,14 +144,13 @@ impl City<'_> {
         Ok(messages)
     }
 
-    /// No statement that removed the person names them, in what ClickHouse keeps of statements for days.
-    pub fn no_removal_names(&self, needles: &Needles) -> anyhow::Result<()> {
+    /// No statement names the person in what ClickHouse keeps of statements for days.
+    pub fn no_statement_names(&self, needles: &Needles) -> anyhow::Result<()> {
         self.sql("SYSTEM FLUSH LOGS")?;
-        let removals =
-            self.sql("SELECT query FROM system.query_log WHERE query_kind = 'Alter' AND query LIKE '%DELETE%'")?;
-        ensure!(!removals.is_empty(), "no row was removed");
-        for removal in removals.lines() {
-            ensure!(needles.find(removal.as_bytes()).is_empty(), "it names the person: {removal}");
+        let statements = self.sql("SELECT query FROM system.query_log")?;
+        ensure!(!statements.is_empty(), "there is no log to look at");
+        for statement in statements.lines() {
+            ensure!(needles.find(statement.as_bytes()).is_empty(), "it names the person: {statement}");
         }
         Ok(())
     }
