@@ -109,6 +109,10 @@ impl Forgetting {
         if named.is_empty() && (topic != topics::ALERTS || self.alerts.is_empty()) {
             return Fate::Kept;
         }
+        // Only an erasure takes what was said of a person away like this: once that is emptied, nothing needs it any more.
+        if message.value.is_none() && !named.is_empty() {
+            return Fate::Emptied;
+        }
         let event: Value = message.value.and_then(|value| serde_json::from_slice(value).ok()).unwrap_or_default();
         let alert = event["action"]["alert"].as_str().unwrap_or_default();
         if topic == topics::ALERTS && self.alerts.contains(alert) {
