@@ -128,7 +128,7 @@ struct ErasureEntry {
     by: Option<String>,
     /// How far the erasure was then.
     state: String,
-    /// Why it was refused: own_request, already_decided, expired or too_many_commands; null when it counts.
+    /// Why it was refused: own_request, other_person, already_decided, expired or too_many_commands; null when it counts.
     refused: Option<String>,
 }
 
