@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::gateway::{Gateway, PERSON, ago, brokers};
 
+/// How many messages may wait in the gateway whose queue is full.
+const ROOM: u32 = 4;
+
 #[tokio::test]
 async fn while_kafka_is_out_of_reach_scans_are_refused_with_a_time_to_retry() {
     let link = Link::to_kafka(&brokers()).await.expect("a link");
@@ -45,16 +48,19 @@ async fn when_too_much_waits_for_kafka_more_is_refused_at_once() {
     let gateway = Gateway::start_with(|config| {
         config.kafka.brokers = link.address.to_string();
         config.producer.ack_timeout_ms = 2000;
-        config.producer.queue_messages = 2;
+        config.producer.queue_messages = ROOM;
     })
     .await;
     gateway.load_venue(7).await;
     link.cut();
-    let scan = json!({"venue": 7, "person": PERSON});
-    let batch = gateway.batch("/v1/scans:batch", &[scan.clone(), scan.clone(), scan]).await.ok();
-    let kinds: Vec<_> = (0..3).map(|n| batch["lines"][n]["problem"]["title"].as_str().unwrap_or_default()).collect();
-    assert_eq!(kinds, ["kafka unavailable", "kafka unavailable", "queue full"]);
-    assert_eq!(batch["lines"][2]["problem"]["retry_after_s"], 1);
+    let scans = vec![json!({"venue": 7, "person": PERSON}); ROOM as usize + 1];
+    let batch = gateway.batch("/v1/scans:batch", &scans).await.ok();
+    let kinds: Vec<_> = (0..scans.len()).map(|n| batch["lines"][n]["problem"]["title"].as_str()).collect();
+    // librdkafka may count the venue for a moment after its acknowledgement, so there may be room for fewer.
+    let taken = kinds.iter().take_while(|kind| **kind == Some("kafka unavailable")).count();
+    assert!((1..=ROOM as usize).contains(&taken), "{kinds:?}");
+    assert!(kinds[taken..].iter().all(|kind| *kind == Some("queue full")), "{kinds:?}");
+    assert_eq!(batch["lines"][scans.len() - 1]["problem"]["retry_after_s"], 1);
     gateway.stop().await;
 }
 
