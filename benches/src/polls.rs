@@ -68,7 +68,7 @@ struct Measured {
 /// When ClickHouse or the query API cannot do what they should.
 pub async fn run(args: PollsArgs) -> anyhow::Result<()> {
     let directory = tempfile::tempdir().context("no place for the keys")?;
-    let store = Store::of_reader(&args.clickhouse)?;
+    let store = Store::new(args.clickhouse.clone());
     service::migrate::migrate(&args.clickhouse).await?;
     let tokens = Tokens::try_new(&args.tokens)?;
     let (mut stored, mut all) = (0, Vec::new());
@@ -110,14 +110,14 @@ async fn measure(
     times: u32,
 ) -> anyhow::Result<Measured> {
     api.ask(path).await.with_context(|| poll)?;
-    let since = store.now().await?;
+    let before = store.work().await?;
     let mut micros = Histogram::<u64>::new_with_bounds(1, MOST_MICROS, 3)?;
     for _ in 0..times {
         let began = Instant::now();
         api.ask(path).await.with_context(|| poll)?;
         micros.saturating_record(began.elapsed().as_micros() as u64);
     }
-    let Work { rows, bytes, micros: cpu } = store.work_since(&since).await?;
+    let Work { rows, bytes, micros: cpu } = store.work().await?.since(before);
     let (each, ms) = (u64::from(times), |micros: u64| micros as f64 / 1_000.0);
     Ok(Measured {
         scans,

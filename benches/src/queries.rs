@@ -123,7 +123,7 @@ pub async fn measure(args: &QueriesArgs) -> anyhow::Result<QueriesReport> {
     // Each question asks ClickHouse.
     in_a_stack(args, &[("VENUECODE_SHARE_ANSWERS_MS", "0")], async |stack, city| {
         let api = Api::try_new(stack)?;
-        let store = Store::new(stack.clickhouse.clone(), "query".to_owned());
+        let store = Store::new(stack.clickhouse.clone());
         let subjects = subjects(stack, city).await?;
         let people: Vec<PersonKey> = subjects.heaviest.iter().chain(&subjects.median).copied().collect();
         let time = (subjects.time.start, subjects.time.end);
@@ -165,7 +165,7 @@ async fn in_a_stack<T>(
     let environment: Vec<_> = UNLIMITED.iter().chain(&forgets_nothing).chain(environment).copied().collect();
     let mut stack = Stack::start_in(&args.venuecode, &directory, &[], &environment).await?;
     let outcome = async {
-        let store = Store::new(stack.clickhouse.clone(), "query".to_owned());
+        let store = Store::new(stack.clickhouse.clone());
         if !is_whole {
             directory_of(&stack, &city, &store).await?;
             fill::fill(&stack.clickhouse, Arc::clone(&city)).await?;

@@ -65,7 +65,7 @@ impl Api {
     pub(super) async fn figures(&self, store: &Store, question: &Question, times: u32) -> anyhow::Result<Figures> {
         let query = self.processes.query.as_ref().context("the query API has no process")?;
         let mut micros = Histogram::<u64>::new_with_max(LONGEST_US, 3)?;
-        let (since, cpu, began) = (store.now().await?, query.cpu()?, Instant::now());
+        let (before, cpu, began) = (store.work().await?, query.cpu()?, Instant::now());
         for instance in question.instances.iter().cycle().take(times as usize) {
             let start = Instant::now();
             self.ask(&instance.ask).await?;
@@ -75,7 +75,7 @@ impl Api {
             }
         }
         let api_cpu = query.cpu()?.saturating_sub(cpu);
-        let Work { rows, bytes, micros: clickhouse_us } = store.work_since(&since).await?;
+        let Work { rows, bytes, micros: clickhouse_us } = store.work().await?.since(before);
         Ok(Figures::new(&micros, (rows, bytes), clickhouse_us, api_cpu))
     }
 }

@@ -53,7 +53,7 @@ impl Plain {
         time: &std::ops::Range<i64>,
     ) -> anyhow::Result<Self> {
         let clickhouse = ClickHouseConfig { database: "rival".to_owned(), ..clickhouse.clone() };
-        let store = Store::new(clickhouse.clone(), clickhouse.user.clone());
+        let store = Store::new(clickhouse.clone());
         fs::create_dir_all(&files).with_context(|| format!("cannot make {}", files.display()))?;
         // The embedded engine goes by the folder that it was started in.
         let files = files.canonicalize()?;
@@ -88,7 +88,7 @@ impl Plain {
         for sql in &sqls {
             said.push(self.said(sql).await.with_context(|| question.name.clone())?);
         }
-        let (since, began, mut took) = (self.store.now().await?, Instant::now(), Vec::new());
+        let (before, began, mut took) = (self.store.work().await?, Instant::now(), Vec::new());
         for sql in sqls.iter().cycle().take(times) {
             let start = Instant::now();
             self.said(sql).await?;
@@ -97,7 +97,7 @@ impl Plain {
                 break;
             }
         }
-        let Work { rows, micros, .. } = self.store.work_since(&since).await?;
+        let Work { rows, micros, .. } = self.store.work().await?.since(before);
         let count = took.len() as u64;
         Ok(Rival {
             said,
