@@ -21,6 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Entries that wait for their insert, and most in one.
 const MOST: usize = 1024;
 const INSERT: &str = "INSERT INTO audit_log FORMAT JSONEachRow";
+const SETTINGS: [(&str, &str); 5] = [
+    // An entry has every column; one that the table does not have is a mistake of ours.
+    ("input_format_skip_unknown_fields", "0"),
+    // Some entries are work for one thread.
+    ("max_threads", "1"),
+    ("max_insert_threads", "1"),
+    ("input_format_parallel_parsing", "0"),
+    // Each filter would be two more files to bring to the disk; the next merge makes them, and until then little is read.
+    ("materialize_skip_indexes_on_insert", "0"),
+];
 
 /// With what the audit log is written.
 #[derive(Debug, Clone, clap::Args)]
@@ -53,8 +63,10 @@ impl AuditLog {
     }
 
     fn start(keys: KeyRing, clickhouse: &ClickHouseConfig, patience: Duration) -> Self {
-        // An entry has every column; one that the table does not have is a mistake of ours.
-        let client = clickhouse.insert_client().with_setting("input_format_skip_unknown_fields", "0");
+        let mut client = clickhouse.insert_client();
+        for (setting, value) in SETTINGS {
+            client = client.with_setting(setting, value);
+        }
         let (queue, waiting) = mpsc::channel(MOST);
         let appender = Appender { client, keys: Arc::new(keys), patience, chain: None };
         tokio::spawn(appender.run(waiting));

@@ -45,9 +45,11 @@ impl ClickHouseConfig {
         self.server().with_database(&self.database).with_compression(Compression::Lz4).with_setting("async_insert", "0")
     }
 
-    /// A client for queries: uncompressed, which is three to six times faster on a fast network.
+    /// A client for queries: uncompressed, which is three to six times faster on a fast network, and written by the thread
+    /// that reads, since answers are short.
     pub fn query_client(&self) -> Client {
-        self.server().with_database(&self.database).with_compression(Compression::None)
+        let client = self.server().with_database(&self.database).with_compression(Compression::None);
+        client.with_setting("output_format_parallel_formatting", "0")
     }
 
     /// A client for queries with a person in them: the server's log of queries, in which values stand as they are, gets none.

@@ -24,10 +24,11 @@ use crate::metrics::{self, Sent};
 
 /// How long a piece may lie that the client does not take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Pieces that wait for the client.
+/// Pieces of a table that wait for the client.
 const WAITING: usize = 1;
-/// Bytes of JSON in a piece.
+/// Bytes of JSON in a piece, and pieces that wait.
 const PIECE: usize = 64 * 1024;
+const WAITING_OF_JSON: usize = 8;
 
 /// A piece of an answer.
 enum Piece {
@@ -58,7 +59,7 @@ pub fn json<T: Serialize + Send + Sync + 'static>(
     answer: Arc<T>,
     exit: Exit,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, receiver) = mpsc::channel(WAITING_OF_JSON);
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
         let Exit { deadline, slot } = exit;

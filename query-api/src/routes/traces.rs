@@ -4,6 +4,8 @@
 
 mod request;
 
+use std::sync::Arc;
+
 use axum::{
     body::Bytes,
     extract::{State, rejection::BytesRejection},
@@ -57,9 +59,11 @@ pub async fn trace(
     let permit = permit(&state, &caller, ROUTE, request.release, request.to_read()).await?;
     let answer = inquiry::trace(state.clone(), request.question, chrono::Utc::now(), &Progress::default()).await?;
     drop(turn);
-    let exit = state.exits().exit(None)?;
+    let (answer, exit) = (Arc::new(answer), state.exits().exit(None)?);
+    // Its first pieces are made while the disk is waited for; nothing of it leaves before.
+    let response = wanted.answer(Arc::clone(&answer), exit);
     write_down(&state, permit, &answer).await?;
-    Ok(wanted.answer(answer.into(), exit))
+    Ok(response)
 }
 
 /// Writes a trace down that is answered, in whatever format: it counts as read as a whole.
