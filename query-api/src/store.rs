@@ -56,7 +56,7 @@ pub use scope::Scope;
 pub use scopes::Counts;
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
-pub use venues::{CheckpointRow, PartRow, VenueNames, VenueRow};
+pub use venues::{CheckpointRow, PartRow, TableRow, VenueNames, VenueRow};
 
 /// How much longer than ClickHouse's own limit an answer may take.
 const GRACE: Duration = Duration::from_secs(5);

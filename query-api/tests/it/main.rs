@@ -11,6 +11,7 @@ mod chains;
 mod city;
 mod counts;
 mod crowds;
+mod directory;
 mod erasures;
 mod exports;
 mod footfall;
