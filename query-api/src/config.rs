@@ -113,7 +113,8 @@ pub struct QueryConfig {
           value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub share_answers_ms: u32,
     /// Milliseconds after which polls for footfall show scans that came late: while somebody polls, the counts of all hours
-    /// are looked at as often, those of the hour that runs every second; 0 asks for each poll anew
+    /// are looked at as often, those of the hour that runs every second; where looks take long, up to four times as late and
+    /// five seconds more. 0 asks for each poll anew
     #[arg(long, env = "VENUECODE_LATE_SCANS_MS", default_value_t = 5_000, value_name = "MS",
           value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub late_scans_ms: u32,

@@ -3,6 +3,9 @@
 //! Queries are files in `sql/`; values travel as typed parameters in the body of the request, so that no person
 //! is ever in a URL.
 
+#[macro_use]
+mod counts;
+
 mod alerts;
 mod applications;
 mod columns;
