@@ -38,5 +38,6 @@ mod stats;
 mod suppressed;
 mod traces;
 mod trips;
+mod turns;
 mod visitors;
 mod visits;
