@@ -6,6 +6,7 @@
 
 mod kept;
 mod known;
+mod looks;
 mod pieces;
 
 use std::{
@@ -26,15 +27,11 @@ use crate::{
 };
 use kept::Kept;
 use known::{HOUR_S, Known, Look};
+use looks::Looks;
 use pieces::Unit;
 
 /// Between two looks at the hour that runs; within it whoever asks the same gets the same answer.
 const MINUTES_EVERY: Duration = Duration::from_secs(1);
-/// So many times as long as a look has taken it is not repeated, but so many times as long as it should be at most.
-const REST: u32 = 10;
-const LONGEST_REST: u32 = 4;
-/// So much older than that counts are not answered from.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long after the last poll looks go on.
 const POLLED: Duration = Duration::from_secs(60);
 /// How long after an hour has ended its minutes count as running: scans take a moment to be stored.
@@ -131,8 +128,8 @@ impl Board {
         *self.polled.lock() = Some(Instant::now());
         self.somebody.notify_one();
         let (hours_at, minutes_at) = self.known.read().as_of()?;
-        let is_new = |at: Instant, every: Duration| at.elapsed() < every * LONGEST_REST + PATIENCE;
-        if !is_new(hours_at, self.hours_every) || !is_new(minutes_at, MINUTES_EVERY) {
+        let is_new = |at: Instant, every: Duration| at.elapsed() < looks::oldest(every);
+        if !is_new(hours_at, self.hours_every) || !is_new(minutes_at, self.minutes_every()) {
             return None;
         }
         Some(tells)
@@ -223,34 +220,36 @@ impl Board {
     }
 
     async fn look(&self) {
-        let mut hours_due = Instant::now();
-        let mut is_failing = false;
+        let (mut hours, mut minutes) = self.looks();
         loop {
             if self.forgets() {
                 self.pieces.clear();
                 self.tops.clear();
-                hours_due = Instant::now();
                 self.somebody.notified().await;
+                (hours, minutes) = self.looks();
                 continue;
             }
             let began = Instant::now();
-            let looked = async {
-                if began >= hours_due {
-                    let hours = self.store.counts_by_hour().await?;
-                    hours_due = began + rested(self.hours_every, began);
-                    self.known.write().learn_hours(hours, began);
-                }
-                self.look_at_minutes().await
-            };
-            let looked = looked.await;
-            match &looked {
-                Ok(()) if is_failing => tracing::info!("counts for polls again"),
-                Err(error) if !is_failing => tracing::warn!(error = error.to_string(), "cannot count for polls"),
-                _ => {}
+            // Whichever has waited longer: not even hours that take very long keep minutes from their turn.
+            if hours.due <= minutes.due {
+                hours.ended(began, &self.look_at_hours().await);
+            } else {
+                minutes.ended(began, &self.look_at_minutes().await);
             }
-            is_failing = looked.is_err();
-            tokio::time::sleep_until((began + rested(self.minutes_every(), began)).into()).await;
+            tokio::time::sleep_until(hours.due.min(minutes.due).into()).await;
         }
+    }
+
+    /// Those at all hours, and those at the minutes that run.
+    fn looks(&self) -> (Looks, Looks) {
+        (Looks::new("hours", self.hours_every), Looks::new("minutes", self.minutes_every()))
+    }
+
+    async fn look_at_hours(&self) -> Result<(), QueryError> {
+        let began = Instant::now();
+        let hours = self.store.counts_by_hour().await?;
+        self.known.write().learn_hours(hours, began);
+        Ok(())
     }
 
     async fn look_at_minutes(&self) -> Result<(), QueryError> {
@@ -280,9 +279,4 @@ impl Board {
     fn is_polled(&self) -> bool {
         self.polled.lock().is_some_and(|at| at.elapsed() < POLLED)
     }
-}
-
-/// After how long a look that began then is repeated.
-fn rested(every: Duration, began: Instant) -> Duration {
-    (began.elapsed() * REST).clamp(every, every * LONGEST_REST)
 }

@@ -6,6 +6,8 @@ use crate::{audit::AuditConfig, jobs::JobConfig, page::PageConfig, poster::Poste
 
 /// Windows in one query. A parameter may have 128 KiB, and a time takes 11 bytes.
 pub const MAX_QUERY_WINDOWS: u32 = 10_000;
+/// As many windows of an hour touch fewer steps of five minutes than one query may name.
+const QUERY_WINDOWS: u32 = 700;
 /// People in one query; a key takes up to 21 bytes.
 pub const MAX_QUERY_PEOPLE: u32 = 5_000;
 
@@ -76,7 +78,8 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_ENCOUNTERS", default_value_t = 200_000, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub max_encounters: u32,
-    /// Scans of others that one trace looks at; with more it is refused
+    /// Scans of others that one trace looks at, those beside its windows in the same steps of time as well; with more it is
+    /// refused
     #[arg(long, env = "VENUECODE_MAX_CONTACT_SCANS", default_value_t = 2_000_000, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub max_contact_scans: u32,
@@ -85,8 +88,8 @@ pub struct QueryConfig {
     #[arg(long, env = "VENUECODE_MAX_WINDOW_STEPS", default_value_t = MAX_QUERY_WINDOWS, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_QUERY_WINDOWS)))]
     pub max_window_steps: u32,
-    /// Windows in one query of a trace; with more it asks several times
-    #[arg(long, env = "VENUECODE_MAX_QUERY_WINDOWS", default_value_t = MAX_QUERY_WINDOWS, value_name = "COUNT",
+    /// Windows in one query of a trace; with more it asks several times, rather than by longer steps
+    #[arg(long, env = "VENUECODE_MAX_QUERY_WINDOWS", default_value_t = QUERY_WINDOWS, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_QUERY_WINDOWS)))]
     pub max_query_windows: u32,
     /// People in one query of a trace; with more it asks several times
@@ -110,7 +113,8 @@ pub struct QueryConfig {
           value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub share_answers_ms: u32,
     /// Milliseconds after which polls for footfall show scans that came late: while somebody polls, the counts of all hours
-    /// are looked at as often, those of the hour that runs every second; 0 asks for each poll anew
+    /// are looked at as often, those of the hour that runs every second; where looks take long, up to four times as late and
+    /// five seconds more. 0 asks for each poll anew
     #[arg(long, env = "VENUECODE_LATE_SCANS_MS", default_value_t = 5_000, value_name = "MS",
           value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub late_scans_ms: u32,

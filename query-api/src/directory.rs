@@ -1,10 +1,10 @@
 //! Names and places of venues in memory, so that no read has to look them up.
 //!
-//! While somebody asks, the parts of the directory's table that have come are read once a second; where that fails, or a
-//! venue is not known yet, ClickHouse is asked for the names.
+//! While somebody asks, the parts of the directory's table that have come are read once a second, and all of them when it
+//! is another table; where that fails, or a venue is not known yet, ClickHouse is asked for the names.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     QueryError,
-    store::{PartRow, Store, VenueNames},
+    store::{PartRow, Store, TableRow, VenueNames},
 };
 
 /// Between two looks, while somebody asks.
@@ -25,8 +25,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const OLDEST: Duration = Duration::from_secs(3);
 /// How long after the last question looks go on.
 const ASKED: Duration = Duration::from_secs(60);
-/// Names of parts that are remembered; after as many all parts that are there are read again.
-const MOST_PARTS: usize = 1_000;
+/// Rows that are taken over together, so that nobody waits long for a name meanwhile.
+const AT_ONCE: usize = 1_000;
 
 /// The directory, as far as it has been read.
 pub struct Directory {
@@ -41,6 +41,20 @@ struct Known {
     venues: HashMap<VenueId, Venue>,
     /// When the last look began that came to its end.
     at: Option<Instant>,
+}
+
+/// What of which table has been read.
+#[derive(Debug, Default)]
+struct Seen {
+    table: String,
+    parts: HashSet<String>,
+}
+
+/// What a look at a table has found.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Found {
+    is_other_table: bool,
+    has_new_parts: bool,
 }
 
 #[derive(Debug)]
@@ -86,7 +100,7 @@ impl Directory {
     }
 
     async fn look(&self) {
-        let (mut seen, mut is_failing) = (Vec::new(), false);
+        let (mut seen, mut is_failing) = (Seen::default(), false);
         loop {
             if self.asked.lock().is_none_or(|at| at.elapsed() >= ASKED) {
                 self.somebody.notified().await;
@@ -107,20 +121,41 @@ impl Directory {
     }
 
     /// Reads the parts that have not been `seen`, and adds their names to these.
-    async fn read_new(&self, seen: &mut Vec<String>) -> Result<(), QueryError> {
-        if seen.len() >= MOST_PARTS {
-            seen.clear();
+    async fn read_new(&self, seen: &mut Seen) -> Result<(), QueryError> {
+        let found = seen.hold_against(self.store.directory_table().await?);
+        if found.is_other_table {
+            *self.known.write() = Known::default();
         }
-        let mut parts: Vec<String> = Vec::new();
-        let take = |row: PartRow| {
-            if parts.last() != Some(&row.part) && !parts.contains(&row.part) {
-                parts.push(row.part.clone());
+        if !found.has_new_parts {
+            return Ok(());
+        }
+        let mut parts = HashSet::new();
+        let take = |rows: Vec<PartRow>| {
+            let mut known = self.known.write();
+            for row in rows {
+                if !parts.contains(&row.part) {
+                    parts.insert(row.part.clone());
+                }
+                known.take(row);
             }
-            self.known.write().take(row);
         };
-        self.store.venues_of_parts(seen, take).await?;
-        seen.append(&mut parts);
+        self.store.venues_of_parts(seen.parts.iter().map(String::as_str), AT_ONCE, take).await?;
+        // Those that were read: a part that has been merged since is in another one, which is new.
+        seen.parts.extend(parts);
         Ok(())
+    }
+}
+
+impl Seen {
+    /// Forgets what is not there any more, and all when it is another table.
+    fn hold_against(&mut self, table: TableRow) -> Found {
+        let is_other_table = table.id != self.table;
+        if is_other_table {
+            *self = Self { table: table.id, parts: HashSet::new() };
+        }
+        let there: HashSet<String> = table.parts.into_iter().collect();
+        self.parts.retain(|part| there.contains(part));
+        Found { is_other_table, has_new_parts: self.parts.len() < there.len() }
     }
 }
 
@@ -149,5 +184,23 @@ mod tests {
         }
         let Venue { version, name, place } = &known.venues[&7];
         assert_eq!((*version, &**name, place.is_some()), (3, "c", true));
+    }
+
+    #[test]
+    fn parts_that_are_gone_are_forgotten_and_all_when_the_table_is_another_one() {
+        let mut seen = Seen::default();
+        let mut found = |id: &str, parts: &[&str]| {
+            let parts: Vec<String> = parts.iter().copied().map(str::to_owned).collect();
+            let found = seen.hold_against(TableRow { id: id.to_owned(), parts: parts.clone() });
+            let kept = seen.parts.len();
+            seen.parts.extend(parts);
+            (found.is_other_table, found.has_new_parts, kept)
+        };
+        assert_eq!(found("a", &["1", "2"]), (true, true, 0));
+        assert_eq!(found("a", &["1", "2"]), (false, false, 2));
+        assert_eq!(found("a", &["1", "2", "3"]), (false, true, 2));
+        assert_eq!(found("a", &["1-3"]), (false, true, 0));
+        assert_eq!(found("b", &["1-3"]), (true, true, 0), "of the same name");
+        assert_eq!(found("b", &[]), (false, false, 0));
     }
 }

@@ -3,6 +3,9 @@
 //! Queries are files in `sql/`; values travel as typed parameters in the body of the request, so that no person
 //! is ever in a URL.
 
+#[macro_use]
+mod counts;
+
 mod alerts;
 mod applications;
 mod columns;
@@ -56,7 +59,7 @@ pub use scope::Scope;
 pub use scopes::Counts;
 pub use stats::StatsRow;
 pub use trips::{TripFilter, TripRow};
-pub use venues::{CheckpointRow, PartRow, VenueNames, VenueRow};
+pub use venues::{CheckpointRow, PartRow, TableRow, VenueNames, VenueRow};
 
 /// How much longer than ClickHouse's own limit an answer may take.
 const GRACE: Duration = Duration::from_secs(5);

@@ -30,6 +30,8 @@ pub struct Known {
 #[derive(Debug, Default)]
 struct Counted {
     hours: BTreeMap<u32, Hour>,
+    /// The look that last saw an hour lose all its scans: such an hour is not kept, and counts as one of any time.
+    emptied: Look,
     minutes: BTreeMap<u32, BucketRow>,
 }
 
@@ -83,12 +85,17 @@ impl Known {
     fn replace_hours(&mut self, since: u32, mut counted: Counts) {
         for (scope, known) in &mut self.scopes {
             let counted = counted.entry(scope.clone()).or_default();
-            for (start, hour) in known.hours.range_mut(since..) {
-                let counts = counted.remove(start).unwrap_or_else(|| empty(*start));
-                if hour.counts != counts {
+            known.hours.retain(|start, hour| {
+                let has_scans = *start < since || counted.contains_key(start);
+                if !has_scans {
+                    known.emptied = self.look;
+                } else if let Some(counts) = counted.remove(start)
+                    && hour.counts != counts
+                {
                     *hour = Hour { counts, changed: self.look };
                 }
-            }
+                has_scans
+            });
         }
         for (scope, hours) in counted {
             let known = self.scopes.entry(scope).or_default();
@@ -99,7 +106,7 @@ impl Known {
     /// The hours of a scope in a time that have scans, in order.
     pub fn hours(&self, scope: &Scope, time: Range<u32>) -> impl Iterator<Item = &BucketRow> {
         let hours = self.scopes.get(scope).map(|counted| counted.hours.range(time));
-        hours.into_iter().flatten().map(|(_, hour)| &hour.counts).filter(|counts| counts.scans > 0)
+        hours.into_iter().flatten().map(|(_, hour)| &hour.counts)
     }
 
     /// The minutes of a scope in a time that have scans, in order; of hours of which they are known.
@@ -108,10 +115,11 @@ impl Known {
         minutes.into_iter().flatten().map(|(_, counts)| counts)
     }
 
-    /// The look that last saw any of these hours change; 0 for hours without scans.
+    /// The look that last saw any of these hours change, or an hour of the scope lose all its scans; 0 for hours that have
+    /// none.
     pub fn changed(&self, scope: &Scope, hours: Range<u32>) -> Look {
-        let hours = self.scopes.get(scope).map(|counted| counted.hours.range(hours));
-        hours.into_iter().flatten().map(|(_, hour)| hour.changed).max().unwrap_or(0)
+        let Some(counted) = self.scopes.get(scope) else { return 0 };
+        counted.hours.range(hours).map(|(_, hour)| hour.changed).chain([counted.emptied]).max().unwrap_or(0)
     }
 }
 
@@ -159,6 +167,7 @@ mod tests {
         assert_eq!((known.look(), known.changed(&district(2), 0..7_200)), (2, 1), "nothing new");
         known.learn_hours(counts([(district(1), 0, 2), (district(2), 3_600, 5)]), Instant::now());
         assert_eq!(scans(&known, &district(2)), [(3_600, 5)], "what is deleted is gone");
+        assert_eq!(known.scopes[&district(2)].hours.len(), 1, "and nothing is left of it");
         assert_eq!((known.changed(&district(2), 0..3_600), known.changed(&district(2), 3_600..7_200)), (3, 3));
         assert_eq!(known.changed(&district(1), 0..7_200), 1, "the same there");
         assert_eq!(known.changed(&district(9), 0..7_200), 0);

@@ -136,8 +136,8 @@ impl<'a> Reader<'a> {
         let windows = merged(stays.iter().map(|index| self.window(index)).collect());
         let cases: Vec<PersonKey> = self.persons().into_iter().map(|(_, person)| person).collect();
         let scans = self.state.store().scans_in_windows(&cases, &windows, self.scans_left).await;
-        let scans = scans.map_err(|error| self.of_all(error))?;
-        self.scans_left -= scans.len();
+        let (scans, looked_at) = scans.map_err(|error| self.of_all(error))?;
+        self.scans_left -= looked_at;
         let (telling, known) = (self.telling(), Arc::clone(known));
         match self.rule {
             DwellRule::Window { seconds } => {

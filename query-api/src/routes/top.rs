@@ -52,7 +52,9 @@ struct TopVenue {
 
 /// The venues with most scans or people in a time
 ///
-/// By scans over whole days of the city it is answered from kept counts, otherwise every scan of the scope is read.
+/// By scans over whole days of the city it is answered from kept counts, otherwise every scan of the scope is read; while
+/// anybody polls, from memory until something of that time has changed, but for organisations. What is new counts about as
+/// soon as in `GET /v1/footfall`.
 #[utoipa::path(get, path = "/v1/footfall/top", tag = "footfall",
     params(
         ("scope" = String, Query, pattern = "^(venue|organisation|district|category|city)$",

@@ -30,7 +30,8 @@ const ROUTE: &str = "POST /v1/traces";
 /// Who was near some people, or at some venues, and whom these met afterwards
 ///
 /// Takes a release that covers every person and venue, the time and the hops. That it was read, by whom and why, is in the
-/// audit log before the answer leaves.
+/// audit log before the answer leaves. Few traces are worked on at a time, of one account half as many; others wait for their
+/// turn, for as long as a query may take, and are then refused (`overloaded`).
 #[utoipa::path(post, path = "/v1/traces", tag = "scans", request_body = TraceParams,
     responses(
         (status = 200, description = "The visits and contacts; none for a person who is not known. A file that breaks off is aborted, and has fewer rows than `x-row-count` says",

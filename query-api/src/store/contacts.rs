@@ -43,55 +43,46 @@ impl From<ContactRow> for Scan {
 }
 
 impl Store {
-    /// The scans of everybody but `cases` inside the windows, in no order.
+    /// The scans of everybody but `cases` inside the windows, in no order, and how many scans were looked at for them: those
+    /// beside the windows, but in the same steps of time, as well.
     ///
     /// The windows must be sorted by venue and time, and not overlap.
     ///
     /// # Errors
-    /// When ClickHouse does not answer, or there are more than `limit`.
+    /// When ClickHouse does not answer, or more than `limit` would have to be looked at.
     pub async fn scans_in_windows(
         &self,
         cases: &[PersonKey],
         windows: &[Window],
         limit: usize,
-    ) -> Result<Vec<Scan>, QueryError> {
+    ) -> Result<(Vec<Scan>, usize), QueryError> {
         // No person has the key 0, and a list of nobody is no set.
         let cases: Vec<u64> = cases.iter().map(|person| person.to_u64()).chain([0]).collect();
-        let mut scans = Vec::new();
+        let (mut scans, mut looked_at) = (Vec::new(), 0);
         for windows in windows.chunks(self.max_query_windows) {
-            let query = self.query_steps(windows).param("cases", &cases);
-            let mut is_too_many = false;
+            let query = self.query_steps(windows).param("cases", &cases).param("most", limit - looked_at + 1);
             let take = |row: ContactRow| {
+                looked_at += 1;
                 if is_inside(windows, row.venue_id, row.scanned_at) {
-                    is_too_many = scans.len() == limit;
-                    if is_too_many {
-                        return ControlFlow::Break(());
-                    }
                     scans.push(Scan::from(row));
                 }
                 ControlFlow::Continue(())
             };
             self.each(Kind::Contacts, query, take).await?;
-            if is_too_many {
+            if looked_at > limit {
                 return Err(QueryError::too_many_scans(limit));
             }
         }
-        Ok(scans)
+        Ok((scans, looked_at))
     }
 
-    /// A query for what lies in the steps that windows touch: the shortest steps of which there are not too many.
+    /// A query for what lies in the steps that windows touch.
     fn query_steps(&self, windows: &[Window]) -> Query {
         let first = windows.iter().map(|window| window.opens).min().unwrap_or(0);
         let last = windows.iter().map(|window| window.closes).max().unwrap_or(0);
-        let step = STEPS.iter().find(|(step_s, _)| {
-            let count = windows.iter().map(|window| touched(window, *step_s).len()).sum::<usize>();
-            count <= self.max_window_steps
-        });
-        let query = match step {
-            Some((step_s, function)) => {
-                let steps = windows.iter().flat_map(|window| touched(window, *step_s).map(|step| (window.venue, step)));
-                let (venues, starts): (Vec<VenueId>, Vec<u32>) =
-                    steps.map(|(venue, step)| (venue, step * step_s)).unzip();
+        let query = match few_steps(windows, self.max_window_steps) {
+            Some((function, steps)) => {
+                let (venues, starts): (Vec<VenueId>, Vec<u32>) = steps.into_iter().unzip();
                 self.query_of_person(&SQL.replace(SHORTEST, function)).param("venues", venues).param("starts", starts)
             }
             None => {
@@ -103,9 +94,23 @@ impl Store {
     }
 }
 
-/// The steps of so many seconds since 1970 that a window touches, by their numbers.
-fn touched(window: &Window, step_s: u32) -> std::ops::Range<u32> {
-    window.opens / step_s..window.closes / step_s + 1
+/// The shortest steps that windows touch `most` of at most: what ClickHouse calls them, and each by venue and first second.
+fn few_steps(windows: &[Window], most: usize) -> Option<(&'static str, Vec<(VenueId, u32)>)> {
+    STEPS.into_iter().find_map(|(step_s, function)| {
+        let steps: Vec<_> = steps(windows, step_s).take(most + 1).collect();
+        (steps.len() <= most).then_some((function, steps))
+    })
+}
+
+/// The steps of so many seconds since 1970 that windows touch, each once: two windows that share one come one after the
+/// other.
+fn steps(windows: &[Window], step_s: u32) -> impl Iterator<Item = (VenueId, u32)> {
+    let of_window = move |window: &Window| {
+        let venue = window.venue;
+        (window.opens / step_s..=window.closes / step_s).map(move |step| (venue, step * step_s))
+    };
+    let mut last = None;
+    windows.iter().flat_map(of_window).filter(move |step| last.replace(*step) != Some(*step))
 }
 
 /// Whether a scan lies in one of the windows, which come sorted by venue and time and do not overlap.
@@ -116,10 +121,17 @@ fn is_inside(windows: &[Window], venue: VenueId, at: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::exposure::merged;
+    use crate::{QueryConfig, exposure::merged};
+
+    #[derive(Parser)]
+    struct Limits {
+        #[command(flatten)]
+        limits: QueryConfig,
+    }
 
     #[test]
     fn the_condition_is_where_others_take_its_place() {
@@ -141,10 +153,33 @@ mod tests {
             let windows = merged(windows);
             prop_assert_eq!(is_inside(&windows, venue, at), expected);
             for (step_s, _) in STEPS {
-                let asked = windows.iter().any(|w| w.venue == venue && touched(w, step_s).contains(&(at / step_s)));
-                prop_assert!(asked || !expected);
+                let asked: Vec<_> = steps(&windows, step_s).collect();
+                prop_assert!(asked.contains(&(venue, at - at % step_s)) || !expected);
+                prop_assert!(asked.is_sorted_by(|one, next| one < next), "each once");
             }
         }
+    }
+
+    #[test]
+    fn as_many_windows_as_one_query_takes_fit_short_steps() {
+        let limits = Limits::parse_from(["limits"]).limits;
+        let (many, most) = (limits.max_query_windows, limits.max_window_steps as usize);
+        let taken = |minutes: u32| {
+            // Each at a venue of its own, and across a midnight of UTC, which is the morning's rush hour in China.
+            let window =
+                |venue| Window { venue, opens: 86_400 - minutes * 30 + venue % 60, closes: 86_400 + minutes * 30 };
+            few_steps(&(0..many).map(window).collect::<Vec<_>>(), most).map(|(function, _)| function)
+        };
+        assert_eq!([60, 180, 720].map(taken), STEPS[..3].iter().map(|step| Some(step.1)).collect::<Vec<_>>()[..]);
+        assert_eq!(taken(2 * 1_440), Some("toStartOfDay"), "not whole venues");
+    }
+
+    #[test]
+    fn windows_that_share_a_step_name_it_once() {
+        let window = |at| Window { venue: 1, opens: at, closes: at };
+        let windows: Vec<_> = (0..100).step_by(2).map(window).collect();
+        assert_eq!(few_steps(&windows, 1), Some((SHORTEST, vec![(1, 0)])));
+        assert_eq!(few_steps(&windows, 0), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Counts of scans and people over time.
 
-use clickhouse::{Row, query::Query};
+use clickhouse::{Row, RowOwned, RowRead, query::Query};
 use serde::Deserialize;
 
 use super::{Kind, Scope, Store, StoreFailure, TimeRange};
@@ -142,18 +142,7 @@ pub struct BucketRow {
 impl BucketRow {
     /// Adds the counts of other scans; people are not added up.
     pub fn add(&mut self, other: &Self) {
-        let Self { start: _, scans, persons: _, green, yellow, red, refused, exits, .. } = other;
-        let Self { sentinel_health_code, sentinel_id_card, reverse_scan, manual, .. } = other;
-        self.scans += scans;
-        self.green += green;
-        self.yellow += yellow;
-        self.red += red;
-        self.sentinel_health_code += sentinel_health_code;
-        self.sentinel_id_card += sentinel_id_card;
-        self.reverse_scan += reverse_scan;
-        self.manual += manual;
-        self.refused += refused;
-        self.exits += exits;
+        add_counts!(self, other);
     }
 }
 
@@ -226,22 +215,33 @@ impl Store {
     }
 
     /// What a query answers from a projection, or, where that is of no use, from the rows, under another kind.
-    pub(super) async fn rows_kept<T: clickhouse::RowOwned + clickhouse::RowRead>(
+    pub(super) async fn rows_kept<T: RowOwned + RowRead>(
         &self,
         kept: Kind,
         counted: Kind,
         projection: &'static str,
         query: impl Fn() -> Query,
     ) -> Result<Vec<T>, QueryError> {
+        match self.rows_of_projection(kept, projection, query()).await? {
+            Some(rows) => Ok(rows),
+            None => self.rows(counted, query()).await,
+        }
+    }
+
+    /// What a query answers from a projection; none where that is of no use.
+    pub(super) async fn rows_of_projection<T: RowOwned + RowRead>(
+        &self,
+        kind: Kind,
+        projection: &'static str,
+        query: Query,
+    ) -> Result<Option<Vec<T>>, QueryError> {
         // Without insisting, a count that is not kept would be made from the scans, right but slow, and nobody would know.
-        let insisting = query()
+        let insisting = query
             .with_setting("force_optimize_projection", "1")
             .with_setting("preferred_optimize_projection_name", projection);
-        match self.rows(kept, insisting).await {
-            Err(QueryError::Internal(StoreFailure::Exception { code: PROJECTION_NOT_USED })) => {
-                self.rows(counted, query()).await
-            }
-            answer => answer,
+        match self.rows(kind, insisting).await {
+            Err(QueryError::Internal(StoreFailure::Exception { code: PROJECTION_NOT_USED })) => Ok(None),
+            answer => answer.map(Some),
         }
     }
 }

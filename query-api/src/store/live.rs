@@ -21,50 +21,12 @@ pub enum Watched {
     Venues(Vec<VenueId>),
 }
 
-#[derive(Row, Deserialize)]
-struct PlaceRow {
-    district: u32,
-    category: String,
-    scans: u64,
-    green: u64,
-    yellow: u64,
-    red: u64,
-    sentinel_health_code: u64,
-    sentinel_id_card: u64,
-    reverse_scan: u64,
-    manual: u64,
-    refused: u64,
-    exits: u64,
-}
-
-#[derive(Row, Deserialize)]
-struct VenueCountsRow {
-    venue_id: VenueId,
-    scans: u64,
-    green: u64,
-    yellow: u64,
-    red: u64,
-    sentinel_health_code: u64,
-    sentinel_id_card: u64,
-    reverse_scan: u64,
-    manual: u64,
-    refused: u64,
-    exits: u64,
-}
+row_with_counts!(PlaceRow { district: u32, category: String });
+row_with_counts!(VenueCountsRow { venue_id: VenueId });
 
 #[derive(Row, Deserialize)]
 struct NumberRow {
     venue_id: VenueId,
-}
-
-macro_rules! add {
-    ($sum:ident, $row:ident, $($field:ident)+) => { $($sum.$field += $row.$field;)+ };
-}
-
-macro_rules! add_counts {
-    ($sum:ident, $row:ident) => {
-        add!($sum, $row, scans green yellow red sentinel_health_code sentinel_id_card reverse_scan manual refused exits)
-    };
 }
 
 impl Store {
@@ -124,10 +86,10 @@ impl Watched {
     fn sum(&self, since: u32, places: &[PlaceRow], venues: &HashMap<VenueId, VenueCountsRow>) -> BucketRow {
         let mut sum = BucketRow { start: since.into(), ..BucketRow::default() };
         for row in places.iter().filter(|row| self.has(row)) {
-            add_counts!(sum, row);
+            row.add_to(&mut sum);
         }
         for row in self.venues().iter().filter_map(|venue| venues.get(venue)) {
-            add_counts!(sum, row);
+            row.add_to(&mut sum);
         }
         sum
     }

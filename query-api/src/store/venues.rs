@@ -65,6 +65,15 @@ struct NameRow {
     longitude: Option<f64>,
 }
 
+/// The directory's table, and the parts that it has.
+#[derive(Debug, Row, Deserialize)]
+pub struct TableRow {
+    /// Its UUID, which no other table has, also none that takes its place; empty when there is no table.
+    pub id: String,
+    /// Names of its parts.
+    pub parts: Vec<String>,
+}
+
 /// A version of a venue, and the part of the table that it lies in.
 #[derive(Debug, Clone, Row, Deserialize)]
 pub struct PartRow {
@@ -184,18 +193,37 @@ impl Store {
         Ok(VenueNames(names))
     }
 
-    /// Reads every version of every venue in the parts of the directory that have not been `seen`, one after the other.
+    /// Which table the directory is, and its parts.
     ///
     /// # Errors
-    /// When ClickHouse does not answer; what came until then has been taken.
-    pub async fn venues_of_parts(&self, seen: &[String], mut take: impl FnMut(PartRow)) -> Result<(), QueryError> {
+    /// When ClickHouse does not answer.
+    pub async fn directory_table(&self) -> Result<TableRow, QueryError> {
+        self.row(Kind::Directory, self.query(include_str!("../sql/parts_of_venues.sql"))).await
+    }
+
+    /// Reads every version of every venue in the parts of the directory that are not in `seen`, and hands them on by so many.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer; what was handed on until then has been taken.
+    pub async fn venues_of_parts(
+        &self,
+        seen: impl Iterator<Item = &str>,
+        at_once: usize,
+        mut take: impl FnMut(Vec<PartRow>),
+    ) -> Result<(), QueryError> {
         // A list of nothing is no set, and no part has no name.
-        let seen: Vec<&str> = seen.iter().map(String::as_str).chain([""]).collect();
+        let seen: Vec<&str> = seen.chain([""]).collect();
         let query = self.query(include_str!("../sql/venues_of_parts.sql")).param("seen", seen);
-        let take = |row| {
-            take(row);
+        let mut rows = Vec::new();
+        let gather = |row| {
+            rows.push(row);
+            if rows.len() == at_once {
+                take(std::mem::take(&mut rows));
+            }
             ControlFlow::Continue(())
         };
-        self.each(Kind::Directory, query, take).await
+        self.each(Kind::Directory, query, gather).await?;
+        take(rows);
+        Ok(())
     }
 }

@@ -1,14 +1,20 @@
 //! Footfall from memory: the same answers, without asking ClickHouse, and new ones soon after something has changed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use futures::{StreamExt, stream};
 use schemas::{Colour, Direction, Method, ScanRow, Verdict, access::Role};
 use serde_json::Value;
 
-use crate::city::{Api, City, MIDNIGHT, at, json, range, scan, token};
+use crate::city::{Api, City, MIDNIGHT, at, env, json, range, scan, token};
 
 const DAY_S: i64 = 86_400;
+/// Well under the 15 s after which an answer is let go whatever was seen to change.
+const SOON: Duration = Duration::from_secs(6);
+const ANY: Duration = Duration::from_secs(60);
+/// Questions but those of the looks.
+const QUESTIONS: &str = "query LIKE '%scans_by_venue%' AND query NOT LIKE '%GROUPING SETS%'";
 const SCOPES: [&str; 5] = ["city", "district&id=310101", "district&id=310199", "category&id=retail", "venue&id=3"];
 
 /// Scans of two days and of the last hours, at venues of two districts and categories.
@@ -66,59 +72,53 @@ fn questions() -> Vec<String> {
 }
 
 async fn answers(api: &Api, role: Role, questions: &[String]) -> Vec<Value> {
-    let mut answers = Vec::new();
-    for question in questions {
+    let answer = async |question: &String| {
         let request = api.bare_request(reqwest::Method::GET, question).bearer_auth(token(&api.issuer, role));
-        answers.push(json(request.send().await.expect("an answer"), 200).await);
-    }
-    answers
+        json(request.send().await.expect("an answer"), 200).await
+    };
+    stream::iter(questions).map(answer).buffered(4).collect().await
 }
 
-/// How often ClickHouse was asked for anything but the looks.
-async fn asked(city: &City) -> u64 {
-    city.run("SYSTEM FLUSH LOGS query_log").await;
-    let asked = "SELECT count() FROM system.query_log WHERE type = 'QueryFinish' AND user = 'query' \
-                 AND current_database = currentDatabase() AND query LIKE '%scans_by_venue%' AND query NOT LIKE '%GROUPING SETS%'";
-    city.lines(asked).await[0].parse().expect("a number")
-}
-
-/// Waits until both services answer the same; the first one remembers.
-async fn until_the_same(remembers: &Api, asks: &Api, questions: &[String]) {
-    let mut differs = String::new();
-    for _ in 0..20 {
+/// Waits so long until both services answer the same; the first one remembers.
+async fn until_the_same(remembers: &Api, asks: &Api, questions: &[String], within: Duration) {
+    let since = Instant::now();
+    loop {
         let (remembered, asked) =
             tokio::join!(answers(remembers, Role::Regulator, questions), answers(asks, Role::Regulator, questions));
         let different = questions.iter().zip(remembered.iter().zip(&asked)).find(|(_, (one, other))| one != other);
-        match different {
-            None => return,
-            Some((question, (remembered, asked))) => differs = format!("{question}\n{remembered}\n{asked}"),
-        }
+        let Some((question, (remembered, asked))) = different else { return };
+        assert!(since.elapsed() < within, "{question}\n{remembered}\n{asked}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    panic!("{differs}");
 }
 
 #[tokio::test]
 async fn polls_from_memory_say_the_same_and_soon_what_has_changed() {
     let city = City::new().await;
     city.store(&scans(0)).await;
-    let remembers = city.api_with(&["--late-scans-ms", "300"]).await;
     let asks = city.api_with(&["--late-scans-ms", "0", "--share-answers-ms", "0"]).await;
     let questions = questions();
-    until_the_same(&remembers, &asks, &questions).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // So few that they are answered soon enough to tell what is soon.
+    let some = questions.iter().enumerate().filter(|(at, question)| at % 7 == 0 || question.contains("/top"));
+    let some: Vec<String> = some.map(|(_, question)| question.clone()).collect();
     for change in [
         "",
         "ALTER TABLE scans_by_venue DELETE WHERE kafka_offset % 7 = 3 SETTINGS mutations_sync = 2",
         "DELETE FROM scans_by_venue WHERE venue_id = 3",
         "ALTER TABLE scans_by_venue DELETE WHERE TRUE SETTINGS mutations_sync = 2",
     ] {
+        // One that has kept nothing for so long that it would let it go meanwhile.
+        let remembers = city.api_with(&["--late-scans-ms", "300"]).await;
+        until_the_same(&remembers, &asks, &some, ANY).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        answers(&remembers, Role::Regulator, &some).await;
         if change.is_empty() {
             city.store(&scans(1_000)).await;
         } else {
             city.run(change).await;
         }
-        until_the_same(&remembers, &asks, &questions).await;
+        until_the_same(&remembers, &asks, &some, SOON).await;
+        until_the_same(&remembers, &asks, &questions, ANY).await;
     }
 }
 
@@ -138,12 +138,13 @@ async fn what_has_not_changed_is_not_asked_for_again() {
     }
     let first = answers(&api, Role::Regulator, &questions).await;
     // The first poll of all asked for the first look, and the first one after it for what is kept since.
-    let mut before = asked(&city).await;
+    let mut before = city.asked(QUESTIONS).await;
+    assert!(before > 0, "no question was seen");
     for attempt in 0.. {
         assert!(attempt < 20, "each poll asks ClickHouse");
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(answers(&api, Role::Regulator, &questions).await, first);
-        let now = asked(&city).await;
+        let now = city.asked(QUESTIONS).await;
         if now == before {
             break;
         }
@@ -153,5 +154,47 @@ async fn what_has_not_changed_is_not_asked_for_again() {
     let rounded =
         answers(&api, Role::Dashboard, &[format!("/v1/footfall?scope=city&step=hour&{}", range(0, DAY_S))]).await;
     assert!(rounded[0]["buckets"].as_array().is_some_and(|buckets| !buckets.is_empty()), "{}", rounded[0]);
-    assert_eq!(asked(&city).await, before);
+    assert_eq!(city.asked(QUESTIONS).await, before);
+}
+
+/// How the looks of a service have ended: which projections were read, or with which exception.
+async fn looks(city: &City) -> Vec<String> {
+    city.run("SYSTEM FLUSH LOGS query_log").await;
+    let looks = format!(
+        "SELECT DISTINCT if(exception_code = 0, arrayStringConcat(arrayMap(p -> splitByChar('.', p)[-1], projections)), \
+         toString(exception_code)) AS ended FROM system.query_log WHERE type != 'QueryStart' AND user = '{}' \
+         AND current_database = currentDatabase() AND query LIKE '%GROUPING SETS%' ORDER BY ended",
+        env("VENUECODE_QUERY_USER")
+    );
+    city.lines(&looks).await
+}
+
+#[tokio::test]
+async fn looks_read_what_is_kept_and_polls_ask_for_themselves_where_nothing_is() {
+    let city = City::new().await;
+    let now = Utc::now().timestamp() - MIDNIGHT;
+    // Many in each minute: else the scans are as few as the counts.
+    let row = |number: u64| ScanRow { kafka_offset: number, ..scan(number % 50, 1, now - (number % 600) as i64) };
+    city.store(&(0..20_000).map(row).collect::<Vec<_>>()).await;
+    city.run("OPTIMIZE TABLE scans_by_venue FINAL").await;
+    let path = format!("/v1/footfall?scope=city&step=day&{}", range(-2 * DAY_S, now + DAY_S));
+    let poll = async |expected: u64| {
+        let api = city.api_with(&["--late-scans-ms", "300"]).await;
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_secs(3) {
+            let answer = answers(&api, Role::Regulator, std::slice::from_ref(&path)).await;
+            let scans = answer[0]["buckets"].as_array().expect("a list").iter().filter_map(|day| day["scans"].as_u64());
+            assert_eq!(scans.sum::<u64>(), expected);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    poll(20_000).await;
+    assert_eq!(looks(&city).await, ["places_by_hour", "places_by_minute"]);
+    for projection in ["places_by_hour", "places_by_minute"] {
+        city.run(&format!("ALTER TABLE scans_by_venue DROP PROJECTION {projection} SETTINGS mutations_sync = 2")).await;
+    }
+    city.run("INSERT INTO scans_by_venue SELECT scans_by_venue.* FROM scans_by_venue, numbers(55) AS times").await;
+    poll(56 * 20_000).await;
+    // No projection is of use, and there are too many rows to read.
+    assert_eq!(looks(&city).await, ["158", "584", "places_by_hour", "places_by_minute"]);
 }

@@ -18,7 +18,7 @@ const CATEGORIES: [&str; 3] = ["retail", "hotel", "transport"];
 /// So many that not everybody has met everybody.
 const PEOPLE: u64 = 70;
 const QUESTIONS: usize = 16;
-/// Every way of asking: ranges of the key, joins, and chunks down to one window and two people.
+/// Every way of asking: short steps, whole venues, and chunks down to one window and two people.
 const STRATEGIES: [&[&str]; 4] = [
     &[],
     &["--max-window-steps", "0", "--max-query-people", "3"],

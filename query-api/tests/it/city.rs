@@ -127,6 +127,17 @@ impl City {
         String::from_utf8(text.to_vec()).expect("text").lines().map(str::to_owned).collect()
     }
 
+    /// How many queries of the service of which this holds have ended.
+    pub async fn asked(&self, what: &str) -> u64 {
+        self.run("SYSTEM FLUSH LOGS query_log").await;
+        let asked = format!(
+            "SELECT count() FROM system.query_log WHERE type = 'QueryFinish' AND user = '{}' \
+             AND current_database = currentDatabase() AND ({what})",
+            env("VENUECODE_QUERY_USER")
+        );
+        self.lines(&asked).await[0].parse().expect("a number")
+    }
+
     /// Stores scans as the processor does.
     pub async fn store(&self, rows: &[ScanRow]) {
         let mut bytes = Vec::new();

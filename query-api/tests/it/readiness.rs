@@ -87,7 +87,7 @@ async fn a_query_that_takes_too_long_is_given_up() {
 }
 
 /// Until so many queries for contacts run in the city's database, if that comes.
-async fn come_to(city: &City, queries: u64) -> bool {
+pub async fn come_to(city: &City, queries: u64) -> bool {
     let (user, database) = (env("VENUECODE_QUERY_USER"), &city.admin.database);
     let count = format!(
         "SELECT count() FROM system.processes \
@@ -102,9 +102,8 @@ async fn come_to(city: &City, queries: u64) -> bool {
     false
 }
 
-#[tokio::test]
-async fn a_trace_ends_when_nobody_waits_for_it_any_more() {
-    let city = City::new().await;
+/// Stores a scan of a person whose contacts are looked for without end.
+pub async fn without_end(city: &City) {
     city.store(&[scan(1, 1, 0)]).await;
     city.run("DROP TABLE scans_by_venue SYNC").await;
     // The index person's own scan, which is left out, without end.
@@ -115,6 +114,12 @@ async fn a_trace_ends_when_nobody_waits_for_it_any_more() {
                 own.4 AS method, own.5 AS direction, own.6 AS colour FROM system.numbers",
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_trace_ends_when_nobody_waits_for_it_any_more() {
+    let city = City::new().await;
+    without_end(&city).await;
     let api = city.api_with(&["--max-execution-time-s", "60"]).await;
     let body = json!({"person": person(1), "from": at(MIDNIGHT), "to": at(MIDNIGHT + 60), "release": RELEASE});
     let body = body.to_string();

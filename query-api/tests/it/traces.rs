@@ -142,11 +142,23 @@ async fn limits_leave_out_whole_contacts_and_late_visits_and_say_so() {
 }
 
 #[tokio::test]
+async fn scans_beside_the_windows_that_are_looked_at_count_towards_the_limit() {
+    let city = City::new().await;
+    let mut rows = vec![scan(1, 7, 0), scan(2, 7, 30), scan(1, 8, 3_600)];
+    rows.extend((3..20).map(|number| scan(number, 7, 200)));
+    city.store(&rows).await;
+    assert_eq!(city.api().await.trace(body(1, 1)).await["contact_count"], 1);
+    let few = city.api_with(&["--max-contact-scans", "10"]).await;
+    let refused = few.post("/v1/traces", "application/json", body(1, 1).to_string()).await;
+    assert_eq!(problem(refused, 422).await, ("trace-too-large".to_owned(), "window_minutes".to_owned()));
+}
+
+#[tokio::test]
 async fn more_windows_than_one_query_takes_are_asked_for_in_several() {
     const VISITS: u32 = 21_000;
     let city = City::new().await;
     let mut rows: Vec<_> = (0..VISITS).map(|venue| scan(1, venue, i64::from(venue))).collect();
-    let met = [0, 9_999, 10_000, 19_999, 20_000, VISITS - 1];
+    let met = [0, 699, 700, 9_999, 10_000, 19_999, 20_000, VISITS - 1];
     rows.extend(met.map(|venue| scan(2, venue, i64::from(venue) + 60)));
     city.store(&rows).await;
     let trace = city.api_with(&["--max-visits", "30000"]).await.trace(body(1, 1)).await;
