@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 use schemas::{
     CityProfile, ReminderEvent, UnixSeconds, VenueId,
-    access::{Claims, Limit, covers},
+    access::Claims,
     events::{ReminderAction, ReminderMatter, ReminderOutcome, ReminderReply, Sending, VERSION, is_district},
     organisation::is_credit_code,
 };
@@ -14,19 +14,17 @@ use uuid::Uuid;
 
 use crate::{
     error::IngestError,
-    fields::{Field, Object, Text, check_plain_text, one_of},
+    fields::{Field, Object, Text, one_of},
+    note::{self, NOTE},
     routes::commands::REQUEST_ID,
-    venue_fields::{DISTRICT, ORGANISATION},
+    scope::check_district,
+    venue_fields::{DISTRICT, ORGANISATION, VENUE},
 };
 
-/// Longest note, in characters.
-const MAX_NOTE_CHARS: usize = 500;
 /// Most days that an organisation is given.
 const MAX_DAYS: i64 = 90;
 const DAY_S: i64 = 86_400;
-const VENUE: &str = "expected a venue number from 0 to 4294967295";
 const DEADLINE: &str = "expected a day such as 2022-06-10, from today to 90 days from now";
-const NOTE: Field = Field::optional::<Option<String>>("note", || "expected a text".to_owned());
 
 /// What an organisation is reminded of, and by when it is to mend it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -146,7 +144,7 @@ impl ReminderRequest<'_> {
             return Err(IngestError::invalid("matter", "expected another one: the city has no codes for lorries"));
         }
         let due_at = due_at(&self.deadline, city, now_ms / 1000)?;
-        let note = plain(self.note.as_ref())?;
+        let note = note::plain(self.note.as_ref())?;
         let own = sender.scope.district;
         let (field, owned, venue) = if self.matter.is_of_venue() {
             let (field, owned, venue) = self.of_venue(look_up)?;
@@ -156,9 +154,7 @@ impl ReminderRequest<'_> {
             (field, owned, None)
         };
         let Owned { district, organisation } = owned;
-        if own.is_some_and(|own| !covers(own, district)) {
-            return Err(IngestError::OutOfScope { field, limit: Limit::District });
-        }
+        check_district(&sender.scope, district, field)?;
         let nobody = "expected a venue of an organisation: the directory does not say whose this one is";
         let organisation = organisation.ok_or_else(|| IngestError::invalid(field, nobody))?;
         let by = sender.sub.clone();
@@ -210,7 +206,7 @@ impl ReminderAnswerRequest<'_> {
         reminder: Uuid,
         (by, organisation): (String, String),
     ) -> Result<(Uuid, ReminderAction), IngestError> {
-        let note = plain(self.note.as_ref())?;
+        let note = note::plain(self.note.as_ref())?;
         if note.is_none() && self.reply == ReminderReply::Objected {
             return Err(IngestError::missing("note", "expected with the reply `objected`"));
         }
@@ -226,7 +222,7 @@ impl SettlementRequest<'_> {
     /// # Errors
     /// When the note cannot be; the error names the field.
     pub fn check(self, reminder: Uuid, by: String) -> Result<(Uuid, ReminderAction), IngestError> {
-        let (command, note) = (self.request_id.unwrap_or_else(Uuid::now_v7), plain(self.note.as_ref())?);
+        let (command, note) = (self.request_id.unwrap_or_else(Uuid::now_v7), note::plain(self.note.as_ref())?);
         Ok((command, ReminderAction::Settle { reminder, command, by, outcome: self.outcome, note }))
     }
 }
@@ -239,12 +235,6 @@ fn due_at(deadline: &str, city: &CityProfile, now: UnixSeconds) -> Result<UnixSe
         Some(deadline).filter(|text| text.len() == 10).and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
     let days = (day - city.day_of(now).ok_or_else(wrong)?).num_days();
     if (0..=MAX_DAYS).contains(&days) { Ok(city.midnight(day) + DAY_S) } else { Err(wrong()) }
-}
-
-fn plain(note: Option<&Text<'_>>) -> Result<Option<String>, IngestError> {
-    let Some(note) = note else { return Ok(None) };
-    check_plain_text("note", note, MAX_NOTE_CHARS)?;
-    Ok(Some(note.to_string()))
 }
 
 #[cfg(test)]
