@@ -2,7 +2,7 @@
 
 use schemas::{
     ErasureEvent, PersonDigest, PersonKey,
-    access::{Claims, Limit, covers},
+    access::Claims,
     events::{ERASURE_WAIT_HOURS, ErasureAction, ErasureAsk, ErasureBasis, ErasureDeclineReason, VERSION, is_district},
 };
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use crate::{
     fields::{Field, Object, Text, check_plain_text, one_of, optional_inner},
     person::{self, DOCUMENT, DocumentRequest, Keys, PERSON},
     routes::commands::REQUEST_ID,
+    scope::check_district,
     venue_fields::DISTRICT,
 };
 
@@ -113,9 +114,7 @@ impl ErasureRequest<'_> {
         if !is_district(self.district) {
             return Err(IngestError::invalid("district", DISTRICT));
         }
-        if sender.scope.district.is_some_and(|own| !covers(own, self.district)) {
-            return Err(IngestError::OutOfScope { field: "district", limit: Limit::District });
-        }
+        check_district(&sender.scope, self.district, "district")?;
         check_plain_text("evidence", &self.evidence, MAX_EVIDENCE_CHARS)?;
         let person = person::resolve(self.person, self.document.as_ref(), keys)?;
         let erasure = ErasureEvent::derive_id(self.district, &sender.sub, self.request_id.unwrap_or_else(Uuid::now_v7));

@@ -24,6 +24,7 @@ mod keep;
 mod limit;
 mod metrics;
 mod ndjson;
+mod note;
 mod openapi;
 mod pace;
 mod person;

@@ -2,31 +2,29 @@
 
 use schemas::{
     KeyRing, PersonKey, ReleaseEvent, VenueId,
-    access::{Claims, Limit, covers},
+    access::Claims,
     events::{
         Asking, CaseKind, DEFAULT_WINDOW_MINUTES, DeclineReason, MAX_HOPS, MAX_SUBJECTS, MAX_WINDOW_MINUTES, Purpose,
         ReleaseAction, VERSION, is_district,
     },
 };
 use serde::Deserialize;
-use service::sealing::{self, Place};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     error::IngestError,
-    fields::{Field, Object, Text, check_plain_text, check_text, one_of},
+    fields::{Field, Object, Text, check_plain_text, one_of},
+    note::{self, NOTE},
     routes::commands::REQUEST_ID,
+    scope::check_district,
     time,
     venue_fields::DISTRICT,
 };
 
 /// Longest number of a case or of its evidence, in characters.
 const MAX_NUMBER_CHARS: usize = 64;
-/// Longest note, in characters.
-const MAX_NOTE_CHARS: usize = 500;
 const TEXT: &str = "expected a text";
-const NOTE: Field = Field::optional::<Option<String>>("note", || TEXT.to_owned());
 const PERSONS: &str = "expected up to 500 person keys: 16 lower-case hex digits, the first one from 1 to f";
 const WINDOW: &str = "expected 1 to 1440 minutes";
 const VENUES: &str = "expected up to 500 numbers of venues";
@@ -179,9 +177,7 @@ impl ReleaseRequest<'_> {
         if !is_district(self.district) {
             return Err(IngestError::invalid("district", DISTRICT));
         }
-        if sender.scope.district.is_some_and(|own| !covers(own, self.district)) {
-            return Err(IngestError::OutOfScope { field: "district", limit: Limit::District });
-        }
+        check_district(&sender.scope, self.district, "district")?;
         check_plain_text("case", &self.case, MAX_NUMBER_CHARS)?;
         check_plain_text("evidence", &self.evidence, MAX_NUMBER_CHARS)?;
         if self.persons.len() > MAX_SUBJECTS {
@@ -221,7 +217,7 @@ impl ReleaseRequest<'_> {
             hops: self.hops,
             window_minutes: self.window_minutes,
             expires_at_ms,
-            sealed_note: seal(self.note, release, keys)?,
+            sealed_note: note::sealed(self.note.as_ref(), release, keys)?,
         };
         Ok(ReleaseEvent { v: VERSION, release, at_ms: now_ms, action: ReleaseAction::Ask(Box::new(asking)) })
     }
@@ -241,9 +237,12 @@ impl DecisionRequest<'_> {
         let (command, by) = (self.request_id.unwrap_or_else(Uuid::now_v7), sender.sub.clone());
         let action = match (self.outcome, self.reason) {
             (Decision::Decline, None) => return Err(IngestError::missing("reason", reasons())),
-            (Decision::Decline, Some(reason)) => {
-                ReleaseAction::Decline { command, by, reason, sealed_note: seal(self.note, command, keys)? }
-            }
+            (Decision::Decline, Some(reason)) => ReleaseAction::Decline {
+                command,
+                by,
+                reason,
+                sealed_note: note::sealed(self.note.as_ref(), command, keys)?,
+            },
             (Decision::Release, Some(_)) => {
                 return Err(IngestError::invalid("reason", "expected only with the outcome `decline`"));
             }
@@ -254,10 +253,4 @@ impl DecisionRequest<'_> {
         };
         Ok((command, action))
     }
-}
-
-fn seal(note: Option<Text<'_>>, record: Uuid, keys: &KeyRing) -> Result<Option<String>, IngestError> {
-    let Some(note) = note else { return Ok(None) };
-    check_text("note", &note, MAX_NOTE_CHARS)?;
-    Ok(Some(sealing::seal(keys, Place { record, field: "note" }, note.as_bytes())?))
 }

@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 use schemas::{
     CityProfile, ReminderEvent, UnixSeconds, VenueId,
-    access::{Claims, Limit, covers},
+    access::Claims,
     events::{ReminderAction, ReminderMatter, ReminderOutcome, ReminderReply, Sending, VERSION, is_district},
     organisation::is_credit_code,
 };
@@ -14,19 +14,17 @@ use uuid::Uuid;
 
 use crate::{
     error::IngestError,
-    fields::{Field, Object, Text, check_plain_text, one_of},
+    fields::{Field, Object, Text, one_of},
+    note::{self, NOTE},
     routes::commands::REQUEST_ID,
-    venue_fields::{DISTRICT, ORGANISATION},
+    scope::check_district,
+    venue_fields::{DISTRICT, ORGANISATION, VENUE},
 };
 
-/// Longest note, in characters.
-const MAX_NOTE_CHARS: usize = 500;
 /// Most days that an organisation is given.
 const MAX_DAYS: i64 = 90;
 const DAY_S: i64 = 86_400;
-const VENUE: &str = "expected a venue number from 0 to 4294967295";
 const DEADLINE: &str = "expected a day such as 2022-06-10, from today to 90 days from now";
-const NOTE: Field = Field::optional::<Option<String>>("note", || "expected a text".to_owned());
 
 /// What an organisation is reminded of, and by when it is to mend it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -146,7 +144,7 @@ impl ReminderRequest<'_> {
             return Err(IngestError::invalid("matter", "expected another one: the city has no codes for lorries"));
         }
         let due_at = due_at(&self.deadline, city, now_ms / 1000)?;
-        let note = plain(self.note.as_ref())?;
+        let note = note::plain(self.note.as_ref())?;
         let own = sender.scope.district;
         let (field, owned, venue) = if self.matter.is_of_venue() {
             let (field, owned, venue) = self.of_venue(look_up)?;
@@ -156,9 +154,7 @@ impl ReminderRequest<'_> {
             (field, owned, None)
         };
         let Owned { district, organisation } = owned;
-        if own.is_some_and(|own| !covers(own, district)) {
-            return Err(IngestError::OutOfScope { field, limit: Limit::District });
-        }
+        check_district(&sender.scope, district, field)?;
         let nobody = "expected a venue of an organisation: the directory does not say whose this one is";
         let organisation = organisation.ok_or_else(|| IngestError::invalid(field, nobody))?;
         let by = sender.sub.clone();
@@ -210,7 +206,7 @@ impl ReminderAnswerRequest<'_> {
         reminder: Uuid,
         (by, organisation): (String, String),
     ) -> Result<(Uuid, ReminderAction), IngestError> {
-        let note = plain(self.note.as_ref())?;
+        let note = note::plain(self.note.as_ref())?;
         if note.is_none() && self.reply == ReminderReply::Objected {
             return Err(IngestError::missing("note", "expected with the reply `objected`"));
         }
@@ -226,7 +222,7 @@ impl SettlementRequest<'_> {
     /// # Errors
     /// When the note cannot be; the error names the field.
     pub fn check(self, reminder: Uuid, by: String) -> Result<(Uuid, ReminderAction), IngestError> {
-        let (command, note) = (self.request_id.unwrap_or_else(Uuid::now_v7), plain(self.note.as_ref())?);
+        let (command, note) = (self.request_id.unwrap_or_else(Uuid::now_v7), note::plain(self.note.as_ref())?);
         Ok((command, ReminderAction::Settle { reminder, command, by, outcome: self.outcome, note }))
     }
 }
@@ -241,103 +237,5 @@ fn due_at(deadline: &str, city: &CityProfile, now: UnixSeconds) -> Result<UnixSe
     if (0..=MAX_DAYS).contains(&days) { Ok(city.midnight(day) + DAY_S) } else { Err(wrong()) }
 }
 
-fn plain(note: Option<&Text<'_>>) -> Result<Option<String>, IngestError> {
-    let Some(note) = note else { return Ok(None) };
-    check_plain_text("note", note, MAX_NOTE_CHARS)?;
-    Ok(Some(note.to_string()))
-}
-
 #[cfg(test)]
-mod tests {
-    use schemas::access::{Role, Scope};
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::{fields::read, scope::tests::claims};
-
-    /// 2022-06-01, one minute before midnight in China.
-    const NOW_MS: i64 = 1_654_099_140_000;
-    const CODE: &str = "91310000MA1FL0000N";
-
-    /// What is sent with a token for a district: the event, or the field that is wrong.
-    fn sent(district: Option<u32>, body: &Value) -> Result<ReminderEvent, String> {
-        let city = CityProfile::try_built_in("kaifeng").expect("built in");
-        let sender = claims(Role::Regulator, Scope { district, ..Scope::default() });
-        let look_up = |venue| match venue {
-            7 => Ok(Owned { district: 410_202, organisation: Some(CODE.to_owned()) }),
-            8 => Ok(Owned { district: 410_202, organisation: None }),
-            _ => Err(IngestError::UnknownVenue { field: "venue" }),
-        };
-        let body = body.to_string();
-        let event = read::<ReminderRequest<'_>>(body.as_bytes())
-            .and_then(|request| request.check(&sender, &city, look_up, NOW_MS));
-        event.map_err(|error| error.problem().field.unwrap_or_default())
-    }
-
-    fn changed(changes: &Value) -> Value {
-        let mut body =
-            json!({"matter": "no_code", "organisation": CODE, "district": 410_202, "deadline": "2022-06-10"});
-        for (name, value) in changes.as_object().expect("an object") {
-            body[name] = value.clone();
-        }
-        body
-    }
-
-    #[test]
-    fn a_reminder_is_due_when_its_day_is_over_in_the_city() {
-        let due = |deadline: &str| {
-            sent(None, &changed(&json!({"deadline": deadline}))).map(|event| match event.action {
-                ReminderAction::Send(sending) => sending.due_at - NOW_MS / 1000,
-                other => panic!("{other:?}"),
-            })
-        };
-        assert_eq!(due("2022-06-01"), Ok(60), "today, for a minute more");
-        assert_eq!(due("2022-06-02"), Ok(60 + DAY_S));
-        assert_eq!(due("2022-08-30"), Ok(60 + 90 * DAY_S));
-        for wrong in ["2022-05-31", "2022-08-31", "2022-6-10", "2022-02-30", "+022-06-10", "", "2022-06-10T00:00:00Z"] {
-            assert_eq!(due(wrong), Err("deadline".to_owned()), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn whom_it_is_about_follows_from_the_matter() {
-        let about = |changes: &Value| {
-            sent(None, &changed(changes)).map(|event| match event.action {
-                ReminderAction::Send(sending) => (event.district, sending.organisation, sending.venue),
-                other => panic!("{other:?}"),
-            })
-        };
-        let code = || CODE.to_owned();
-        assert_eq!(about(&json!({})), Ok((410_202, code(), None)));
-        let of_venue = json!({"matter": "no_scans", "organisation": null, "district": null, "venue": 7});
-        assert_eq!(about(&of_venue), Ok((410_202, code(), Some(7))));
-        for (changes, field) in [
-            (json!({"venue": 7}), "venue"),
-            (json!({"organisation": null}), "organisation"),
-            (json!({"organisation": "91310000MA1FL00000"}), "organisation"),
-            (json!({"district": null}), "district"),
-            (json!({"district": 4102}), "district"),
-            (json!({"matter": "no_scans", "district": null, "venue": 7}), "organisation"),
-            (json!({"matter": "no_scans", "organisation": null, "venue": 7}), "district"),
-            (json!({"matter": "no_scans", "organisation": null, "district": null}), "venue"),
-            (json!({"matter": "no_scans", "organisation": null, "district": null, "venue": 8}), "venue"),
-            (json!({"matter": "no_scans", "organisation": null, "district": null, "venue": 9}), "venue"),
-            (json!({"matter": "no_manners"}), "matter"),
-            (json!({"note": "找13800000000"}), "note"),
-        ] {
-            assert_eq!(about(&changes), Err(field.to_owned()), "{changes}");
-        }
-    }
-
-    #[test]
-    fn an_office_reminds_within_its_own_district() {
-        let district = |own, changes: &Value| sent(own, &changed(changes)).map(|event| event.district);
-        assert_eq!(district(Some(410_202), &json!({"district": null})), Ok(410_202), "the token says it");
-        assert_eq!(district(Some(4102), &json!({})), Ok(410_202));
-        assert_eq!(district(Some(4102), &json!({"district": null})), Err("district".to_owned()), "of which one?");
-        assert_eq!(district(Some(410_203), &json!({})), Err("district".to_owned()));
-        let of_venue = json!({"matter": "not_checked", "organisation": null, "district": null, "venue": 7});
-        assert_eq!(district(Some(410_202), &of_venue), Ok(410_202));
-        assert_eq!(district(Some(410_203), &of_venue), Err("venue".to_owned()));
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ mod alerts;
 mod applications;
 mod codes;
 pub mod commands;
+mod district;
 mod erasures;
 mod forms;
 mod health_codes;

@@ -4,7 +4,7 @@
 
 use schemas::{
     Document, Method, PersonKey, VenueId,
-    access::{Claims, Limit, Role, Scope},
+    access::{Claims, Limit, Role, Scope, covers},
 };
 
 use crate::{
@@ -83,6 +83,17 @@ pub fn check_venue(scope: &Scope, id: VenueId, venue: Option<&Venue>, field: &'s
         Some(limit) => Err(IngestError::OutOfScope { field, limit }),
         None => Ok(()),
     }
+}
+
+/// Whether a district lies within the limits of a token.
+///
+/// # Errors
+/// [`IngestError::OutOfScope`] with the field that gives the district.
+pub fn check_district(scope: &Scope, district: u32, field: &'static str) -> Result<(), IngestError> {
+    if scope.district.is_some_and(|own| !covers(own, district)) {
+        return Err(IngestError::OutOfScope { field, limit: Limit::District });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::{
     registration::{ANSWERS, person_of},
     routes::commands::REQUEST_ID,
     time,
+    venue_fields::VENUE,
 };
 
 /// A trip as a driver declares it.
@@ -58,14 +59,12 @@ pub struct CancellationRequest<'a> {
     plate: Hidden<'a>,
 }
 
-const VENUE: fn() -> String = || "expected a venue number from 0 to 4294967295".to_owned();
-
 impl<'a> Object<'a> for TripRequest<'a> {
     const FIELDS: &'static [Field] = &[
         REQUEST_ID,
         ANSWERS,
-        Field::optional::<Option<VenueId>>("checkpoint", VENUE),
-        Field::required::<VenueId>("destination", VENUE),
+        Field::optional::<Option<VenueId>>("checkpoint", || VENUE.to_owned()),
+        Field::required::<VenueId>("destination", || VENUE.to_owned()),
         Field::optional::<Option<String>>("expected_arrival", || time::EXPECTED.to_owned()),
     ];
 }

@@ -11,6 +11,8 @@ pub const MAX_ADDRESS_CHARS: usize = 200;
 /// Longest door, in characters.
 pub const MAX_DOOR_CHARS: usize = 50;
 
+/// What a number of a venue looks like.
+pub const VENUE: &str = "expected a venue number from 0 to 4294967295";
 /// What a district looks like.
 pub const DISTRICT: &str = "expected a number of six digits, a district of GB/T 2260";
 /// What an organisation's code looks like.

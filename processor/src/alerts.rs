@@ -205,14 +205,8 @@ impl Machine for AlertBook {
         let districts: BTreeSet<u32> = self.overdue(raised_before_ms).map(|(_, case)| case.district).collect();
         let tick = |district| {
             let action = AlertAction::Escalate { raised_before_ms };
-            // A struct of strings and numbers always serialises.
-            let value = serde_json::to_vec(&AlertEvent { v: VERSION, district, at_ms: now_ms, action });
-            Message {
-                topic: self.topic.clone(),
-                key: district.to_string(),
-                value: value.unwrap_or_default(),
-                of_ms: None,
-            }
+            let event = AlertEvent { v: VERSION, district, at_ms: now_ms, action };
+            Message::new(&self.topic, district.to_string(), &event)
         };
         districts.into_iter().map(tick).collect()
     }
@@ -230,9 +224,7 @@ pub fn job(shared: runner::Shared, escalate_after: Duration, retention: Option<R
 }
 
 fn row(alert: Uuid, revision: u64, event: &AlertEvent, case: &Case, step: &Step) -> Row {
-    // A struct of strings and numbers always serialises.
-    let json = serde_json::to_vec(&CaseRow::new(alert, revision, event, case, step)).unwrap_or_default();
-    Row { table: row::TABLE, json }
+    Row::new(row::TABLE, &CaseRow::new(alert, revision, event, case, step))
 }
 
 #[cfg(test)]

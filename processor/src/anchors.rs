@@ -84,9 +84,7 @@ impl Anchors {
         let topic = self.kafka.topics().audit_anchors;
         let message = |head: &Head| {
             let anchor = AuditAnchor::new(head.chain, head.last, head.head.clone(), now_ms);
-            // A struct of strings and numbers always serialises.
-            let value = serde_json::to_vec(&anchor).unwrap_or_default();
-            Message { topic: topic.clone(), key: head.chain.to_string(), value, of_ms: None }
+            Message::new(&topic, head.chain.to_string(), &anchor)
         };
         let grown = heads.iter().filter(|head| past.anchored.get(&head.chain) != Some(&head.last));
         send(&self.producer, &grown.map(message).collect::<Vec<_>>()).await?;

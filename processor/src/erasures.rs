@@ -27,10 +27,11 @@ use uuid::Uuid;
 
 use self::{
     carry::{Carried, Carrier},
-    case::{Case, Deed, Done},
+    case::{Case, Done},
     row::ErasureRow,
 };
 use crate::{
+    deed::Deed,
     machine::{Machine, Message, Outputs, Record, Row, runner},
     metrics,
     workers::Job,
@@ -84,9 +85,7 @@ impl Erasures {
 
     fn message(&self, erasure: Uuid, at_ms: i64, action: ErasureAction) -> Message {
         let event = ErasureEvent { v: VERSION, erasure, at_ms, action };
-        // A struct of strings and numbers always serialises.
-        let value = serde_json::to_vec(&event).unwrap_or_default();
-        Message { topic: self.topic.clone(), key: event.key(), value, of_ms: None }
+        Message::new(&self.topic, event.key(), &event)
     }
 
     /// What takes the place of a record about an erasure that names the person once more, when all is over.
@@ -245,9 +244,7 @@ pub fn job(shared: runner::Shared, carrier: Carrier) -> Job {
 }
 
 fn row(case: &Case, event: &ErasureEvent, revision: u64, outcome: (Option<Uuid>, Option<ErasureRefusal>)) -> Row {
-    // A struct of strings and numbers always serialises.
-    let json = serde_json::to_vec(&ErasureRow::new((revision, event), case, outcome)).unwrap_or_default();
-    Row { table: row::TABLE, json }
+    Row::new(row::TABLE, &ErasureRow::new((revision, event), case, outcome))
 }
 
 #[cfg(test)]

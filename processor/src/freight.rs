@@ -82,9 +82,7 @@ impl FreightLoop {
     }
 
     fn alert(&self, event: &TripEvent, district: u32, raised: Raised) -> Message {
-        // A struct of strings and numbers always serialises.
-        let value = serde_json::to_vec(&AlertEvent::raise(district, event.at_ms, raised)).unwrap_or_default();
-        Message { topic: self.alerts_topic.clone(), key: district.to_string(), value, of_ms: None }
+        Message::new(&self.alerts_topic, district.to_string(), &AlertEvent::raise(district, event.at_ms, raised))
     }
 
     /// Whether a person was erased after this time. What a trip of theirs was to the lorry goes on counting: its scans are also
@@ -229,9 +227,7 @@ impl Machine for FreightLoop {
         due.map(|(_, vehicle, trip)| {
             let event =
                 TripEvent { v: VERSION, vehicle: *vehicle, at_ms: now_ms, action: TripAction::Overdue { trip: *trip } };
-            // A struct of strings and numbers always serialises.
-            let value = serde_json::to_vec(&event).unwrap_or_default();
-            Message { topic: self.trips_topic.clone(), key: vehicle.to_string(), value, of_ms: None }
+            Message::new(&self.trips_topic, vehicle.to_string(), &event)
         })
         .collect()
     }
@@ -247,8 +243,7 @@ pub fn job(shared: runner::Shared, retention: Retention) -> Job {
 }
 
 fn row(row: &TripRow) -> Row {
-    // A struct of strings and numbers always serialises.
-    Row { table: row::TABLE, json: serde_json::to_vec(row).unwrap_or_default() }
+    Row::new(row::TABLE, row)
 }
 
 #[cfg(test)]

@@ -71,9 +71,7 @@ impl Machine for HealthChanges {
         if self.erased.has(event.person, record.sent_at_ms) {
             return Ok(Outputs::default());
         }
-        // A struct of strings and numbers always serialises.
-        let json = serde_json::to_vec(&ChangeRow::from(&event)).unwrap_or_default();
-        Ok(Outputs { messages: Vec::new(), rows: vec![Row { table: TABLE, json }] })
+        Ok(Outputs { messages: Vec::new(), rows: vec![Row::new(TABLE, &ChangeRow::from(&event))] })
     }
 }
 

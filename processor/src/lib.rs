@@ -19,6 +19,7 @@ pub mod batch;
 mod beginning;
 pub mod config;
 pub mod dead_letters;
+mod deed;
 pub mod directory;
 pub mod erasures;
 pub mod fault;

@@ -14,6 +14,7 @@ pub mod runner;
 use std::sync::Arc;
 
 use schemas::Erased;
+use serde::Serialize;
 
 /// What a partition is folded into.
 pub trait Machine {
@@ -101,6 +102,25 @@ pub struct Row {
     pub table: &'static str,
     /// The row as one JSON object.
     pub json: Vec<u8>,
+}
+
+impl Message {
+    /// A message about something new.
+    pub fn new(topic: &str, key: String, event: &impl Serialize) -> Self {
+        Self { topic: topic.to_owned(), key, value: json(event), of_ms: None }
+    }
+}
+
+impl Row {
+    /// A row of a table.
+    pub fn new(table: &'static str, row: &impl Serialize) -> Self {
+        Self { table, json: json(row) }
+    }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    // A struct of strings and numbers always serialises.
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 impl Outputs {

@@ -21,11 +21,12 @@ use schemas::{
 use uuid::Uuid;
 
 use self::{
-    case::{Asked, Case, Deed},
+    case::{Asked, Case},
     gauges::Gauges,
     row::CaseRow,
 };
 use crate::{
+    deed::Deed,
     machine::{Machine, Message, Outputs, Record, Row, runner},
     workers::Job,
 };
@@ -199,9 +200,7 @@ fn step(
 }
 
 fn message(topic: &str, change: &HealthEvent) -> Message {
-    // A struct of strings and numbers always serialises.
-    let value = serde_json::to_vec(change).unwrap_or_default();
-    Message { topic: topic.to_owned(), key: change.person.to_string(), value, of_ms: None }
+    Message::new(topic, change.person.to_string(), change)
 }
 
 fn row(case: &Case, event: &ProposalEvent, revision: u64, refused: Option<ProposalRefusal>) -> Vec<Row> {
@@ -211,9 +210,7 @@ fn row(case: &Case, event: &ProposalEvent, revision: u64, refused: Option<Propos
         ProposalAction::Release { command, by, .. } => (Some(*command), by),
     };
     let Some(made) = &case.made else { return Vec::new() };
-    // A struct of strings and numbers always serialises.
-    let json = serde_json::to_vec(&CaseRow::new((revision, event), case, made, (command, by, refused)));
-    vec![Row { table: row::TABLE, json: json.unwrap_or_default() }]
+    vec![Row::new(row::TABLE, &CaseRow::new((revision, event), case, made, (command, by, refused)))]
 }
 
 #[cfg(test)]

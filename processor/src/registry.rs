@@ -67,9 +67,7 @@ impl Registry {
     }
 
     fn message(&self, event: &VenueEvent) -> Message {
-        // A struct of strings and numbers always serialises.
-        let value = serde_json::to_vec(event).unwrap_or_default();
-        Message { topic: self.venues_topic.clone(), key: event.venue.to_string(), value, of_ms: None }
+        Message::new(&self.venues_topic, event.venue.to_string(), event)
     }
 }
 
@@ -102,10 +100,8 @@ impl Machine for Registry {
         let Some(decision) = decided.map_err(|unknown| unknown.to_string())? else { return Ok(Outputs::default()) };
         let Some(application) = organisation.application(&decision.application) else { return Ok(Outputs::default()) };
 
-        let row = StateRow::new(record.offset, &event, &decision, application);
-        // A struct of strings and numbers always serialises.
-        let json = serde_json::to_vec(&row).unwrap_or_default();
-        let mut outputs = Outputs { messages: Vec::new(), rows: vec![Row { table: row::TABLE, json }] };
+        let row = Row::new(row::TABLE, &StateRow::new(record.offset, &event, &decision, application));
+        let mut outputs = Outputs { messages: Vec::new(), rows: vec![row] };
         if decision.venue_changed {
             let venue = venue_event(&event.organisation, application);
             if application.code.map(|(venue, _)| venue) == number(partition, given) {

@@ -13,11 +13,9 @@ use hashbrown::HashMap;
 use schemas::{ReleaseEvent, events::ReleaseAction};
 use uuid::Uuid;
 
-use self::{
-    case::{Case, Deed},
-    row::ReleaseRow,
-};
+use self::{case::Case, row::ReleaseRow};
 use crate::{
+    deed::Deed,
     machine::{Machine, Outputs, Record, Row, runner},
     workers::Job,
 };
@@ -100,9 +98,7 @@ fn row(
     revision: u64,
     outcome: (Option<Uuid>, Option<schemas::events::ReleaseRefusal>),
 ) -> Vec<Row> {
-    // A struct of strings and numbers always serialises.
-    let json = serde_json::to_vec(&ReleaseRow::new((revision, event), case, outcome)).unwrap_or_default();
-    vec![Row { table: row::TABLE, json }]
+    vec![Row::new(row::TABLE, &ReleaseRow::new((revision, event), case, outcome))]
 }
 
 #[cfg(test)]

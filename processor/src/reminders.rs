@@ -146,14 +146,8 @@ impl Machine for Reminders {
         let districts: BTreeSet<u32> = self.overdue(now_ms).map(|(_, case)| case.district).collect();
         let tick = |district| {
             let action = ReminderAction::Escalate { due_by_ms: now_ms };
-            // A struct of strings and numbers always serialises.
-            let value = serde_json::to_vec(&ReminderEvent { v: VERSION, district, at_ms: now_ms, action });
-            Message {
-                topic: self.topic.clone(),
-                key: district.to_string(),
-                value: value.unwrap_or_default(),
-                of_ms: None,
-            }
+            let event = ReminderEvent { v: VERSION, district, at_ms: now_ms, action };
+            Message::new(&self.topic, district.to_string(), &event)
         };
         districts.into_iter().map(tick).collect()
     }
@@ -171,9 +165,7 @@ pub fn job(shared: runner::Shared) -> Job {
 }
 
 fn row(revision: u64, event: &ReminderEvent, case: &Case, step: &Step) -> Row {
-    // A struct of strings and numbers always serialises.
-    let json = serde_json::to_vec(&CaseRow::new((revision, event), case, step)).unwrap_or_default();
-    Row { table: row::TABLE, json }
+    Row::new(row::TABLE, &CaseRow::new((revision, event), case, step))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod book;
 mod id;
+mod job;
 mod queue;
 
 use std::{sync::Arc, time::Duration};
@@ -27,8 +28,9 @@ use crate::{
 use book::{Book, Limits, Outcome};
 use id::{JobKey, Origin};
 
-pub use book::{Counts, Job, State};
+pub use book::Counts;
 pub use id::JobId;
+pub use job::{Job, State};
 
 /// How far before the time asked for a scan may lie that is in an answer: the widest window, and more than any dwell cap.
 const BEFORE_S: i64 = 24 * 3600;

@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod page;
 mod permit;
 pub mod poster;
+mod refusals;
 pub mod release;
 pub mod report;
 pub mod routes;

@@ -8,29 +8,25 @@ use axum::{
 };
 use schemas::{
     AlertEvent,
-    access::{Limit, covers},
     events::{AlertAction, Disposition, VERSION},
 };
 use serde::Deserialize;
-use service::{
-    Caller,
-    http::Segment,
-    openapi::IdOfDistrict,
-    sealing::{self, Place},
-};
+use service::{Caller, http::Segment, openapi::IdOfDistrict};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
+use super::{
+    commands::{self, Command, CommandAnswer, REQUEST_ID},
+    district,
+};
 use crate::{
     error::IngestError,
-    fields::{Field, Object, Text, check_text, one_of, read, segment},
+    fields::{Field, Object, Text, one_of, read},
+    note::{self, NOTE},
     refusals::ObjectRefusals,
+    scope::check_district,
     state::{Gateway, now_ms},
 };
-
-/// Longest note, in characters.
-const MAX_NOTE_CHARS: usize = 500;
 
 /// An acknowledgement of an alert.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -64,7 +60,7 @@ impl<'a> Object<'a> for DispositionRequest<'a> {
     const FIELDS: &'static [Field] = &[
         REQUEST_ID,
         Field::required::<Disposition>("disposition", || one_of(Disposition::ALL.iter().map(|word| word.as_str()))),
-        Field::optional::<Option<String>>("note", || "expected a text".to_owned()),
+        NOTE,
     ];
 }
 
@@ -86,7 +82,7 @@ pub async fn acknowledge(
     request: Request,
 ) -> Result<Response, IngestError> {
     take(&gateway, &caller, id, request, |alert, body| {
-        let command = identity(read::<AcknowledgementRequest>(body)?.request_id);
+        let command = read::<AcknowledgementRequest>(body)?.request_id.unwrap_or_else(Uuid::now_v7);
         Ok((command, AlertAction::Acknowledge { alert, command, by: caller.claims().sub.clone() }))
     })
     .await
@@ -111,13 +107,8 @@ pub async fn dispose(
 ) -> Result<Response, IngestError> {
     take(&gateway, &caller, id, request, |alert, body| {
         let DispositionRequest { request_id, disposition, note } = read(body)?;
-        let command = identity(request_id);
-        let place = Place { record: command, field: "note" };
-        let seal = |note: Text<'_>| {
-            check_text("note", &note, MAX_NOTE_CHARS)?;
-            sealing::seal(&gateway.city.identity_keys, place, note.as_bytes()).map_err(IngestError::from)
-        };
-        let (by, sealed_note) = (caller.claims().sub.clone(), note.map(seal).transpose()?);
+        let (command, by) = (request_id.unwrap_or_else(Uuid::now_v7), caller.claims().sub.clone());
+        let sealed_note = note::sealed(note.as_ref(), command, &gateway.city.identity_keys)?;
         Ok((command, AlertAction::Dispose { alert, command, by, disposition, sealed_note }))
     })
     .await
@@ -131,19 +122,12 @@ async fn take(
     read: impl FnOnce(Uuid, &[u8]) -> Result<(Uuid, AlertAction), IngestError>,
 ) -> Result<Response, IngestError> {
     commands::take(gateway, caller, request, &gateway.topics.alerts, |body| {
-        let alert = segment(id, "id")?.parse().ok().and_then(|alert| Some((alert, AlertEvent::district_of(alert)?)));
-        let (alert, district) = alert.ok_or_else(|| IngestError::invalid("id", "expected an alert's identity"))?;
-        if caller.scope().district.is_some_and(|area| !covers(area, district)) {
-            return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });
-        }
+        let (alert, district) = district::identity(id, "expected an alert's identity", AlertEvent::district_of)?;
+        check_district(caller.scope(), district, "id")?;
         let (command, action) = read(alert, body)?;
         let event = AlertEvent { v: VERSION, district, at_ms: now_ms(), action };
-        let answer = CommandAnswer { command, follow: format!("/v1/alerts/{alert}") };
+        let answer = CommandAnswer::new(command, "/v1/alerts", alert);
         Ok(Command { key: district.to_string(), event, answer })
     })
     .await
-}
-
-fn identity(request: Option<Uuid>) -> Uuid {
-    request.unwrap_or_else(Uuid::now_v7)
 }

@@ -21,14 +21,12 @@ use super::commands::{self, Command, CommandAnswer, REQUEST_ID};
 use crate::{
     application::ApplicationRequest,
     error::IngestError,
-    fields::{Field, Object, Text, check_plain_text, one_of, read, segment},
+    fields::{Field, Object, Text, one_of, read, segment},
+    note::{self, NOTE},
     refusals::ObjectRefusals,
     state::{Gateway, now_ms},
     venue_fields::ORGANISATION,
 };
-
-/// Longest note of a reviewer, in characters.
-const MAX_NOTE_CHARS: usize = 500;
 
 /// What a reviewer may reject for; the registry's own reasons are not among them.
 const REASONS: [Rejection; 5] =
@@ -91,7 +89,7 @@ impl<'a> Object<'a> for ReviewRequest<'a> {
         OF_ORGANISATION,
         Field::required::<Outcome>("outcome", || one_of(["approve", "reject"])),
         Field::optional::<Option<Rejection>>("reason", reasons),
-        Field::optional::<Option<String>>("note", || "expected a text".to_owned()),
+        NOTE,
     ];
 }
 
@@ -110,14 +108,10 @@ impl ReviewRequest<'_> {
             (Outcome::Reject, Some(_)) => return Err(IngestError::invalid("reason", reasons())),
             (Outcome::Reject, None) => return Err(IngestError::missing("reason", reasons())),
         };
-        match &self.note {
-            Some(note) => check_plain_text("note", note, MAX_NOTE_CHARS)?,
-            None if rejected == Some(Rejection::Other) => {
-                return Err(IngestError::missing("note", "expected with the reason `other`"));
-            }
-            None => {}
+        let note = note::plain(self.note.as_ref())?;
+        if note.is_none() && rejected == Some(Rejection::Other) {
+            return Err(IngestError::missing("note", "expected with the reason `other`"));
         }
-        let note = self.note.as_ref().map(|note| note.to_string());
         Ok(ApplicationAction::Review { application, rejected, note, within: None })
     }
 }

@@ -29,6 +29,13 @@ pub struct CommandAnswer {
     pub follow: String,
 }
 
+impl CommandAnswer {
+    /// The answer to a command, which is followed with the one of a list that it is about.
+    pub fn new(command: Uuid, list: &str, about: Uuid) -> Self {
+        Self { command, follow: format!("{list}/{about}") }
+    }
+}
+
 /// A command that was read.
 pub struct Command<E> {
     /// Key of its message.

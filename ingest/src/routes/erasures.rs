@@ -7,20 +7,20 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use schemas::{
-    ErasureEvent,
-    access::{Limit, covers, is_city_wide},
-    events::VERSION,
-};
+use schemas::{ErasureEvent, events::VERSION};
 use service::{Caller, http::Segment, openapi::IdOfDistrict};
 use uuid::Uuid;
 
-use super::commands::{self, Command, CommandAnswer};
+use super::{
+    commands::{self, Command, CommandAnswer},
+    district,
+};
 use crate::{
     erasure::{ErasureDecisionRequest, ErasureRequest},
     error::IngestError,
-    fields::{read, segment},
+    fields::read,
     refusals::ObjectRefusals,
+    scope::check_district,
     state::{Gateway, now_ms},
 };
 
@@ -42,8 +42,8 @@ pub async fn ask(
     commands::take(&gateway, &caller, request, &gateway.topics.erasures, |body| {
         let asked = read::<ErasureRequest<'_>>(body)?;
         let event = asked.check(caller.claims(), gateway.city.keys(&*gateway), now_ms())?;
-        let (key, answer) = (event.key(), answer(event.erasure, event.erasure));
-        Ok(Command { key, event, answer })
+        let erasure = event.erasure;
+        Ok(command(event, erasure))
     })
     .await
 }
@@ -70,20 +70,17 @@ pub async fn decide(
     request: Request,
 ) -> Result<Response, IngestError> {
     commands::take(&gateway, &caller, request, &gateway.topics.erasures, |body| {
-        let known = segment(id, "id")?.parse().ok().and_then(|id| Some((id, ErasureEvent::district_of(id)?)));
-        let (erasure, district) = known.ok_or_else(|| IngestError::invalid("id", "expected an erasure's identity"))?;
-        let may = |own| covers(own, district) && !is_city_wide(district);
-        if caller.scope().district.is_some_and(|own| !may(own)) {
-            return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });
-        }
+        let (erasure, district) = district::identity(id, "expected an erasure's identity", ErasureEvent::district_of)?;
+        check_district(caller.scope(), district, "id")?;
+        district::check_decides(caller.scope(), district)?;
         let decided = read::<ErasureDecisionRequest<'_>>(body)?;
-        let (command, action) = decided.check(caller.claims(), gateway.city.keys(&*gateway))?;
-        let event = ErasureEvent { v: VERSION, erasure, at_ms: now_ms(), action };
-        Ok(Command { key: event.key(), event, answer: answer(command, erasure) })
+        let (id, action) = decided.check(caller.claims(), gateway.city.keys(&*gateway))?;
+        Ok(command(ErasureEvent { v: VERSION, erasure, at_ms: now_ms(), action }, id))
     })
     .await
 }
 
-fn answer(command: Uuid, erasure: Uuid) -> CommandAnswer {
-    CommandAnswer { command, follow: format!("/v1/erasures/{erasure}") }
+fn command(event: ErasureEvent, command: Uuid) -> Command<ErasureEvent> {
+    let answer = CommandAnswer::new(command, "/v1/erasures", event.erasure);
+    Command { key: event.key(), event, answer }
 }

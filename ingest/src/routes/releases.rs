@@ -9,18 +9,22 @@ use axum::{
 };
 use schemas::{
     ReleaseEvent,
-    access::{Limit, Role, covers, is_city_wide},
+    access::Role,
     events::{ReleaseAction, VERSION},
 };
 use service::{Caller, http::Segment, openapi::IdOfDistrict};
 use uuid::Uuid;
 
-use super::commands::{self, Command, CommandAnswer};
+use super::{
+    commands::{self, Command, CommandAnswer},
+    district,
+};
 use crate::{
     error::IngestError,
-    fields::{read, segment},
+    fields::read,
     refusals::ObjectRefusals,
     release::{DecisionRequest, ReleaseRequest, ReleaseWithdrawalRequest},
+    scope::check_district,
     state::{Gateway, now_ms},
 };
 
@@ -43,8 +47,8 @@ pub async fn ask(
         let (asked, now_ms) = (read::<ReleaseRequest<'_>>(body)?, now_ms());
         let event =
             asked.check(caller.claims(), &gateway.city.identity_keys, (now_ms, gateway.releases_until(now_ms)))?;
-        let (key, answer) = (event.release.to_string(), answer(event.release, event.release));
-        Ok(Command { key, event, answer })
+        let release = event.release;
+        Ok(command(event, release))
     })
     .await
 }
@@ -67,9 +71,7 @@ pub async fn decide(
     request: Request,
 ) -> Result<Response, IngestError> {
     take(&gateway, &caller, id, request, |district, body| {
-        if caller.scope().district.is_some() && is_city_wide(district) {
-            return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });
-        }
+        district::check_decides(caller.scope(), district)?;
         let decision = read::<DecisionRequest<'_>>(body)?;
         decision.check(caller.claims(), &gateway.city.identity_keys, gateway.releases_until(now_ms()))
     })
@@ -109,18 +111,15 @@ async fn take(
     read: impl FnOnce(u32, &[u8]) -> Result<(Uuid, ReleaseAction), IngestError>,
 ) -> Result<Response, IngestError> {
     commands::take(gateway, caller, request, &gateway.topics.releases, |body| {
-        let known = segment(id, "id")?.parse().ok().and_then(|id| Some((id, ReleaseEvent::district_of(id)?)));
-        let (release, district) = known.ok_or_else(|| IngestError::invalid("id", "expected a release's identity"))?;
-        if caller.scope().district.is_some_and(|area| !covers(area, district)) {
-            return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });
-        }
-        let (command, action) = read(district, body)?;
-        let event = ReleaseEvent { v: VERSION, release, at_ms: now_ms(), action };
-        Ok(Command { key: release.to_string(), event, answer: answer(command, release) })
+        let (release, district) = district::identity(id, "expected a release's identity", ReleaseEvent::district_of)?;
+        check_district(caller.scope(), district, "id")?;
+        let (id, action) = read(district, body)?;
+        Ok(command(ReleaseEvent { v: VERSION, release, at_ms: now_ms(), action }, id))
     })
     .await
 }
 
-fn answer(command: Uuid, release: Uuid) -> CommandAnswer {
-    CommandAnswer { command, follow: format!("/v1/releases/{release}") }
+fn command(event: ReleaseEvent, command: Uuid) -> Command<ReleaseEvent> {
+    let answer = CommandAnswer::new(command, "/v1/releases", event.release);
+    Command { key: event.release.to_string(), event, answer }
 }

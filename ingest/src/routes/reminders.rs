@@ -9,19 +9,22 @@ use axum::{
 };
 use schemas::{
     ReminderEvent,
-    access::{Limit, covers},
+    access::Limit,
     events::{ReminderAction, VERSION},
 };
 use service::{Caller, Problem, http::Segment, openapi::IdOfDistrict};
 use uuid::Uuid;
 
-use super::commands::{self, Command, CommandAnswer};
+use super::{
+    commands::{self, Command, CommandAnswer},
+    district,
+};
 use crate::{
     error::IngestError,
-    fields::{read, segment},
+    fields::read,
     refusals::ObjectRefusals,
     reminder::{Owned, ReminderAnswerRequest, ReminderRequest, SettlementRequest},
-    scope::check_venue,
+    scope::{check_district, check_venue},
     state::{Gateway, now_ms},
 };
 
@@ -119,11 +122,9 @@ async fn take(
     read: impl FnOnce(Uuid, &[u8]) -> Result<(Uuid, ReminderAction), IngestError>,
 ) -> Result<Response, IngestError> {
     commands::take(gateway, caller, request, &gateway.topics.reminders, |body| {
-        let known = segment(id, "id")?.parse().ok().and_then(|id| Some((id, ReminderEvent::district_of(id)?)));
-        let (reminder, district) = known.ok_or_else(|| IngestError::invalid("id", "expected a reminder's identity"))?;
-        if caller.scope().district.is_some_and(|area| !covers(area, district)) {
-            return Err(IngestError::OutOfScope { field: "id", limit: Limit::District });
-        }
+        let (reminder, district) =
+            district::identity(id, "expected a reminder's identity", ReminderEvent::district_of)?;
+        check_district(caller.scope(), district, "id")?;
         let (id, action) = read(reminder, body)?;
         Ok(command(ReminderEvent { v: VERSION, district, at_ms: now_ms(), action }, id, reminder))
     })
@@ -131,6 +132,6 @@ async fn take(
 }
 
 fn command(event: ReminderEvent, command: Uuid, reminder: Uuid) -> Command<ReminderEvent> {
-    let answer = CommandAnswer { command, follow: format!("/v1/reminders/{reminder}") };
+    let answer = CommandAnswer::new(command, "/v1/reminders", reminder);
     Command { key: event.district.to_string(), event, answer }
 }

@@ -11,10 +11,13 @@ use schemas::TripEvent;
 use service::{Caller, Problem, http::Segment, openapi::IdOfDistrict};
 use uuid::Uuid;
 
-use super::commands::{self, Command, CommandAnswer};
+use super::{
+    commands::{self, Command, CommandAnswer},
+    district,
+};
 use crate::{
     error::IngestError,
-    fields::{read, segment},
+    fields::read,
     refusals::ObjectRefusals,
     scope::check_venue,
     state::{Gateway, now_ms},
@@ -79,8 +82,7 @@ pub async fn cancel(
     request: Request,
 ) -> Result<Response, IngestError> {
     take(&gateway, &caller, request, |body| {
-        let trip = segment(id, "id")?.parse().ok().filter(|trip| TripEvent::district_of(*trip).is_some());
-        let trip = trip.ok_or_else(|| IngestError::invalid("id", "expected a trip's identity"))?;
+        let (trip, _) = district::identity(id, "expected a trip's identity", TripEvent::district_of)?;
         let request = read::<CancellationRequest<'_>>(body)?;
         let (event, identity) = request.check(trip, caller.claims(), gateway.city.keys(&*gateway), now_ms())?;
         let known = gateway.trips.as_ref().ok_or(IngestError::NoFreight)?;
@@ -106,6 +108,6 @@ async fn take(
 }
 
 fn command(event: TripEvent, identity: Uuid, trip: Uuid) -> Command<TripEvent> {
-    let answer = CommandAnswer { command: identity, follow: format!("/v1/trips/{trip}") };
+    let answer = CommandAnswer::new(identity, "/v1/trips", trip);
     Command { key: event.vehicle.to_string(), event, answer }
 }

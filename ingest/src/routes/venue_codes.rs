@@ -18,6 +18,7 @@ use crate::{
     fields::{read, segment},
     refusals::ObjectRefusals,
     state::Gateway,
+    venue_fields::VENUE,
 };
 
 /// Revokes a venue's code
@@ -68,9 +69,7 @@ async fn command(
     action: impl FnOnce(VenueId) -> ApplicationAction,
 ) -> Result<Response, IngestError> {
     take(gateway, caller, request, |body| {
-        let venue: VenueId = segment(venue, "venue")?
-            .parse()
-            .map_err(|_| IngestError::invalid("venue", "expected a venue number from 0 to 4294967295"))?;
+        let venue: VenueId = segment(venue, "venue")?.parse().map_err(|_| IngestError::invalid("venue", VENUE))?;
         let command = read::<CommandRequest<'_>>(body)?;
         // Only a venue that was applied for has a decision to follow.
         let is_decided = gateway.tables.with_venue(venue, |held| held.is_some_and(|held| held.is_decided()));

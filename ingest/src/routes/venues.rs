@@ -24,8 +24,8 @@ use crate::{
     state::Gateway,
     tables::Table,
     venue_fields::{
-        DISTRICT, LATITUDE, LONGITUDE, MAX_ADDRESS_CHARS, MAX_DOOR_CHARS, MAX_NAME_CHARS, ORGANISATION, check_category,
-        check_place,
+        DISTRICT, LATITUDE, LONGITUDE, MAX_ADDRESS_CHARS, MAX_DOOR_CHARS, MAX_NAME_CHARS, ORGANISATION, VENUE,
+        check_category, check_place,
     },
 };
 
@@ -79,7 +79,7 @@ const fn active() -> VenueStatus {
 
 impl<'a> Object<'a> for VenueLine<'a> {
     const FIELDS: &'static [Field] = &[
-        Field::required::<VenueId>("venue", || "expected a venue number from 0 to 4294967295".to_owned()),
+        Field::required::<VenueId>("venue", || VENUE.to_owned()),
         Field::required::<String>("name", || "expected the name as a text".to_owned()),
         Field::required::<String>("category", || "expected a category's id as a text".to_owned()),
         Field::required::<u32>("district", || DISTRICT.to_owned()),

@@ -1,9 +1,8 @@
 //! What a district's office does about an alert: who may, what goes to Kafka, and what is sealed.
 
-use reqwest::Method;
 use schemas::{
     AlertEvent, KeyRing,
-    access::{Role, Scope},
+    access::Role,
     events::{AlertAction, AlertKind, Disposition},
 };
 use serde_json::{Value, json};
@@ -16,19 +15,12 @@ fn alert(district: u32) -> Uuid {
 }
 
 async fn post(gateway: &Gateway, role: Role, district: Option<u32>, path: &str, body: &Value) -> Answer {
-    let token = gateway.limited_token(role, "office-7", Scope { district, ..Scope::default() });
-    let request = gateway.bare_request(Method::POST, path).bearer_auth(token);
-    Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
+    gateway.post_within((role, "office-7"), district, path, body).await
 }
 
 async fn commands(gateway: &Gateway) -> Vec<AlertAction> {
-    let messages = gateway.messages("alerts").await;
-    let read = |(key, value): &(String, String)| {
-        let event = AlertEvent::try_parse(value.as_bytes()).expect("a record");
-        assert_eq!(*key, event.district.to_string(), "alerts are keyed by district");
-        event.action
-    };
-    messages.iter().map(read).collect()
+    let records = gateway.records("alerts", AlertEvent::try_parse, |record| record.district.to_string()).await;
+    records.into_iter().map(|record| record.action).collect()
 }
 
 #[tokio::test]

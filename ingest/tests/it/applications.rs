@@ -38,13 +38,7 @@ async fn post(gateway: &Gateway, path: &str, body: &Value) -> Answer {
 }
 
 async fn commands(gateway: &Gateway) -> Vec<ApplicationEvent> {
-    let messages = gateway.messages("applications").await;
-    let read = |(key, value): &(String, String)| {
-        let event = ApplicationEvent::try_parse(value.as_bytes()).expect("a command");
-        assert_eq!(*key, event.organisation, "commands are keyed by organisation");
-        event
-    };
-    messages.iter().map(read).collect()
+    gateway.records("applications", ApplicationEvent::try_parse, |event| event.organisation.clone()).await
 }
 
 #[tokio::test]
@@ -137,30 +131,24 @@ async fn reviews_and_withdrawals_are_commands_of_their_organisation() {
     gateway.stop().await;
 }
 
-async fn post_as(gateway: &Gateway, role: Role, scope: Scope, path: &str, body: &Value) -> Answer {
-    let request =
-        gateway.bare_request(reqwest::Method::POST, path).bearer_auth(gateway.limited_token(role, "it", scope));
-    Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
-}
-
 #[tokio::test]
 async fn commands_are_held_to_the_scope_of_their_sender() {
     let gateway = Gateway::start().await;
     let refused = |field: &str| (403, "out-of-scope".to_owned(), Some(field.to_owned()));
     let other = Scope { organisation: Some("91310000MA1FL0001R".to_owned()), ..Scope::default() };
-    let answer = post_as(&gateway, Role::Operator, other.clone(), "/v1/applications", &application()).await;
+    let answer = gateway.post_as((Role::Operator, "it"), other.clone(), "/v1/applications", &application()).await;
     assert_eq!(answer.refusal(), refused("organisation"));
     let own = Scope { organisation: Some(ORGANISATION.to_owned()), ..Scope::default() };
     let somebody = Scope { person: PERSON.parse().ok(), ..own.clone() };
-    let answer = post_as(&gateway, Role::Operator, somebody, "/v1/applications", &application()).await;
+    let answer = gateway.post_as((Role::Operator, "it"), somebody, "/v1/applications", &application()).await;
     assert_eq!(answer.refusal(), refused("document"), "the applicant is another person");
     let elsewhere = Scope { district: Some(320_101), ..own };
-    let answer = post_as(&gateway, Role::Operator, elsewhere, "/v1/applications", &application()).await;
+    let answer = gateway.post_as((Role::Operator, "it"), elsewhere, "/v1/applications", &application()).await;
     assert_eq!(answer.refusal(), refused("district"));
     let withdrawal = format!("/v1/applications/{}/withdrawal", Uuid::from_u128(1));
     let command = json!({"organisation": ORGANISATION});
     assert_eq!(
-        post_as(&gateway, Role::Operator, other, &withdrawal, &command).await.refusal(),
+        gateway.post_as((Role::Operator, "it"), other, &withdrawal, &command).await.refusal(),
         refused("organisation")
     );
     assert!(commands(&gateway).await.is_empty());
@@ -169,7 +157,7 @@ async fn commands_are_held_to_the_scope_of_their_sender() {
     let review = format!("/v1/applications/{}/reviews", Uuid::from_u128(1));
     let approval = json!({"organisation": ORGANISATION, "outcome": "approve"});
     let district = Scope { district: Some(3101), ..Scope::default() };
-    assert_eq!(post_as(&gateway, Role::Reviewer, district, &review, &approval).await.status, 202);
+    assert_eq!(gateway.post_as((Role::Reviewer, "it"), district, &review, &approval).await.status, 202);
     let ApplicationAction::Review { within, .. } = commands(&gateway).await.remove(0).action else {
         panic!("no review")
     };

@@ -37,13 +37,7 @@ async fn colours_set(gateway: &Gateway) -> usize {
 }
 
 async fn records(gateway: &Gateway) -> Vec<ProposalEvent> {
-    let messages = gateway.messages("health-proposals").await;
-    let read = |(key, value): &(String, String)| {
-        let event = ProposalEvent::try_parse(value.as_bytes()).expect("a record");
-        assert_eq!(*key, event.proposal.to_string());
-        event
-    };
-    messages.iter().map(read).collect()
+    gateway.records("health-proposals", ProposalEvent::try_parse, |record| record.proposal.to_string()).await
 }
 
 #[tokio::test]

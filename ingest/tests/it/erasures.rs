@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use benches::link::Link;
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use reqwest::Method;
 use schemas::{
     Document, DocumentType, ErasureEvent, KeyRing, PersonDigest, PersonKey,
-    access::{Role, Scope},
+    access::Role,
     events::{ErasureAction, ErasureBasis, ErasureDeclineReason, Grounds},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::gateway::{Answer, Gateway, ID_CARD, PERSON, PERSON_KEY, ago, brokers};
+use crate::gateway::{Gateway, ID_CARD, PERSON, PERSON_KEY, ago, brokers, with};
 
 const REQUEST: Uuid = Uuid::from_u128(1);
 const LI: (Role, &str) = (Role::District, "li");
@@ -33,32 +32,14 @@ fn decision() -> String {
     format!("/v1/erasures/{}/decision", erasure())
 }
 
-async fn post(
-    gateway: &Gateway,
-    (role, account): (Role, &str),
-    district: Option<u32>,
-    path: &str,
-    body: &Value,
-) -> Answer {
-    let token = gateway.limited_token(role, account, Scope { district, ..Scope::default() });
-    let request = gateway.bare_request(Method::POST, path).bearer_auth(token);
-    Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
-}
-
 async fn records(gateway: &Gateway) -> Vec<ErasureEvent> {
-    let messages = gateway.messages("erasures").await;
-    let read = |(key, value): &(String, String)| {
-        let event = ErasureEvent::try_parse(value.as_bytes()).expect("a record");
-        assert_eq!(*key, event.key());
-        event
-    };
-    messages.iter().map(read).collect()
+    gateway.records("erasures", ErasureEvent::try_parse, ErasureEvent::key).await
 }
 
 #[tokio::test]
 async fn what_is_asked_for_and_decided_is_kept_with_its_accounts_and_without_the_document() {
     let gateway = Gateway::start().await;
-    let answer = post(&gateway, LI, Some(310_101), "/v1/erasures", &good()).await;
+    let answer = gateway.post_within(LI, Some(310_101), "/v1/erasures", &good()).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     let body: Value = serde_json::from_str(&answer.text).expect("JSON");
     assert_eq!(body, json!({"command": erasure(), "follow": format!("/v1/erasures/{}", erasure())}));
@@ -67,7 +48,7 @@ async fn what_is_asked_for_and_decided_is_kept_with_its_accounts_and_without_the
     let by_document = json!({"request_id": Uuid::from_u128(3), "outcome": "confirm", "document": document});
     let by_key = json!({"request_id": Uuid::from_u128(4), "outcome": "confirm", "person": PERSON});
     for body in [by_document, declined, by_key] {
-        assert_eq!(post(&gateway, WU, None, &decision(), &body).await.status, 202, "{body}");
+        assert_eq!(gateway.post_within(WU, None, &decision(), &body).await.status, 202, "{body}");
     }
     let records = records(&gateway).await;
     let ErasureAction::Ask(ask) = &records[0].action else { panic!("not asked first") };
@@ -106,21 +87,15 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
         ("person", json!("x"), invalid),
         ("colour", json!("green"), "unknown-field"),
     ] {
-        let mut body = good();
-        match value {
-            Value::Null => drop(body.as_object_mut().expect("an object").remove(field)),
-            value => body[field] = value,
-        }
-        let answer = post(&gateway, WU, None, "/v1/erasures", &body).await;
+        let body = with(good(), field, value);
+        let answer = gateway.post_within(WU, None, "/v1/erasures", &body).await;
         assert_eq!(answer.refusal(), (422, kind.to_owned(), Some(field.to_owned())), "{}", answer.text);
     }
-    let mut nobody = good();
-    drop(nobody.as_object_mut().expect("an object").remove("document"));
-    let answer = post(&gateway, WU, None, "/v1/erasures", &nobody).await;
+    let nobody = with(good(), "document", Value::Null);
+    let answer = gateway.post_within(WU, None, "/v1/erasures", &nobody).await;
     assert_eq!(answer.refusal(), (422, missing.to_owned(), Some("person".to_owned())), "{}", answer.text);
-    let mut both = good();
-    both["person"] = json!(PERSON);
-    let answer = post(&gateway, WU, None, "/v1/erasures", &both).await;
+    let both = with(good(), "person", json!(PERSON));
+    let answer = gateway.post_within(WU, None, "/v1/erasures", &both).await;
     assert_eq!(answer.refusal(), (422, invalid.to_owned(), Some("document".to_owned())), "{}", answer.text);
     let document = &good()["document"];
     for (path, body, field) in [
@@ -134,7 +109,7 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
         (&decision(), json!({"outcome": "decline", "reason": "mood"}), "reason"),
         (&decision(), json!({"outcome": "confirm", "person": PERSON, "reason": "no_evidence"}), "reason"),
     ] {
-        let answer = post(&gateway, WU, None, path, &body).await;
+        let answer = gateway.post_within(WU, None, path, &body).await;
         assert_eq!((answer.refusal().0, answer.refusal().2.as_deref()), (422, Some(field)), "{body}: {}", answer.text);
     }
     assert!(records(&gateway).await.is_empty());
@@ -149,7 +124,7 @@ async fn nobody_asks_or_decides_outside_the_district_of_their_token() {
         for (who, path, body, field) in
             [(LI, "/v1/erasures", &good(), "district"), (WU, decision().as_str(), &confirm, "id")]
         {
-            let answer = post(&gateway, who, Some(own), path, body).await;
+            let answer = gateway.post_within(who, Some(own), path, body).await;
             assert_eq!(answer.status, status, "{own} {path}: {}", answer.text);
             if status == 403 {
                 assert_eq!(answer.refusal(), (403, "out-of-scope".to_owned(), Some(field.to_owned())));
@@ -158,13 +133,13 @@ async fn nobody_asks_or_decides_outside_the_district_of_their_token() {
     }
     assert_eq!(records(&gateway).await.len(), 4, "what is refused goes nowhere");
     // What a whole city's office asks for is decided without a limit.
-    let mut body = good();
-    body["district"] = json!(310_100);
-    let asked: Value = serde_json::from_str(&post(&gateway, WU, None, "/v1/erasures", &body).await.text).expect("JSON");
+    let body = with(good(), "district", json!(310_100));
+    let asked: Value =
+        serde_json::from_str(&gateway.post_within(WU, None, "/v1/erasures", &body).await.text).expect("JSON");
     let path = format!("/v1/erasures/{}/decision", asked["command"].as_str().expect("an erasure"));
-    let answer = post(&gateway, WU, Some(3101), &path, &confirm).await;
+    let answer = gateway.post_within(WU, Some(3101), &path, &confirm).await;
     assert_eq!(answer.refusal(), (403, "out-of-scope".to_owned(), Some("id".to_owned())), "{}", answer.text);
-    assert_eq!(post(&gateway, WU, None, &path, &confirm).await.status, 202);
+    assert_eq!(gateway.post_within(WU, None, &path, &confirm).await.status, 202);
     gateway.stop().await;
 }
 

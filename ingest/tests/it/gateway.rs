@@ -1,5 +1,7 @@
 //! A gateway under test, and what its tests ask of it.
 
+mod kept;
+
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -7,17 +9,15 @@ use std::{
 };
 
 use clap::Parser;
-use rdkafka::{Message, consumer::BaseConsumer};
 use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 use schemas::{
-    KeyRing, ScanEvent, VenueCode,
+    KeyRing, VenueCode,
     access::{Role, Scope},
 };
 use serde_json::{Value, json};
 use service::{
-    Problem, TopicReader,
+    Problem,
     access::{Issuer, KeySet, SigningKey},
-    kafka::partition_count,
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -211,6 +211,18 @@ impl Gateway {
         Answer::to(request.header("content-type", content_type).body(body)).await
     }
 
+    /// Sends an object with a token of its own.
+    pub async fn post_as(&self, (role, account): (Role, &str), scope: Scope, path: &str, body: &Value) -> Answer {
+        let request = self.bare_request(reqwest::Method::POST, path);
+        let request = request.bearer_auth(self.limited_token(role, account, scope));
+        Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    /// The same with a token that is limited to a district, or not.
+    pub async fn post_within(&self, who: (Role, &str), district: Option<u32>, path: &str, body: &Value) -> Answer {
+        self.post_as(who, Scope { district, ..Scope::default() }, path, body).await
+    }
+
     pub async fn scan(&self, body: &Value) -> Answer {
         self.post("/v1/scans", "application/json", body.to_string()).await
     }
@@ -235,34 +247,6 @@ impl Gateway {
         let test = json!({"person": person, "sampled_at": ago(3600), "resulted_at": ago(1800), "result": "negative", "laboratory": "L1"});
         assert_eq!(self.batch("/v1/health-codes:batch", &[health]).await.ok()["accepted"], 1);
         assert_eq!(self.batch("/v1/tests:batch", &[test]).await.ok()["accepted"], 1);
-    }
-
-    /// Every message of a topic, with its key.
-    pub async fn messages(&self, topic: &str) -> Vec<(String, String)> {
-        let (kafka, topic) = (self.config.kafka.clone(), format!("{}{topic}", self.config.kafka.topic_prefix));
-        let read = move || {
-            let consumer: BaseConsumer = kafka.reader().create().expect("a consumer");
-            let partitions: Vec<_> =
-                (0..partition_count(&consumer, &topic).expect("a topic")).map(|p| (topic.as_str(), p)).collect();
-            let mut messages = Vec::new();
-            let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-            TopicReader::try_new(&kafka, &partitions)
-                .and_then(|mut r| r.read_to_end(PATIENCE, |m| messages.push((text(m.key()), text(m.payload())))))
-                .expect("read to its end");
-            messages
-        };
-        tokio::task::spawn_blocking(read).await.expect("no panic")
-    }
-
-    /// The scans that are stored.
-    pub async fn stored_scans(&self) -> Vec<ScanEvent> {
-        let messages = self.messages("scans").await;
-        let scan = |(key, value): &(String, String)| {
-            let scan = ScanEvent::try_parse(value.as_bytes()).expect("a scan");
-            assert_eq!(*key, scan.person.to_string(), "scans are keyed by person");
-            scan
-        };
-        messages.iter().map(scan).collect()
     }
 
     /// A code of this city, also for venues that do not exist.
@@ -313,4 +297,13 @@ pub fn ago(seconds: i64) -> String {
 /// A line that loads a public venue.
 pub fn venue_line(venue: u32) -> Value {
     json!({"venue": venue, "name": format!("茶馆 {venue}"), "category": "catering", "district": 310_101, "address": "福州路1号"})
+}
+
+/// A body with another value in a field; without the field, when that is null.
+pub fn with(mut body: Value, field: &str, value: Value) -> Value {
+    match value {
+        Value::Null => drop(body.as_object_mut().expect("an object").remove(field)),
+        value => body[field] = value,
+    }
+    body
 }

@@ -1,6 +1,5 @@
 //! Registering people: before their first visit, at the door, by a guardian; and what later scans ask (S4).
 
-use reqwest::Method;
 use schemas::{
     Document, DocumentType, IdentityEvent, KeyRing, PersonKey,
     access::{Role, Scope},
@@ -50,19 +49,14 @@ impl Kaifeng {
         Self { gateway, restaurant: codes.pop().expect("two"), checkpoint }
     }
 
-    async fn send(&self, token: String, path: &str, body: &Value) -> Answer {
-        let request = self.gateway.bare_request(Method::POST, path).bearer_auth(token);
-        Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
-    }
-
     /// Sends something as the citizen with this identity card.
     async fn as_citizen(&self, number: &str, path: &str, body: &Value) -> Answer {
         let scope = Scope { person: Some(key_of(number)), ..Scope::default() };
-        self.send(self.gateway.limited_token(Role::Citizen, "citizen", scope), path, body).await
+        self.gateway.post_as((Role::Citizen, "citizen"), scope, path, body).await
     }
 
     async fn as_staff(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.gateway.token(Role::Device, "door"), path, body).await
+        self.gateway.post_as((Role::Device, "door"), Scope::default(), path, body).await
     }
 
     async fn scan(&self, number: &str, last_four: Option<&str>) -> Answer {

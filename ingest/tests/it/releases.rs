@@ -1,15 +1,14 @@
 //! Asking to read of anyone's movements, and deciding about it: who may, what goes to Kafka, and what is sealed.
 
-use reqwest::Method;
 use schemas::{
     KeyRing, ReleaseEvent,
-    access::{Role, Scope},
+    access::Role,
     events::{DeclineReason, ReleaseAction},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::gateway::{Answer, Gateway, IDENTITY_KEY, PERSON};
+use crate::gateway::{Gateway, IDENTITY_KEY, PERSON, with};
 
 const REQUEST: Uuid = Uuid::from_u128(1);
 
@@ -23,26 +22,8 @@ fn release() -> Uuid {
     ReleaseEvent::derive_id(310_101, "li", REQUEST)
 }
 
-async fn post(
-    gateway: &Gateway,
-    (role, account): (Role, &str),
-    district: Option<u32>,
-    path: &str,
-    body: &Value,
-) -> Answer {
-    let token = gateway.limited_token(role, account, Scope { district, ..Scope::default() });
-    let request = gateway.bare_request(Method::POST, path).bearer_auth(token);
-    Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
-}
-
 async fn records(gateway: &Gateway) -> Vec<ReleaseEvent> {
-    let messages = gateway.messages("releases").await;
-    let read = |(key, value): &(String, String)| {
-        let event = ReleaseEvent::try_parse(value.as_bytes()).expect("a record");
-        assert_eq!(*key, event.release.to_string());
-        event
-    };
-    messages.iter().map(read).collect()
+    gateway.records("releases", ReleaseEvent::try_parse, |record| record.release.to_string()).await
 }
 
 const LI: (Role, &str) = (Role::Epidemiologist, "li");
@@ -51,7 +32,7 @@ const WU: (Role, &str) = (Role::Supervisor, "wu");
 #[tokio::test]
 async fn what_is_asked_for_and_decided_is_kept_with_its_accounts_and_sealed_notes() {
     let gateway = Gateway::start_with(|config| config.releases.release_hours = 2).await;
-    let answer = post(&gateway, LI, Some(31), "/v1/releases", &good()).await;
+    let answer = gateway.post_within(LI, Some(31), "/v1/releases", &good()).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     let body: Value = serde_json::from_str(&answer.text).expect("JSON");
     assert_eq!(body, json!({"command": release(), "follow": format!("/v1/releases/{}", release())}));
@@ -64,7 +45,7 @@ async fn what_is_asked_for_and_decided_is_kept_with_its_accounts_and_sealed_note
         (LI, "withdrawal", json!({"request_id": Uuid::from_u128(4)})),
         (WU, "withdrawal", json!({"request_id": Uuid::from_u128(5)})),
     ] {
-        assert_eq!(post(&gateway, who, None, &path(what), &body).await.status, 202, "{what} {body}");
+        assert_eq!(gateway.post_within(who, None, &path(what), &body).await.status, 202, "{what} {body}");
     }
 
     let records = records(&gateway).await;
@@ -95,7 +76,7 @@ async fn what_is_asked_for_and_decided_is_kept_with_its_accounts_and_sealed_note
 async fn the_same_request_of_another_account_is_another_release() {
     let gateway = Gateway::start().await;
     for account in ["li", "li", "zhao"] {
-        let answer = post(&gateway, (Role::Epidemiologist, account), None, "/v1/releases", &good()).await;
+        let answer = gateway.post_within((Role::Epidemiologist, account), None, "/v1/releases", &good()).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
     }
     let ids: Vec<Uuid> = records(&gateway).await.iter().map(|record| record.release).collect();
@@ -106,19 +87,22 @@ async fn the_same_request_of_another_account_is_another_release() {
 #[tokio::test]
 async fn what_a_citys_office_asks_for_is_decided_without_a_limit() {
     let gateway = Gateway::start().await;
-    let mut body = good();
-    body["district"] = json!(310_100);
-    let asked = post(&gateway, LI, Some(3101), "/v1/releases", &body).await;
+    let body = with(good(), "district", json!(310_100));
+    let asked = gateway.post_within(LI, Some(3101), "/v1/releases", &body).await;
     assert_eq!(asked.status, 202, "{}", asked.text);
     let asked: Value = serde_json::from_str(&asked.text).expect("JSON");
     let path = |what: &str| format!("/v1/releases/{}/{what}", asked["command"].as_str().expect("a release"));
     let decision = json!({"outcome": "release"});
     for district in [31, 3101] {
-        let answer = post(&gateway, WU, Some(district), &path("decision"), &decision).await;
+        let answer = gateway.post_within(WU, Some(district), &path("decision"), &decision).await;
         assert_eq!(answer.refusal(), (403, "out-of-scope".to_owned(), Some("id".to_owned())), "{}", answer.text);
     }
-    assert_eq!(post(&gateway, WU, None, &path("decision"), &decision).await.status, 202);
-    assert_eq!(post(&gateway, WU, Some(3101), &path("withdrawal"), &json!({})).await.status, 202, "less is read by it");
+    assert_eq!(gateway.post_within(WU, None, &path("decision"), &decision).await.status, 202);
+    assert_eq!(
+        gateway.post_within(WU, Some(3101), &path("withdrawal"), &json!({})).await.status,
+        202,
+        "less is read by it"
+    );
     gateway.stop().await;
 }
 
@@ -154,12 +138,8 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
         ("note", json!("长".repeat(501)), invalid),
         ("colour", json!("green"), "unknown-field"),
     ] {
-        let mut body = good();
-        match value {
-            Value::Null => drop(body.as_object_mut().expect("an object").remove(field)),
-            value => body[field] = value,
-        }
-        let answer = post(&gateway, LI, None, "/v1/releases", &body).await;
+        let body = with(good(), field, value);
+        let answer = gateway.post_within(LI, None, "/v1/releases", &body).await;
         assert_eq!(answer.refusal(), (422, kind.to_owned(), Some(field.to_owned())), "{}", answer.text);
     }
     let decision = format!("/v1/releases/{}/decision", release());
@@ -171,7 +151,7 @@ async fn a_fault_names_its_field_and_goes_nowhere() {
         (&decision, json!({"outcome": "release", "reason": "too_broad"}), "reason"),
         (&decision, json!({"outcome": "release", "note": "x"}), "note"),
     ] {
-        let answer = post(&gateway, WU, None, path, &body).await;
+        let answer = gateway.post_within(WU, None, path, &body).await;
         assert_eq!((answer.refusal().0, answer.refusal().2.as_deref()), (422, Some(field)), "{body}: {}", answer.text);
     }
     assert!(records(&gateway).await.is_empty());
@@ -189,7 +169,7 @@ async fn nobody_asks_or_decides_outside_the_district_of_their_token() {
             (WU, paths[0].as_str(), &release, "id"),
             (LI, paths[1].as_str(), &json!({}), "id"),
         ] {
-            let answer = post(&gateway, who, Some(own), path, body).await;
+            let answer = gateway.post_within(who, Some(own), path, body).await;
             assert_eq!(answer.status, status, "{own} {path}: {}", answer.text);
             if status == 403 {
                 assert_eq!(answer.refusal(), (403, "out-of-scope".to_owned(), Some(field.to_owned())));

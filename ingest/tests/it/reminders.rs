@@ -1,6 +1,5 @@
 //! What a regulator reminds of, what is answered and settled: who may, what goes to Kafka, and what nobody is told.
 
-use reqwest::Method;
 use schemas::{
     ReminderEvent,
     access::{Role, Scope},
@@ -22,19 +21,11 @@ fn of_organisation(code: &str) -> Scope {
 }
 
 async fn post(gateway: &Gateway, (role, scope): (Role, Scope), path: &str, body: &Value) -> Answer {
-    let token = gateway.limited_token(role, &format!("{role}-7"), scope);
-    let request = gateway.bare_request(Method::POST, path).bearer_auth(token);
-    Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
+    gateway.post_as((role, &format!("{role}-7")), scope, path, body).await
 }
 
 async fn records(gateway: &Gateway) -> Vec<ReminderEvent> {
-    let messages = gateway.messages("reminders").await;
-    let read = |(key, value): &(String, String)| {
-        let event = ReminderEvent::try_parse(value.as_bytes()).expect("a record");
-        assert_eq!(*key, event.district.to_string(), "reminders are keyed by district");
-        event
-    };
-    messages.iter().map(read).collect()
+    gateway.records("reminders", ReminderEvent::try_parse, |record| record.district.to_string()).await
 }
 
 /// So many days from now, in Shanghai.

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
 use schemas::{
     Document, DocumentType, KeyRing, PersonKey, Plate, PlateKey,
     access::{Role, Scope},
@@ -36,9 +35,7 @@ fn card(number: &str) -> Value {
 
 async fn as_citizen(gateway: &Gateway, person: PersonKey, path: &str, body: &Value) -> Answer {
     let scope = Scope { person: Some(person), ..Scope::default() };
-    let token = gateway.limited_token(Role::Citizen, "citizen", scope);
-    let request = gateway.bare_request(Method::POST, path).bearer_auth(token);
-    Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
+    gateway.post_as((Role::Citizen, "citizen"), scope, path, body).await
 }
 
 /// The last scan that was kept of somebody, and what its lorry was told.

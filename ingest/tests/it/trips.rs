@@ -1,6 +1,5 @@
 //! Lorries in Kaifeng (S4): declaring a trip, taking it back, and what their scans carry and are told.
 
-use reqwest::Method;
 use schemas::{
     Document, DocumentType, KeyRing, PersonKey, Plate, PlateKey, TripEvent,
     access::{Role, Scope},
@@ -64,18 +63,11 @@ async fn post(gateway: &Gateway, path: &str, body: &Value) -> Answer {
 
 async fn as_citizen(gateway: &Gateway, person: PersonKey, path: &str, body: &Value) -> Answer {
     let scope = Scope { person: Some(person), ..Scope::default() };
-    let token = gateway.limited_token(Role::Citizen, "citizen", scope);
-    let request = gateway.bare_request(Method::POST, path).bearer_auth(token);
-    Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
+    gateway.post_as((Role::Citizen, "citizen"), scope, path, body).await
 }
 
 async fn events(gateway: &Gateway) -> Vec<TripEvent> {
-    let read = |(key, value): (String, String)| {
-        let event = TripEvent::try_parse(value.as_bytes()).expect("an event");
-        assert_eq!(key, event.vehicle.to_string(), "keyed by lorry");
-        event
-    };
-    gateway.messages("trips").await.into_iter().map(read).collect()
+    gateway.records("trips", TripEvent::try_parse, |event| event.vehicle.to_string()).await
 }
 
 fn declaration(event: &TripEvent) -> Declaration {
@@ -211,9 +203,7 @@ async fn staff_who_are_limited_to_their_checkpoint_declare_trips_by_it() {
     let gateway = kaifeng().await;
     let declare = async |venue: u32, body: &Value| {
         let scope = Scope { venues: Some(vec![venue]), ..Scope::default() };
-        let token = gateway.limited_token(Role::Device, "booth", scope);
-        let request = gateway.bare_request(Method::POST, "/v1/trips").bearer_auth(token);
-        Answer::to(request.header("content-type", "application/json").body(body.to_string())).await
+        gateway.post_as((Role::Device, "booth"), scope, "/v1/trips", body).await
     };
     assert_eq!(declare(CHECKPOINT, &trip()).await.status, 202);
     assert_eq!(declare(DESTINATION, &trip()).await.refusal().2.as_deref(), Some("checkpoint"));

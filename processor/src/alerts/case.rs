@@ -6,6 +6,8 @@ use schemas::{
 };
 use uuid::Uuid;
 
+use crate::deed::Deed;
+
 /// An alert and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -25,15 +27,6 @@ pub struct Case {
     pub disposed: Option<(Deed, Disposition)>,
     /// Commands that were decided, so that one that comes again is known.
     decided: Vec<Uuid>,
-}
-
-/// Who did something, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
-    /// Account.
-    pub by: String,
-    /// In milliseconds since 1970.
-    pub at_ms: i64,
 }
 
 /// What a record did to a case.

@@ -4,7 +4,8 @@ use schemas::{AlertEvent, Colour, Method, PlateKey, Reasons, VenueId, Verdict};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::case::{Case, Deed, Step};
+use super::case::{Case, Step};
+use crate::deed::by;
 
 /// The table.
 pub const TABLE: &str = "alerts";
@@ -44,7 +45,6 @@ impl<'a> CaseRow<'a> {
     pub fn new(alert_id: Uuid, revision: u64, event: &AlertEvent, case: &'a Case, step: &'a Step) -> Self {
         let raised = &case.raised;
         let disposed = case.disposed.as_ref().map(|(deed, _)| deed);
-        let by = |deed: Option<&'a Deed>| deed.map_or("", |deed| deed.by.as_str());
         Self {
             alert_id,
             revision,

@@ -6,6 +6,8 @@ use schemas::{
 };
 use uuid::Uuid;
 
+use crate::deed::Deed;
+
 /// Commands about one erasure that are remembered; it takes one.
 const MAX_COMMANDS: usize = 100;
 
@@ -36,15 +38,6 @@ pub struct Case {
     pub done: Option<Done>,
     /// Commands that were decided, so that one that comes again is known.
     commands: Vec<Uuid>,
-}
-
-/// Who did something, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
-    /// Account.
-    pub by: String,
-    /// In milliseconds since 1970.
-    pub at_ms: i64,
 }
 
 /// What came of an erasure.

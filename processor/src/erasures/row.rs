@@ -7,7 +7,8 @@ use schemas::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::case::{Case, Deed};
+use super::case::Case;
+use crate::deed::by;
 
 /// The table.
 pub const TABLE: &str = "erasures";
@@ -49,7 +50,6 @@ impl<'a> ErasureRow<'a> {
         case: &'a Case,
         (command_id, refused): (Option<Uuid>, Option<ErasureRefusal>),
     ) -> Self {
-        let by = |deed: Option<&'a Deed>| deed.map_or("", |deed| deed.by.as_str());
         let (confirmed, declined) = (case.confirmed.as_ref(), case.declined.as_ref().map(|(deed, _)| deed));
         let removed: &[Removed] = case.done.as_ref().map_or(&[], |done| &done.removed);
         let remains: &[Remains] = case.done.as_ref().map_or(&[], |done| &done.remains);

@@ -8,6 +8,8 @@ use schemas::{
 };
 use uuid::Uuid;
 
+use crate::deed::Deed;
+
 /// A bulk change and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
@@ -44,15 +46,6 @@ pub struct Made {
     pub red: usize,
     /// Whether it was refused at once.
     pub refused: Option<ProposalRefusal>,
-}
-
-/// Who did something, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
-    /// Account.
-    pub by: String,
-    /// In milliseconds since 1970.
-    pub at_ms: i64,
 }
 
 /// A release as it was asked for.

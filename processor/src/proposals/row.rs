@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::case::{Case, Made};
+use crate::deed::by;
 
 /// The table.
 pub const TABLE: &str = "health_proposals";
@@ -55,7 +56,7 @@ impl<'a> CaseRow<'a> {
             made_by: &made.deed.by,
             expires_at_ms: made.expires_at_ms,
             released_at_ms: case.released.as_ref().map(|deed| deed.at_ms),
-            released_by: case.released.as_ref().map_or("", |deed| &deed.by),
+            released_by: by(case.released.as_ref()),
         }
     }
 }

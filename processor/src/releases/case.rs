@@ -3,6 +3,8 @@
 use schemas::events::{Asking, DeclineReason, ReleaseRefusal, ReleaseState};
 use uuid::Uuid;
 
+use crate::deed::Deed;
+
 /// Commands about one release that are remembered; it takes two.
 const MAX_COMMANDS: usize = 100;
 
@@ -23,15 +25,6 @@ pub struct Case {
     pub expires_at_ms: i64,
     /// Commands that were decided, so that one that comes again is known.
     commands: Vec<Uuid>,
-}
-
-/// Who did something, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
-    /// Account.
-    pub by: String,
-    /// In milliseconds since 1970.
-    pub at_ms: i64,
 }
 
 /// What became of a command: `None` when it was decided before.

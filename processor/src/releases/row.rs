@@ -4,7 +4,8 @@ use schemas::{ReleaseEvent, VenueId, events::ReleaseRefusal};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::case::{Case, Deed};
+use super::case::Case;
+use crate::deed::by;
 
 /// The table.
 pub const TABLE: &str = "releases";
@@ -48,7 +49,6 @@ impl<'a> ReleaseRow<'a> {
         (command_id, refused): (Option<Uuid>, Option<ReleaseRefusal>),
     ) -> Self {
         let asking = &case.asking;
-        let by = |deed: &'a Option<Deed>| deed.as_ref().map_or("", |deed| deed.by.as_str());
         Self {
             release_id: event.release,
             revision,
@@ -73,10 +73,10 @@ impl<'a> ReleaseRow<'a> {
             window_minutes: asking.window_minutes,
             expires_at_ms: case.expires_at_ms,
             decided_at_ms: case.decided.as_ref().map(|deed| deed.at_ms),
-            decided_by: by(&case.decided),
+            decided_by: by(case.decided.as_ref()),
             declined_for: case.declined_for.map_or("", |reason| reason.as_str()),
             withdrawn_at_ms: case.withdrawn.as_ref().map(|deed| deed.at_ms),
-            withdrawn_by: by(&case.withdrawn),
+            withdrawn_by: by(case.withdrawn.as_ref()),
         }
     }
 }

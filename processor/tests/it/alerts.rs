@@ -1,16 +1,12 @@
 //! Alerts: whatever is killed, late or there twice, each abnormal scan is in the book of its district once.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use rdkafka::Message;
 use schemas::{
     AlertEvent, Colour, Reason, ScanEvent, Verdict,
     events::{AlertAction, AlertKind, Disposition},
 };
-use service::TopicReader;
 use uuid::Uuid;
 
 use crate::{
@@ -18,7 +14,9 @@ use crate::{
     process::Process,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// What was said of alerts: identity, action, state and refusal of each record that counted.
+const BOOK: &str = "SELECT concat(toString(alert_id), ' ', action, ' ', state, ' ', refused) AS line FROM alerts FINAL \
+         ORDER BY toString(alert_id), revision";
 
 /// The scan of a person who was refused for a red code.
 fn red_scan(who: u64, venue: u32, at: i64) -> ScanEvent {
@@ -29,29 +27,6 @@ fn red_scan(who: u64, venue: u32, at: i64) -> ScanEvent {
 /// The alert of a scan at a venue of the fixture.
 fn alert_of(scan: &ScanEvent) -> Uuid {
     AlertEvent::derive_id(310_100 + scan.venue, scan.event_id, AlertKind::AbnormalColour)
-}
-
-async fn lines(fixture: &Fixture, sql: &str) -> Vec<String> {
-    fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql)
-}
-
-/// What was said of alerts: identity, action, state and refusal of each record that counted.
-async fn book(fixture: &Fixture) -> Vec<String> {
-    let sql = "SELECT concat(toString(alert_id), ' ', action, ' ', state, ' ', refused) AS line FROM alerts FINAL \
-         ORDER BY toString(alert_id), revision";
-    lines(fixture, sql).await
-}
-
-async fn until(fixture: &Fixture, expected: &[String]) {
-    let started = Instant::now();
-    loop {
-        let book = book(fixture).await;
-        if book == expected {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{book:?} instead of {expected:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 fn said(alert: Uuid, rest: &str) -> String {
@@ -70,19 +45,14 @@ fn acknowledge(alert: Uuid, command: u128, by: &str) -> AlertAction {
 
 /// How many times each abnormal scan was raised on the topic.
 fn raised_on_kafka(fixture: &Fixture) -> (usize, usize) {
-    let partitions: Vec<_> =
-        (0..fixture.config.kafka.partitions).map(|partition| (fixture.topics.alerts.as_str(), partition)).collect();
-    let mut reader = TopicReader::try_new(&fixture.config.kafka, &partitions).expect("reader");
     let (mut distinct, mut count) = (BTreeSet::new(), 0);
-    reader
-        .read_to_end(PATIENCE, |message| {
-            let event = AlertEvent::try_parse(message.payload().expect("a value")).expect("a record");
-            if let AlertAction::Raised(raised) = event.action {
-                distinct.insert(raised.alert);
-                count += 1;
-            }
-        })
-        .expect("reads");
+    fixture.read(&fixture.topics.alerts, |message| {
+        let event = AlertEvent::try_parse(message.payload().expect("a value")).expect("a record");
+        if let AlertAction::Raised(raised) = event.action {
+            distinct.insert(raised.alert);
+            count += 1;
+        }
+    });
     (distinct.len(), count)
 }
 
@@ -107,7 +77,7 @@ async fn whatever_moment_it_is_killed_at_each_abnormal_scan_is_raised_once() {
     let process = Process::start(&fixture, &[]);
     let expected: Vec<String> = expected.into_iter().map(|alert| said(alert, "raised raised ")).collect();
     assert_eq!(expected.len(), 100);
-    until(&fixture, &expected).await;
+    fixture.wait_for_lines(BOOK, &expected).await;
     process.terminate();
     let (distinct, count) = raised_on_kafka(&fixture);
     assert_eq!(distinct, expected.len());
@@ -123,7 +93,7 @@ async fn alerts_are_handled_by_two_processes_as_by_one() {
     let mut alerts: Vec<Uuid> = scans.iter().map(alert_of).collect();
     alerts.sort();
     let raised: Vec<String> = alerts.iter().map(|alert| said(*alert, "raised raised ")).collect();
-    until(&fixture, &raised).await;
+    fixture.wait_for_lines(BOOK, &raised).await;
     for (number, alert) in (0..).zip(&alerts) {
         command(&fixture, *alert, acknowledge(*alert, number, "li")).await;
         command(&fixture, *alert, acknowledge(*alert, number, "li")).await;
@@ -133,8 +103,8 @@ async fn alerts_are_handled_by_two_processes_as_by_one() {
         ["raised raised ", "acknowledge acknowledged ", "acknowledge acknowledged already_acknowledged"]
             .map(|rest| said(*alert, rest))
     };
-    until(&fixture, &alerts.iter().flat_map(handled).collect::<Vec<_>>()).await;
-    let by = lines(&fixture, "SELECT DISTINCT acknowledged_by FROM alerts FINAL WHERE action = 'acknowledge'").await;
+    fixture.wait_for_lines(BOOK, &alerts.iter().flat_map(handled).collect::<Vec<_>>()).await;
+    let by = fixture.lines("SELECT DISTINCT acknowledged_by FROM alerts FINAL WHERE action = 'acknowledge'").await;
     assert_eq!(by, ["li"], "who came first stays");
     processes.into_iter().for_each(|process| {
         process.terminate();
@@ -149,9 +119,9 @@ async fn a_scan_that_came_late_is_judged_as_of_the_scan() {
     let running = fixture.start().await;
     let late = |who| ScanEvent { verdict: Verdict::Recorded, colour: Colour::Unknown, ..scan_event(who, 1, NOON) };
     fixture.scans(&[late(1), late(2), late(3)]).await;
-    until(&fixture, &[said(alert_of(&late(1)), "raised raised ")]).await;
+    fixture.wait_for_lines(BOOK, &[said(alert_of(&late(1)), "raised raised ")]).await;
     let row = "SELECT concat(kind, ' ', colour, ' ', verdict, ' ', toString(district), ' ', toString(scanned_at)) AS line FROM alerts";
-    assert_eq!(lines(&fixture, row).await, ["abnormal_colour yellow recorded 310101 2022-06-01 04:00:00"]);
+    assert_eq!(fixture.lines(row).await, ["abnormal_colour yellow recorded 310101 2022-06-01 04:00:00"]);
     running.stop().await;
 }
 
@@ -162,7 +132,7 @@ async fn an_alert_does_not_wait_for_the_scan_to_be_stored() {
     let running = fixture.start().await;
     let scan = red_scan(1, 2, NOON);
     fixture.scan(&scan).await;
-    until(&fixture, &[said(alert_of(&scan), "raised raised ")]).await;
+    fixture.wait_for_lines(BOOK, &[said(alert_of(&scan), "raised raised ")]).await;
     assert_eq!(fixture.query_u64("SELECT count() FROM scans_by_venue").await, 0);
     fixture.run("ALTER TABLE scans_by_venue RESET SETTING table_readonly").await;
     running.stop().await;
@@ -183,7 +153,7 @@ async fn what_nobody_acknowledges_is_escalated_and_shown_by_age() {
         said(alert_of(&old(2)), "raised raised "),
     ];
     expected.sort_by_key(|line| line[..36].to_owned());
-    until(&fixture, &expected).await;
+    fixture.wait_for_lines(BOOK, &expected).await;
     let open = |state| format!("processor_alerts_open{{state=\"{state}\",age=\"under_5_minutes\",partition=\"0\"}}");
     process.wait_for(&open("escalated"), |count| count == 1.0).await;
     process.wait_for(&open("raised"), |count| count == 1.0).await;
@@ -200,7 +170,7 @@ async fn a_command_about_no_alert_is_a_dead_letter_and_the_next_one_is_carried_o
     let (scan, unknown) = (red_scan(1, 1, NOON), AlertEvent::derive_id(310_101, Uuid::nil(), AlertKind::Symptoms));
     fixture.scan(&scan).await;
     let alert = alert_of(&scan);
-    until(&fixture, &[said(alert, "raised raised ")]).await;
+    fixture.wait_for_lines(BOOK, &[said(alert, "raised raised ")]).await;
     command(&fixture, unknown, acknowledge(unknown, 1, "li")).await;
     command(&fixture, alert, acknowledge(alert, 2, "li")).await;
     let (by, sealed_note) = ("li".to_owned(), Some("1.secret".to_owned()));
@@ -208,7 +178,7 @@ async fn a_command_about_no_alert_is_a_dead_letter_and_the_next_one_is_carried_o
     let dispose = AlertAction::Dispose { alert, command: Uuid::from_u128(3), by, disposition, sealed_note };
     command(&fixture, alert, dispose).await;
     let handled = ["raised raised ", "acknowledge acknowledged ", "dispose disposed "].map(|rest| said(alert, rest));
-    until(&fixture, &handled).await;
+    fixture.wait_for_lines(BOOK, &handled).await;
     let letters = fixture.dead_letters();
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert!(letters[0].reason.starts_with("field `alert`"), "{letters:?}");

@@ -1,32 +1,32 @@
 //! Topics and a database of a test's own, and events as the gateway would produce them.
 
+mod told;
+
 use std::{
     sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use clap::Parser;
 use processor::sink::Sink;
-use rdkafka::{
-    Message,
-    consumer::{BaseConsumer, Consumer},
-    producer::{FutureProducer, FutureRecord},
-};
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use schemas::{
     Colour, Direction, Exemption, HealthEvent, Method, PersonKey, Reasons, Retention, ScanEvent, Topics, VenueEvent,
-    Verdict,
-    events::{DeadLetter, VenueStatus},
+    Verdict, events::VenueStatus,
 };
 use service::retention::Forget;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use told::until;
+
 /// 2022-06-01 12:00 in Shanghai.
 pub const NOON: i64 = 1_654_056_000;
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything that happens by itself may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Parser)]
 struct Args {
@@ -133,10 +133,6 @@ impl Fixture {
         self.produce(&self.topics.health, &event.person.to_string(), event).await;
     }
 
-    pub async fn query_u64(&self, sql: &str) -> u64 {
-        self.config.clickhouse.query_client().query(sql).fetch_one().await.expect(sql)
-    }
-
     pub async fn counts(&self) -> [u64; 3] {
         let mut counts = [0; 3];
         for (count, table) in counts.iter_mut().zip(schemas::ddl::SCAN_TABLES) {
@@ -178,20 +174,6 @@ impl Fixture {
         self.config.clickhouse.query_client().query(sql).execute().await.expect(sql);
     }
 
-    /// Waits until every table has `expected` rows and the processor has nothing left to read.
-    pub async fn wait_for_counts(&self, expected: u64) {
-        let mut seen = self.counts().await;
-        let mut changed = Instant::now();
-        while seen != [expected; 3] {
-            assert!(changed.elapsed() < PATIENCE, "stored {seen:?}, expected {expected}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            let now = self.counts().await;
-            if now != seen {
-                (seen, changed) = (now, Instant::now());
-            }
-        }
-    }
-
     /// Waits until a marker scan of a person of its own, sent to each partition, is stored: then all sent before
     /// it are dealt with, whether stored or not.
     pub async fn settle(&self) {
@@ -203,29 +185,9 @@ impl Fixture {
             let record = FutureRecord::to(&self.topics.scans).partition(partition).key(&key).payload(&payload);
             self.producer.send(record, PATIENCE).await.expect("acknowledged");
             let sql = format!("SELECT count() FROM scan_ids WHERE event_id = '{}'", marker.event_id);
-            let started = Instant::now();
-            while self.query_u64(&sql).await == 0 {
-                assert!(started.elapsed() < PATIENCE, "the marker of partition {partition} is not stored");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            let what = format!("the marker of partition {partition} is not stored");
+            until(&what, async || self.query_u64(&sql).await > 0).await;
         }
-    }
-
-    pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        let mut reader =
-            service::TopicReader::try_new(&self.config.kafka, &[(&self.topics.dead_letters, 0)]).expect("reader");
-        let mut letters = Vec::new();
-        reader
-            .read_to_end(PATIENCE, |message| {
-                letters.push(serde_json::from_slice(message.payload().expect("a value")).expect("a dead letter"));
-            })
-            .expect("reads");
-        letters
-    }
-
-    pub fn ledger_end(&self, partition: i32) -> i64 {
-        let consumer: BaseConsumer = self.config.kafka.reader().create().expect("consumer");
-        consumer.fetch_watermarks(&self.topics.scan_ranges, partition, PATIENCE).expect("answers").1
     }
 }
 

@@ -15,15 +15,13 @@ use schemas::{
     events::{AlertKind, Declaration, FreightScan, FreightStop, TripAction},
 };
 use serde_json::Value;
-use service::TopicReader;
 use uuid::Uuid;
 
 use crate::{
-    fixture::{Fixture, person, scan_event},
+    fixture::{Fixture, PATIENCE, person, scan_event},
     process::Process,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const CHECKPOINT: u32 = 1;
 const DESTINATION: u32 = 2;
 /// District of the destination, as the fixture numbers them.
@@ -77,15 +75,11 @@ fn scan(number: u64, venue: u32, ago_s: i64) -> ScanEvent {
     ScanEvent { freight, ..scan_event(number, venue, now() - ago_s) }
 }
 
-async fn lines(fixture: &Fixture, sql: &str) -> Vec<String> {
-    fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql)
-}
-
 /// What is stored: trip, revision, step, state and whether it is overdue, of each row.
 async fn stored(fixture: &Fixture) -> Vec<String> {
     let sql = "SELECT concat(toString(trip_id), ' ', toString(revision), ' ', step, ' ', state, ' ', toString(overdue)) AS line \
          FROM trips FINAL ORDER BY line";
-    lines(fixture, sql).await
+    fixture.lines(sql).await
 }
 
 /// What must be stored: the fold of the log, without Kafka and ClickHouse.
@@ -93,24 +87,19 @@ fn expected(fixture: &Fixture) -> Vec<String> {
     let partitions = fixture.config.kafka.partitions;
     let retention = Retention::of(&CityProfile::try_built_in(&fixture.config.city).expect("a city"));
     let mut loops: Vec<_> = (0..partitions).map(|_| FreightLoop::new("trips", "alerts", retention)).collect();
-    let of_topic: Vec<_> = (0..partitions).map(|partition| (fixture.topics.trips.as_str(), partition)).collect();
     let mut rows = Vec::new();
-    TopicReader::try_new(&fixture.config.kafka, &of_topic)
-        .and_then(|mut reader| {
-            reader.read_to_end(PATIENCE, |message| {
-                let offset = u64::try_from(message.offset()).expect("an offset");
-                let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-                let freight = &mut loops[usize::try_from(message.partition()).expect("few")];
-                let outputs = freight.apply(&Record { offset, sent_at_ms: 0, key, value }).unwrap_or_default();
-                for row in outputs.rows {
-                    let row: Value = serde_json::from_slice(&row.json).expect("a row");
-                    let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
-                    let (revision, overdue) = (row["revision"].to_string(), row["overdue"].to_string());
-                    rows.push([text("trip_id"), revision, text("step"), text("state"), overdue].join(" "));
-                }
-            })
-        })
-        .expect("reads");
+    fixture.read(&fixture.topics.trips, |message| {
+        let offset = u64::try_from(message.offset()).expect("an offset");
+        let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+        let freight = &mut loops[usize::try_from(message.partition()).expect("few")];
+        let outputs = freight.apply(&Record { offset, sent_at_ms: 0, key, value }).unwrap_or_default();
+        for row in outputs.rows {
+            let row: Value = serde_json::from_slice(&row.json).expect("a row");
+            let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
+            let (revision, overdue) = (row["revision"].to_string(), row["overdue"].to_string());
+            rows.push([text("trip_id"), revision, text("step"), text("state"), overdue].join(" "));
+        }
+    });
     rows.sort();
     rows
 }
@@ -140,7 +129,7 @@ async fn settle(fixture: &Fixture, last_steps: &[(&str, u64)], alerts: &BTreeSet
 /// Each record of an alert that raised it.
 async fn raised(fixture: &Fixture) -> Vec<Uuid> {
     let sql = "SELECT toString(alert_id) FROM alerts FINAL WHERE action = 'raised' ORDER BY alert_id, revision";
-    lines(fixture, sql).await.iter().map(|id| id.parse().expect("an identity")).collect()
+    fixture.lines(sql).await.iter().map(|id| id.parse().expect("an identity")).collect()
 }
 
 fn overdue_alert(number: u64) -> Uuid {

@@ -1,6 +1,6 @@
 //! Changes of health codes as rows: each once, whatever is repeated, killed or written again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schemas::{Colour, HealthEvent, events::Release};
 use uuid::Uuid;
@@ -10,27 +10,10 @@ use crate::{
     process::Process,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// What is stored, with the rows that are there twice as two lines: nothing is left to merges.
-async fn changes(fixture: &Fixture) -> Vec<String> {
-    let sql = "SELECT concat(toString(person_id - 1152921504606846976), ' ', toString(colour), ' ', \
+const BOOK: &str = "SELECT concat(toString(person_id - 1152921504606846976), ' ', toString(colour), ' ', \
          toString(since - 1654056000), ' ', issuer, ' ', evidence, ' ', reason, ' ', sent_by, ' ', released_by, ' ', \
          toString(proposal_id)) AS line FROM health_changes FINAL ORDER BY person_id, since, line";
-    fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql)
-}
-
-async fn until(fixture: &Fixture, expected: &[String]) {
-    let started = Instant::now();
-    loop {
-        let stored = changes(fixture).await;
-        if stored == expected {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{stored:?} instead of {expected:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 fn line(event: &HealthEvent) -> String {
     let (by, proposal) =
@@ -66,9 +49,9 @@ async fn each_change_is_a_row_once_whenever_it_is_killed_and_whatever_is_repeate
         process.kill();
     }
     let process = Process::start(&fixture, &[]);
-    until(&fixture, &expected).await;
+    fixture.wait_for_lines(BOOK, &expected).await;
     fixture.settle().await;
-    assert_eq!(changes(&fixture).await, expected);
+    assert_eq!(fixture.lines(BOOK).await, expected);
     process.terminate();
     let letters = fixture.dead_letters();
     assert_eq!(letters.len() as u64, ROUNDS * 2, "one for each message that is no change: {letters:?}");
@@ -80,13 +63,13 @@ async fn what_is_out_does_not_go_out_again() {
     let running = fixture.start().await;
     let first = health_event(1, Colour::Green, NOON);
     fixture.health(&first).await;
-    until(&fixture, &[line(&first)]).await;
+    fixture.wait_for_lines(BOOK, &[line(&first)]).await;
     running.stop().await;
     // Rows that are taken away would come back if the first message were taken for a new one.
     fixture.run("TRUNCATE TABLE health_changes").await;
     let running = fixture.start().await;
     let second = health_event(2, Colour::Red, NOON);
     fixture.health(&second).await;
-    until(&fixture, &[line(&second)]).await;
+    fixture.wait_for_lines(BOOK, &[line(&second)]).await;
     running.stop().await;
 }

@@ -7,11 +7,9 @@ use std::{
 
 use rdkafka::Message;
 use schemas::{Colour, HealthEvent, PersonKey, ScanEvent, TestEvent, TestResult, events::Colouring};
-use service::TopicReader;
 
-use crate::fixture::{Fixture, NOON, health_event, person, scan_event};
+use crate::fixture::{Fixture, NOON, PATIENCE, health_event, person, scan_event};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Minutes after noon at which people are scanned.
 const SCANNED_AT: [i64; 6] = [-1, 0, 5, 10, 15, 20];
 
@@ -54,16 +52,12 @@ fn order(who: u64) -> Vec<usize> {
 
 /// The last message of each person on `health`: what compaction leaves.
 fn last_health(fixture: &Fixture) -> BTreeMap<PersonKey, HealthEvent> {
-    let partitions: Vec<_> =
-        (0..fixture.config.kafka.partitions).map(|partition| (fixture.topics.health.as_str(), partition)).collect();
-    let mut reader = TopicReader::try_new(&fixture.config.kafka, &partitions).expect("reader");
     let mut last = BTreeMap::new();
-    let read = reader.read_to_end(PATIENCE, |message| {
+    fixture.read(&fixture.topics.health, |message| {
         let event = HealthEvent::try_parse(message.payload().expect("a value")).expect("a change");
         assert_eq!(message.key(), Some(event.person.to_string().as_bytes()));
         last.insert(event.person, event);
     });
-    read.expect("reads");
     last
 }
 
@@ -89,7 +83,7 @@ async fn neither_order_nor_repetition_of_a_feed_changes_what_is_stored_or_what_c
     let sql = "SELECT toString(tuple(scanned_at - toDateTime(1654056000, 'UTC'), colour, test_result, \
          test_sampled_at - toDateTime(1654056000, 'UTC'), count())) AS line FROM scans_by_person \
          GROUP BY scanned_at, colour, test_result, test_sampled_at ORDER BY scanned_at, line";
-    let lines: Vec<String> = fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect("lines");
+    let lines = fixture.lines(sql).await;
     // Before noon; from noon green; from 12:05 red until 12:12; from 12:15 green until 12:20, the first second without.
     let expected = [
         "(-60,'unknown','none',-1654056000,40)",
@@ -120,11 +114,9 @@ async fn neither_order_nor_repetition_of_a_feed_changes_what_is_stored_or_what_c
 
 /// How many messages the two topics hold.
 fn ends(fixture: &Fixture) -> usize {
-    let topics = [&fixture.topics.health, &fixture.topics.tests];
-    let partitions =
-        topics.into_iter().flat_map(|t| (0..fixture.config.kafka.partitions).map(move |p| (t.as_str(), p)));
-    let mut reader = TopicReader::try_new(&fixture.config.kafka, &partitions.collect::<Vec<_>>()).expect("reader");
     let mut count = 0;
-    reader.read_to_end(PATIENCE, |_| count += 1).expect("reads");
+    for topic in [&fixture.topics.health, &fixture.topics.tests] {
+        fixture.read(topic, |_| count += 1);
+    }
     count
 }

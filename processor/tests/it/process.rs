@@ -11,9 +11,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::fixture::Fixture;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::fixture::{Fixture, PATIENCE};
 
 /// A running processor. It is killed when dropped.
 pub struct Process {

@@ -2,12 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rdkafka::Message;
 use schemas::{Colour, HealthEvent, ProposalEvent, events::ProposalAction};
-use service::TopicReader;
 use uuid::Uuid;
 
 use crate::{
@@ -15,8 +14,10 @@ use crate::{
     process::Process,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const NOW_MS: i64 = NOON * 1000;
+/// What became of each bulk change, as ClickHouse has it.
+const BOOK: &str = "SELECT concat(toString(proposal_id), ' ', action, ' ', state, ' ', refused, ' ', released_by) AS line \
+         FROM health_proposals FINAL ORDER BY toString(proposal_id), revision";
 
 fn changes(proposal: u64) -> Vec<HealthEvent> {
     let change = |n| HealthEvent {
@@ -51,36 +52,13 @@ async fn release(fixture: &Fixture, proposal: u64, command: u128, by: &str) {
 
 /// What the topic `health` says: each distinct message with how often it is there.
 fn set(fixture: &Fixture) -> BTreeMap<String, usize> {
-    let partitions: Vec<_> =
-        (0..fixture.config.kafka.partitions).map(|partition| (fixture.topics.health.as_str(), partition)).collect();
-    let mut reader = TopicReader::try_new(&fixture.config.kafka, &partitions).expect("reader");
     let mut found = BTreeMap::new();
-    let read = reader.read_to_end(PATIENCE, |message| {
+    fixture.read(&fixture.topics.health, |message| {
         let event = HealthEvent::try_parse(message.payload().expect("a value")).expect("a change");
         assert_eq!(message.key(), Some(event.person.to_string().as_bytes()));
         *found.entry(String::from_utf8_lossy(message.payload().expect("a value")).into_owned()).or_default() += 1;
     });
-    read.expect("reads");
     found
-}
-
-/// What became of each bulk change, as ClickHouse has it.
-async fn book(fixture: &Fixture) -> Vec<String> {
-    let sql = "SELECT concat(toString(proposal_id), ' ', action, ' ', state, ' ', refused, ' ', released_by) AS line \
-         FROM health_proposals FINAL ORDER BY toString(proposal_id), revision";
-    fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql)
-}
-
-async fn until(fixture: &Fixture, expected: &[String]) {
-    let started = Instant::now();
-    loop {
-        let book = book(fixture).await;
-        if book == expected {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{book:?} instead of {expected:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +84,7 @@ async fn whatever_moment_it_is_killed_at_a_bulk_change_is_released_once_and_neve
         expected.extend(said.into_iter().map(|rest| format!("{} {rest}", id(round))));
     }
     let process = Process::start(&fixture, &[]);
-    until(&fixture, &expected).await;
+    fixture.wait_for_lines(BOOK, &expected).await;
     process.terminate();
 
     let set = set(&fixture);
@@ -132,7 +110,7 @@ async fn a_release_of_nothing_is_a_dead_letter_and_the_next_one_counts() {
     propose(&fixture, 1).await;
     release(&fixture, 1, 2, "checker").await;
     let expected = ["propose proposed  ", "release released  checker"].map(|rest| format!("{} {rest}", id(1)));
-    until(&fixture, &expected).await;
+    fixture.wait_for_lines(BOOK, &expected).await;
     let letters = fixture.dead_letters();
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert!(letters[0].reason.starts_with("field `proposal`"), "{letters:?}");

@@ -12,12 +12,13 @@ use processor::{
 use rdkafka::Message;
 use schemas::{VenueEvent, VenueId, events::VenueStatus};
 use serde_json::{Value, json};
-use service::TopicReader;
 use uuid::Uuid;
 
-use crate::{fixture::Fixture, process::Process};
+use crate::{
+    fixture::{Fixture, PATIENCE},
+    process::Process,
+};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Credit codes of organisations that do not exist.
 const ORGANISATIONS: [&str; 3] = ["91310000MA1FL0000N", "91310000MA1FL0001R", "91310000MA1FL0002W"];
 /// The application that the nth command of [`commands`] sends.
@@ -61,17 +62,6 @@ struct Expected {
     states: Vec<String>,
 }
 
-fn read(fixture: &Fixture, topic: &str, partitions: i32, mut each: impl FnMut(i32, i64, &[u8], &[u8])) {
-    let partitions: Vec<_> = (0..partitions).map(|partition| (topic, partition)).collect();
-    let mut reader = TopicReader::try_new(&fixture.config.kafka, &partitions).expect("reader");
-    reader
-        .read_to_end(PATIENCE, |message| {
-            let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-            each(message.partition(), message.offset(), key, value);
-        })
-        .expect("reads");
-}
-
 fn expected(fixture: &Fixture) -> Expected {
     let city = schemas::CityProfile::try_built_in(&fixture.config.city).expect("a city");
     let partitions = fixture.config.kafka.partitions;
@@ -80,9 +70,11 @@ fn expected(fixture: &Fixture) -> Expected {
     };
     let mut registries: Vec<Registry> = (0..partitions).map(new).collect();
     let mut states = Vec::new();
-    read(fixture, &fixture.topics.applications, partitions, |partition, offset, key, value| {
-        let record = Record { offset: u64::try_from(offset).expect("an offset"), sent_at_ms: 0, key, value };
-        let outputs = registries[usize::try_from(partition).expect("few")].apply(&record).unwrap_or_default();
+    fixture.read(&fixture.topics.applications, |message| {
+        let offset = u64::try_from(message.offset()).expect("an offset");
+        let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+        let registry = &mut registries[usize::try_from(message.partition()).expect("few")];
+        let outputs = registry.apply(&Record { offset, sent_at_ms: 0, key, value }).unwrap_or_default();
         for row in outputs.rows {
             let row: Value = serde_json::from_slice(&row.json).expect("a row");
             let text = |field: &str| row[field].as_str().unwrap_or_default().to_owned();
@@ -99,8 +91,8 @@ fn expected(fixture: &Fixture) -> Expected {
 /// The last message about each venue of the registry: what compaction keeps.
 fn directory(fixture: &Fixture) -> BTreeMap<VenueId, VenueEvent> {
     let mut last = BTreeMap::new();
-    read(fixture, &fixture.topics.venues, fixture.config.kafka.partitions, |_, _, _, value| {
-        let event = VenueEvent::try_parse(value).expect("a venue");
+    fixture.read(&fixture.topics.venues, |message| {
+        let event = VenueEvent::try_parse(message.payload().unwrap_or_default()).expect("a venue");
         if event.venue >= FIRST_VENUE {
             last.insert(event.venue, event);
         }
@@ -111,7 +103,7 @@ fn directory(fixture: &Fixture) -> BTreeMap<VenueId, VenueEvent> {
 async fn stored_states(fixture: &Fixture) -> Vec<String> {
     let sql = "SELECT concat(toString(application_id), ' ', toString(revision), ' ', state, ' ', refused, ' ', reason) AS line \
          FROM application_states FINAL ORDER BY line";
-    fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect("states")
+    fixture.lines(sql).await
 }
 
 /// Waits until what is stored and what the directory says is what the log comes to.
@@ -255,7 +247,7 @@ async fn what_is_out_does_not_leave_again_at_the_next_start() {
     let fixture = Fixture::new(1).await;
     let sent = || {
         let mut count = 0;
-        read(&fixture, &fixture.topics.venues, 1, |_, _, _, _| count += 1);
+        fixture.read(&fixture.topics.venues, |_| count += 1);
         count
     };
     let process = Process::start(&fixture, &[]);

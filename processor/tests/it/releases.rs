@@ -7,16 +7,18 @@ use schemas::{
     ReleaseEvent,
     events::{Asking, AuditAnchor, CaseKind, Purpose, ReleaseAction},
 };
-use service::TopicReader;
 use uuid::Uuid;
 
 use crate::{
-    fixture::{Fixture, NOON, person},
+    fixture::{Fixture, NOON, PATIENCE, person},
     process::Process,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const NOW_MS: i64 = NOON * 1000;
+/// What became of each release, as ClickHouse has it.
+const BOOK: &str = "SELECT concat(case_number, ' ', action, ' ', state, ' ', refused, ' ', decided_by, ' ', \
+         toString((persons, venues, from_s, to_s, hops, expires_at_ms))) AS line FROM releases FINAL \
+         ORDER BY case_number, revision";
 
 fn id(number: u128) -> Uuid {
     ReleaseEvent::derive_id(310_101, "asker", Uuid::from_u128(number))
@@ -51,14 +53,6 @@ async fn release(fixture: &Fixture, number: u128, command: u128, by: &str) {
     record(fixture, number, ReleaseAction::Release { command, by, expires_at_ms: NOW_MS + 2000 }).await;
 }
 
-/// What became of each release, as ClickHouse has it.
-async fn book(fixture: &Fixture) -> Vec<String> {
-    let sql = "SELECT concat(case_number, ' ', action, ' ', state, ' ', refused, ' ', decided_by, ' ', \
-         toString((persons, venues, from_s, to_s, hops, expires_at_ms))) AS line FROM releases FINAL \
-         ORDER BY case_number, revision";
-    fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_moment_it_is_killed_at_a_release_is_given_once_and_never_by_its_asker() {
     const ROUNDS: u128 = 4;
@@ -84,27 +78,16 @@ async fn whatever_moment_it_is_killed_at_a_release_is_given_once_and_never_by_it
         ]);
     }
     let process = Process::start(&fixture, &[]);
-    let started = Instant::now();
-    loop {
-        let book = book(&fixture).await;
-        if book == expected {
-            break;
-        }
-        assert!(started.elapsed() < PATIENCE, "{book:#?} instead of {expected:#?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    fixture.wait_for_lines(BOOK, &expected).await;
     process.terminate();
     assert!(fixture.dead_letters().is_empty());
 }
 
 fn anchors(fixture: &Fixture) -> Vec<AuditAnchor> {
-    let mut reader =
-        TopicReader::try_new(&fixture.config.kafka, &[(&fixture.topics.audit_anchors, 0)]).expect("reader");
     let mut anchors = Vec::new();
-    let read = reader.read_to_end(PATIENCE, |message| {
+    fixture.read(&fixture.topics.audit_anchors, |message| {
         anchors.push(AuditAnchor::try_parse(message.payload().expect("a value")).expect("an anchor"));
     });
-    read.expect("reads");
     anchors
 }
 

@@ -1,6 +1,6 @@
 //! Reminders: whatever is killed or there twice, the same is open once, and what nobody settles by its day is escalated once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schemas::{
     ReminderEvent,
@@ -13,10 +13,12 @@ use crate::{
     process::Process,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const DISTRICT: u32 = 310_101;
 const ORGANISATION: &str = "91310000MA1FL0000N";
 const OTHER: &str = "91310000MA1FL0001R";
+/// What was said of reminders, by venue: action, state, refusal, how often, and who settled it.
+const BOOK: &str = "SELECT concat(toString(venue_id), ' ', action, ' ', state, ' ', refused, ' ', toString(times), ' ', settled_by) \
+         AS line FROM reminders FINAL ORDER BY venue_id, revision";
 
 fn id(request: u128) -> Uuid {
     ReminderEvent::derive_id(DISTRICT, "li", Uuid::from_u128(request))
@@ -53,25 +55,6 @@ async fn settle(fixture: &Fixture, request: u128, command: u128, by: &str) {
     let (reminder, command, by) = (id(request), Uuid::from_u128(command), by.to_owned());
     record(fixture, ReminderAction::Settle { reminder, command, by, outcome: ReminderOutcome::NotMended, note: None })
         .await;
-}
-
-/// What was said of reminders, by venue: action, state, refusal, how often, and who settled it.
-async fn book(fixture: &Fixture) -> Vec<String> {
-    let sql = "SELECT concat(toString(venue_id), ' ', action, ' ', state, ' ', refused, ' ', toString(times), ' ', settled_by) \
-         AS line FROM reminders FINAL ORDER BY venue_id, revision";
-    fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql)
-}
-
-async fn until(fixture: &Fixture, expected: &[String]) {
-    let started = Instant::now();
-    loop {
-        let book = book(fixture).await;
-        if book == expected {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{book:#?} instead of {expected:#?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Everything that is said about one venue, twice where it may be, and what has to come of it.
@@ -115,7 +98,7 @@ async fn whatever_moment_it_is_killed_at_each_reminder_is_decided_and_escalated_
         process.kill();
     }
     let process = Process::start(&fixture, &[]);
-    until(&fixture, &expected).await;
+    fixture.wait_for_lines(BOOK, &expected).await;
     process.terminate();
     assert!(fixture.dead_letters().is_empty());
 }
@@ -128,10 +111,10 @@ async fn reminders_are_looked_after_by_two_processes_as_by_one() {
     for venue in 1..=6 {
         expected.extend(drive(&fixture, venue).await);
     }
-    until(&fixture, &expected).await;
+    fixture.wait_for_lines(BOOK, &expected).await;
     // Both look at the clock every second.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(book(&fixture).await, expected);
+    assert_eq!(fixture.lines(BOOK).await, expected);
     processes.into_iter().for_each(|process| {
         process.terminate();
     });
@@ -143,7 +126,9 @@ async fn what_nobody_settles_by_its_day_is_escalated_and_shown() {
     let process = Process::start(&fixture, &[]);
     send(&fixture, 1, 1, true).await;
     send(&fixture, 2, 2, false).await;
-    until(&fixture, &["1 send sent  1 ", "1 escalate sent  1 ", "2 send sent  1 "].map(str::to_owned)).await;
+    fixture
+        .wait_for_lines(BOOK, &["1 send sent  1 ", "1 escalate sent  1 ", "2 send sent  1 "].map(str::to_owned))
+        .await;
     let open = |state| format!("processor_reminders_open{{state=\"{state}\",partition=\"0\"}}");
     process.wait_for(&open("escalated"), |count| count == 1.0).await;
     process.wait_for(&open("sent"), |count| count == 1.0).await;
@@ -168,7 +153,7 @@ async fn an_answer_to_somebody_else_s_reminder_is_a_dead_letter_like_one_to_none
     answer(&fixture, 1, 2, OTHER).await;
     answer(&fixture, 9, 3, OTHER).await;
     answer(&fixture, 1, 4, ORGANISATION).await;
-    until(&fixture, &["1 send sent  1 ", "1 answer answered  1 "].map(str::to_owned)).await;
+    fixture.wait_for_lines(BOOK, &["1 send sent  1 ", "1 answer answered  1 "].map(str::to_owned)).await;
     let letters = fixture.dead_letters();
     assert_eq!(letters.len(), 2, "{letters:?}");
     assert_eq!(letters[0].reason, letters[1].reason);

@@ -1,9 +1,6 @@
 //! Retention: what is past goes by itself, the rest stays, and nothing brings it back.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use schemas::{
     CityProfile, Colour, Reason, Retention, ScanEvent, Verdict,
@@ -12,11 +9,10 @@ use schemas::{
 use service::retention::Forget;
 
 use crate::{
-    fixture::{Fixture, health_event, now_ms, scan_event},
+    fixture::{Fixture, health_event, now_ms, scan_event, until},
     stored_exactly_once::abandon,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const DAY: i64 = 86_400;
 
 /// What is before it is past, now.
@@ -57,14 +53,6 @@ async fn projections_past(fixture: &Fixture, horizon: i64) -> u64 {
     fixture.query_u64(&format!("SELECT uniqExact(name) FROM system.projection_parts WHERE {there} AND {week}")).await
 }
 
-async fn until(mut met: impl AsyncFnMut() -> bool, what: &str) {
-    let started = Instant::now();
-    while !met().await {
-        assert!(started.elapsed() < PATIENCE, "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_past_goes_from_every_table_and_the_rest_stays() {
     let mut fixture = Fixture::new(1).await;
@@ -84,8 +72,8 @@ async fn what_is_past_goes_from_every_table_and_the_rest_stays() {
             .run(&format!("INSERT INTO alerts (alert_id, revision, raised_at_ms, scanned_at) {row} * 1000, {at}"))
             .await;
     }
-    until(async || fixture.query_u64("SELECT count() FROM alerts WHERE venue_id = 1").await == 4, "alerts").await;
-    until(async || fixture.query_u64("SELECT count() FROM health_changes").await == 1, "changes").await;
+    until("alerts", async || fixture.query_u64("SELECT count() FROM alerts WHERE venue_id = 1").await == 4).await;
+    until("changes", async || fixture.query_u64("SELECT count() FROM health_changes").await == 1).await;
     running.stop().await;
     assert!(past(&fixture, horizon).await.iter().all(|(_, rows)| *rows >= 2), "{:?}", past(&fixture, horizon).await);
 
@@ -93,7 +81,7 @@ async fn what_is_past_goes_from_every_table_and_the_rest_stays() {
 
     fixture.config.retention.retention = Forget::City;
     let running = fixture.start().await;
-    until(async || past(&fixture, horizon).await.iter().all(|(_, rows)| *rows == 0), "something past is left").await;
+    until("something past is left", async || past(&fixture, horizon).await.iter().all(|(_, rows)| *rows == 0)).await;
     running.stop().await;
     let left = async |table: &str| fixture.query_u64(&format!("SELECT count() FROM {table}")).await;
     let expected = [("scans_by_venue", 2), ("scans_by_person", 2), ("scan_ids", 6), ("alerts", 4), ("trips", 2)];
@@ -127,8 +115,8 @@ async fn what_was_forgotten_does_not_come_back_and_what_comes_late_leaves_nothin
     let last = scan(7, fresh + 1);
     fixture.scan(&last).await;
     let stored = format!("SELECT count() FROM scan_ids WHERE event_id = '{}'", last.event_id);
-    until(async || fixture.query_u64(&stored).await == 1, "the last scan is not stored").await;
-    until(async || fixture.query_u64("SELECT uniqExact(alert_id) FROM alerts").await == 3, "alerts").await;
+    until("the last scan is not stored", async || fixture.query_u64(&stored).await == 1).await;
+    until("alerts", async || fixture.query_u64("SELECT uniqExact(alert_id) FROM alerts").await == 3).await;
     running.stop().await;
     for table in ["scans_by_venue", "scans_by_person"] {
         assert_eq!(fixture.query_u64(&format!("SELECT count() FROM {table}")).await, 3, "{table}");
@@ -192,7 +180,7 @@ async fn a_deletion_that_is_under_way_is_not_asked_for_again() {
 async fn of_every_table_that_exists_it_is_said_how_long_it_is_kept() {
     let fixture = Fixture::new(1).await;
     let sql = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine != 'MaterializedView'";
-    let there: Vec<String> = fixture.config.clickhouse.query_client().query(sql).fetch_all().await.expect(sql);
+    let there = fixture.lines(sql).await;
     let there: BTreeSet<&str> = there.iter().map(String::as_str).collect();
     assert_eq!(there, TABLES.iter().map(|table| table.name).collect());
 }

@@ -10,6 +10,7 @@ use processor::{
     recent::RecentIds,
     sink::Sink,
 };
+use rdkafka::Message;
 use schemas::{
     Erased, ScanEvent,
     ddl::{MIGRATIONS, SCAN_TABLES},
@@ -97,16 +98,11 @@ pub async fn abandon(fixture: &Fixture, scans: &[ScanEvent]) -> Abandoned {
         panic!("nobody else writes here")
     };
     // What the dead process had built from the same messages, in the order they have on Kafka.
-    let mut reader =
-        service::TopicReader::try_new(&fixture.config.kafka, &[(&fixture.topics.scans, 0)]).expect("reader");
     let mut messages = Vec::new();
-    reader
-        .read_to_end(Duration::from_secs(30), |message| {
-            use rdkafka::Message;
-            let event = ScanEvent::try_parse(message.payload().expect("a value")).map_err(|e| e.to_string());
-            messages.push(Incoming { offset: message.offset() as u64, event });
-        })
-        .expect("reads");
+    fixture.read(&fixture.topics.scans, |message| {
+        let event = ScanEvent::try_parse(message.payload().expect("a value")).map_err(|e| e.to_string());
+        messages.push(Incoming { offset: message.offset() as u64, event });
+    });
     let facts = |venue| Some(VenueFacts { district: 310_100 + venue, category: "catering".to_owned() });
     let nothing = batch::Forgotten { horizon: i64::MIN, erased: &Erased::default() };
     let batch = batch::build(messages, stream, nothing, facts, &HealthHistory::default(), &mut RecentIds::new(1000));

@@ -1,3 +1,4 @@
+use axum::response::IntoResponse;
 use schemas::events::ReleaseState;
 
 use super::*;

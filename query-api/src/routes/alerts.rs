@@ -8,7 +8,6 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::{
     AlertEvent, VenueId,
-    access::Scope,
     city::Bilingual,
     events::{AlertState, Disposition},
 };
@@ -25,7 +24,8 @@ use crate::{
     AppState, QueryError,
     answer::{self, said},
     input::{Fields, Segment},
-    store::{AlertFilter, AlertRow, VenueNames},
+    refusals::Refusals,
+    store::{AlertRow, VenueNames},
 };
 
 const ID: &str = "the identity of an alert";
@@ -124,8 +124,7 @@ struct Entry {
     responses(
         (status = 200, description = "The alert with its history", body = AlertResponse),
         (status = 404, description = "`unknown-alert`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn alert(
     State(state): State<AppState>,
@@ -152,30 +151,21 @@ pub async fn alert(
     ),
     responses(
         (status = 200, description = "The alerts", body = AlertsResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn alerts(
     State(state): State<AppState>,
     caller: Caller,
     mut fields: Fields,
 ) -> Result<Json<AlertsResponse>, QueryError> {
-    let filter = filter(&mut fields, caller.scope())?;
+    const STATE: &str = "one of raised, acknowledged, disposed, escalated";
+    let words = AlertState::ALL.iter().map(|state| state.as_str()).chain([ESCALATED]);
+    let filter = district::filter(&mut fields, caller.scope(), STATE, words)?;
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
     let (rows, truncated) = state.store().alerts(&filter, limit as usize).await?;
     let names = state.directory().names(rows.iter().map(|row| row.venue_id)).await?;
     Ok(Json(AlertsResponse { alerts: rows.iter().map(|row| Alert::new(row, &names)).collect(), truncated }))
-}
-
-/// What is asked for, within what the token is limited to.
-fn filter(fields: &mut Fields, scope: &Scope) -> Result<AlertFilter, QueryError> {
-    const STATE: &str = "one of raised, acknowledged, disposed, escalated";
-    let district = district::area(fields, scope)?;
-    let words = AlertState::ALL.iter().map(|state| state.as_str()).chain([ESCALATED]);
-    let state = district::state(fields, STATE, words)?;
-    let since_ms = i64::from(fields.time("since")?.unwrap_or_default()) * 1000;
-    Ok(AlertFilter { district, state, since_ms })
 }
 
 impl Alert {

@@ -20,6 +20,7 @@ use crate::{
     AppState, QueryError,
     answer::{self, said},
     input::{self, Fields, Segment},
+    refusals::Refusals,
     store::{ApplicationFilter, ApplicationRow},
 };
 
@@ -124,8 +125,7 @@ struct Entry {
     responses(
         (status = 200, description = "The application with its history", body = ApplicationResponse),
         (status = 404, description = "`unknown-application`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn application(
     State(state): State<AppState>,
@@ -156,8 +156,7 @@ pub async fn application(
     ),
     responses(
         (status = 200, description = "The applications", body = ApplicationsResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn applications(
     State(state): State<AppState>,

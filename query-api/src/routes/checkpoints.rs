@@ -4,13 +4,14 @@
 use axum::{Json, extract::State};
 use schemas::{VenueCode, VenueId, city::VenueKind};
 use serde::Serialize;
-use service::{Problem, code::CodeSigner};
+use service::code::CodeSigner;
 use utoipa::ToSchema;
 
 use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::{
     AppState, QueryError,
     input::{self, Fields},
+    refusals::Refusals,
     store::CheckpointRow,
 };
 
@@ -61,8 +62,7 @@ struct Checkpoint {
     ),
     responses(
         (status = 200, description = "The checkpoints", body = CheckpointsResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn checkpoints(
     State(state): State<AppState>,

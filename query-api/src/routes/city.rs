@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use super::footfall::{suppression_for, until_running, whole_buckets};
@@ -11,6 +11,7 @@ use crate::{
     AppState, QueryError, answer,
     buckets::Step,
     input::Fields,
+    refusals::Refusals,
     store::{BucketRow, CodesOfDayRow, FootfallQuestion, People, Scope, TimeRange},
     suppression::Suppression,
 };
@@ -63,8 +64,7 @@ struct CityDay {
     ),
     responses(
         (status = 200, description = "The figures", body = CityDaysResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn days(
     State(state): State<AppState>,

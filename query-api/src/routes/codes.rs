@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::VenueId;
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use super::{
@@ -15,6 +15,7 @@ use crate::{
     AppState, QueryError, answer,
     buckets::Step,
     input::Fields,
+    refusals::Refusals,
     store::{MissingCodeRow, UnusedCodeRow},
 };
 
@@ -113,8 +114,7 @@ impl From<MissingCodeRow> for MissingCode {
     ),
     responses(
         (status = 200, description = "The venues", body = UnusedCodesResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn unused(
     State(state): State<AppState>,
@@ -144,8 +144,7 @@ pub async fn unused(
     ),
     responses(
         (status = 200, description = "The organisations", body = MissingCodesResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn missing(
     State(state): State<AppState>,

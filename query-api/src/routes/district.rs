@@ -1,4 +1,4 @@
-//! What an office may ask for of that which is kept by district: within its own, by identity or by state.
+//! What an office may ask for of that which is kept by district: within its own, by identity or as a list.
 
 use schemas::access::{Limit, Scope, covers};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{
     QueryError,
     input::{self, Fields, Segment},
-    store::lies_within,
+    store::{DistrictFilter, lies_within},
 };
 
 /// An identity and the district in it.
@@ -40,6 +40,21 @@ pub fn area(fields: &mut Fields, scope: &Scope) -> Result<Option<u32>, QueryErro
         return Err(QueryError::OutOfScope { field: "district", limit: Limit::District });
     }
     Ok(asked.or(scope.district))
+}
+
+/// What a list is asked for by `district`, `state` and `since`, of which `state` is one of these words.
+///
+/// # Errors
+/// When a field can be none, with what is `expected` of `state`, or the district lies outside the scope's.
+pub fn filter(
+    fields: &mut Fields,
+    scope: &Scope,
+    expected: &str,
+    words: impl IntoIterator<Item = &'static str>,
+) -> Result<DistrictFilter, QueryError> {
+    let (district, state) = (area(fields, scope)?, state(fields, expected, words)?);
+    let since_ms = i64::from(fields.time("since")?.unwrap_or_default()) * 1000;
+    Ok(DistrictFilter { district, state, since_ms })
 }
 
 /// The one of these words that `state` asks for.

@@ -25,7 +25,8 @@ use crate::{
     AppState, QueryError,
     answer::{self, said},
     input::{Fields, Segment},
-    store::{ErasureFilter, ErasureRow},
+    refusals::Refusals,
+    store::ErasureRow,
 };
 
 const ID: &str = "the identity of an erasure";
@@ -166,8 +167,7 @@ pub async fn erasure(
     ),
     responses(
         (status = 200, description = "The erasures", body = ErasuresResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn erasures(
     State(state): State<AppState>,
@@ -175,11 +175,8 @@ pub async fn erasures(
     mut fields: Fields,
 ) -> Result<Json<ErasuresResponse>, QueryError> {
     const STATE: &str = "one of asked, confirmed, declined, lapsed, done";
-    let filter = ErasureFilter {
-        district: district::area(&mut fields, caller.scope())?,
-        state: district::state(&mut fields, STATE, ErasureState::ALL.iter().map(|state| state.as_str()))?,
-        since_ms: i64::from(fields.time("since")?.unwrap_or_default()) * 1000,
-    };
+    let words = ErasureState::ALL.iter().map(|state| state.as_str());
+    let filter = district::filter(&mut fields, caller.scope(), STATE, words)?;
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
     let (rows, truncated) = state.store().erasures(&filter, limit as usize).await?;

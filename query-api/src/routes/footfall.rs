@@ -8,7 +8,7 @@ use axum::{extract::State, response::Response};
 use chrono::Utc;
 use schemas::access::Role;
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use bucket::Bucket;
@@ -20,6 +20,7 @@ use crate::{
     export,
     input::{Fields, invalid},
     limits,
+    refusals::Refusals,
     store::{BucketRow, FootfallQuestion, People, Scope, TimeRange},
     suppression::Suppression,
 };
@@ -93,8 +94,7 @@ pub fn suppression_for(role: Role, state: &AppState) -> Suppression {
             content((FootfallResponse = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet")),
             headers(("Content-Disposition" = String, description = "The name of a file"), ("x-row-count" = u64, description = "Rows of a file"),
                 ("x-truncated" = bool, description = "Whether a limit left anything out of a file"))),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn footfall(
     State(state): State<AppState>,

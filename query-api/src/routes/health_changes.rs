@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::{Colour, PersonKey};
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ use crate::{
     answer::{self, said},
     input::{Fields, Segment},
     permit::{own_person, permit_own},
+    refusals::Refusals,
     store::HealthChangeRow,
 };
 
@@ -70,8 +71,7 @@ struct HealthChange {
     ),
     responses(
         (status = 200, description = "The changes; none of a person who has no colour", body = HealthChangesResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn health_changes(
     State(state): State<AppState>,

@@ -17,6 +17,7 @@ use crate::{
     AppState, QueryError,
     answer::{self, said},
     input::{self, Fields, Segment},
+    refusals::Refusals,
     store::{HealthProposalRow, ProposalFilter},
 };
 
@@ -94,8 +95,7 @@ struct HealthProposalEntry {
     responses(
         (status = 200, description = "The bulk change with its history", body = HealthProposalResponse),
         (status = 404, description = "`unknown-health-proposal`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn health_proposal(
     State(state): State<AppState>,
@@ -121,8 +121,7 @@ pub async fn health_proposal(
     ),
     responses(
         (status = 200, description = "The bulk changes", body = HealthProposalsResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn health_proposals(
     State(state): State<AppState>,

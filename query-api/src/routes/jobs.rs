@@ -20,6 +20,7 @@ use crate::{
     inquiry::TraceResponse,
     jobs::{self, JobId, State as JobState, Task, TraceJob},
     permit::permit,
+    refusals::Refusals,
 };
 
 const ID: &str = "the identity of a job, 32 lower-case hex digits";
@@ -105,8 +106,7 @@ pub async fn ask(
         (status = 200, description = "The job", body = JobResponse),
         (status = 404, description = "`unknown-job`: none, another account's, or outside of the token's district", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job-expired`, or `job-lost` with a restart of the service: ask again", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn job(
     State(state): State<AppState>,
@@ -129,8 +129,7 @@ pub async fn job(
         (status = 200, description = "The job as it ended", body = JobResponse),
         (status = 404, description = "`unknown-job`: none, another account's, or outside of the token's district", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job-expired`, or `job-lost` with a restart of the service", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn cancel(
     State(state): State<AppState>,
@@ -164,8 +163,7 @@ pub async fn cancel(
         (status = 404, description = "`unknown-job`: none, another account's, or outside of the token's district", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`job-without-result`: not done, failed or cancelled", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`job-expired`, `job-lost` with a restart of the service, or `job-outdated` since somebody was erased: ask again", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn result(
     State(state): State<AppState>,

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::VenueId;
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use super::footfall::{scope, suppression_for};
@@ -13,6 +13,7 @@ use crate::{
     buckets::Step,
     input::{Fields, invalid},
     limits,
+    refusals::Refusals,
     store::OccupancyRow,
     suppression::Suppression,
 };
@@ -72,8 +73,7 @@ struct Occupancy {
     ),
     responses(
         (status = 200, description = "The people inside", body = OccupancyResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn occupancy(
     State(state): State<AppState>,

@@ -11,7 +11,7 @@ use schemas::{
     events::{CaseKind, Purpose},
 };
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use super::{
@@ -22,6 +22,7 @@ use crate::{
     AppState, QueryError, answer,
     input::{Fields, Segment},
     permit::own_person,
+    refusals::Refusals,
     store::ReadRow,
 };
 
@@ -70,8 +71,7 @@ struct ReadAnswer {
     ),
     responses(
         (status = 200, description = "The reads", body = ReadsResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn reads(
     State(state): State<AppState>,

@@ -22,6 +22,7 @@ use crate::{
     AppState, QueryError,
     answer::{self, said},
     input::{Fields, Segment},
+    refusals::Refusals,
     release::Lack,
     store::{ReleaseFilter, ReleaseRow},
 };
@@ -128,8 +129,7 @@ struct ReleaseEntry {
     responses(
         (status = 200, description = "The release with its history", body = ReleaseResponse),
         (status = 404, description = "`unknown-release`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn release(
     State(state): State<AppState>,
@@ -158,8 +158,7 @@ pub async fn release(
     ),
     responses(
         (status = 200, description = "The releases", body = ReleasesResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn releases(
     State(state): State<AppState>,
@@ -167,12 +166,9 @@ pub async fn releases(
     mut fields: Fields,
 ) -> Result<Json<ReleasesResponse>, QueryError> {
     const STATE: &str = "one of asked, released, declined, withdrawn";
-    let filter = ReleaseFilter {
-        district: district::area(&mut fields, caller.scope())?,
-        state: district::state(&mut fields, STATE, ReleaseState::ALL.iter().map(|state| state.as_str()))?,
-        asked_by: own_only(&caller).map(str::to_owned),
-        since_ms: i64::from(fields.time("since")?.unwrap_or_default()) * 1000,
-    };
+    let words = ReleaseState::ALL.iter().map(|state| state.as_str());
+    let of = district::filter(&mut fields, caller.scope(), STATE, words)?;
+    let filter = ReleaseFilter { of, asked_by: own_only(&caller).map(str::to_owned) };
     let limit = fields.number("limit", 1..=MAX_LIMIT, DEFAULT_LIMIT)?;
     fields.finish()?;
     let (rows, truncated) = state.store().releases(&filter, limit as usize).await?;

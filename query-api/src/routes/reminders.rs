@@ -24,6 +24,7 @@ use crate::{
     AppState, QueryError,
     answer::{self, said},
     input::{Fields, Segment},
+    refusals::Refusals,
     store::{ReminderFilter, ReminderRow, VenueNames},
 };
 
@@ -149,8 +150,7 @@ enum View {
     responses(
         (status = 200, description = "The reminder with its history", body = ReminderResponse),
         (status = 404, description = "`unknown-reminder`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn reminder(
     State(state): State<AppState>,
@@ -180,8 +180,7 @@ pub async fn reminder(
     ),
     responses(
         (status = 200, description = "The reminders", body = RemindersResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn reminders(
     State(state): State<AppState>,
@@ -211,11 +210,9 @@ fn filter(fields: &mut Fields, caller: &Caller, view: View) -> Result<ReminderFi
     if view == View::Organisation && caller.scope().organisation.is_none() {
         return Err(QueryError::OutOfScope { field: "organisation", limit: Limit::Organisation });
     }
-    let district = district::area(fields, caller.scope())?;
     let words = ReminderState::ALL.iter().map(|state| state.as_str()).chain([ESCALATED]);
-    let state = district::state(fields, STATE, words)?;
-    let since_ms = i64::from(fields.time("since")?.unwrap_or_default()) * 1000;
-    Ok(ReminderFilter { organisation, district, state, since_ms, sent_only: view == View::Organisation })
+    let of = district::filter(fields, caller.scope(), STATE, words)?;
+    Ok(ReminderFilter { of, organisation, sent_only: view == View::Organisation })
 }
 
 fn venue_of(row: &ReminderRow) -> Option<VenueId> {

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use schemas::{Colour, Direction, KeyRing, Method, Reason, Reasons, VenueId, Verdict};
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use super::{
@@ -16,6 +16,7 @@ use crate::{
     buckets::Step,
     input::{Fields, invalid},
     limits,
+    refusals::Refusals,
     store::{ScanDetailRow, VenueNames},
 };
 
@@ -105,8 +106,7 @@ impl AliasKey {
     ),
     responses(
         (status = 200, description = "The scans", body = ScansResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn scans(
     State(state): State<AppState>,

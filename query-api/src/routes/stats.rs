@@ -3,10 +3,9 @@
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service::Problem;
 use utoipa::ToSchema;
 
-use crate::{AppState, QueryError, answer, input::Fields};
+use crate::{AppState, QueryError, answer, input::Fields, refusals::Refusals};
 
 /// Totals over everything that is stored.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,8 +28,7 @@ pub struct StatsResponse {
 #[utoipa::path(get, path = "/v1/stats", tag = "scans",
     responses(
         (status = 200, description = "The totals", body = StatsResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn stats(State(state): State<AppState>, fields: Fields) -> Result<Json<StatsResponse>, QueryError> {
     fields.finish()?;

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use schemas::VenueId;
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use super::footfall::{scope, suppression_for, whole_buckets};
@@ -12,6 +12,7 @@ use crate::{
     buckets::Step,
     input::{Fields, invalid},
     limits,
+    refusals::Refusals,
     store::{TopCount, TopQuestion},
 };
 
@@ -67,8 +68,7 @@ struct TopVenue {
     ),
     responses(
         (status = 200, description = "The venues; fewer than the limit if not so many have scans", body = TopResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn top(
     State(state): State<AppState>,

@@ -19,6 +19,7 @@ use crate::{
     input::Fields,
     inquiry::{self, Progress, TraceResponse},
     permit::{Permit, permit},
+    refusals::{Refusals, ReleaseRefusals},
 };
 
 pub use request::{TraceJobParams, TraceParams, TraceRequest, Wanted};
@@ -39,11 +40,10 @@ const ROUTE: &str = "POST /v1/traces";
             headers(("Content-Disposition" = String, description = "The name of a file"), ("x-row-count" = u64, description = "Rows of a file"),
                 ("x-truncated" = bool, description = "Whether a limit left anything out of a file"))),
         (status = 400, description = "No JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
+        ReleaseRefusals,
         (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not declared as JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn trace(
     State(state): State<AppState>,

@@ -18,6 +18,7 @@ use crate::{
     AppState, QueryError,
     answer::{self, said},
     input::{Fields, Segment},
+    refusals::Refusals,
     store::{TripFilter, TripRow, VenueNames},
 };
 
@@ -125,8 +126,7 @@ struct TripEntry {
     responses(
         (status = 200, description = "The trip with its history", body = TripResponse),
         (status = 404, description = "`unknown-trip`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn trip(
     State(state): State<AppState>,
@@ -157,8 +157,7 @@ pub async fn trip(
     ),
     responses(
         (status = 200, description = "The trips", body = TripsResponse),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub async fn trips(
     State(state): State<AppState>,

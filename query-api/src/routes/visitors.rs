@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use chrono::{DateTime, Utc};
 use schemas::{Colour, Direction, Method, PersonKey, VenueId, Verdict};
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use super::visits::{DEFAULT_LIMIT, MAX_LIMIT};
@@ -14,6 +14,7 @@ use crate::{
     input::{self, Fields, Segment},
     limits,
     permit::{self, permit},
+    refusals::{Refusals, ReleaseRefusals},
     release::{Asked, Question, Subject},
     store::VisitorRow,
 };
@@ -83,9 +84,8 @@ pub(super) fn venue(text: &str, field: &'static str) -> Result<VenueId, QueryErr
             content((VisitorsResponse = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet")),
             headers(("Content-Disposition" = String, description = "The name of a file"), ("x-row-count" = u64, description = "Rows of a file"),
                 ("x-truncated" = bool, description = "Whether a limit left anything out of a file"))),
-        (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        ReleaseRefusals,
+        Refusals,
     ))]
 pub async fn visitors(
     State(state): State<AppState>,

@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use schemas::PersonKey;
 use serde::Serialize;
-use service::{Caller, Problem};
+use service::Caller;
 use utoipa::ToSchema;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     export::{self, Cell, Column, Table},
     input::{self, Fields, Segment},
     permit::{self, permit},
+    refusals::{Refusals, ReleaseRefusals},
     release::{Asked, Question, Subject},
 };
 
@@ -50,9 +51,8 @@ pub struct VisitsResponse {
             content((VisitsResponse = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet")),
             headers(("Content-Disposition" = String, description = "The name of a file"), ("x-row-count" = u64, description = "Rows of a file"),
                 ("x-truncated" = bool, description = "Whether a limit left anything out of a file"))),
-        (status = 403, description = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
+        ReleaseRefusals,
+        Refusals,
     ))]
 pub async fn visits(
     State(state): State<AppState>,

@@ -5,7 +5,7 @@ use schemas::{PersonKey, VenueId};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Kind, Store, applications::districts, columns};
+use super::{DistrictFilter, Kind, Store, columns};
 use crate::QueryError;
 
 /// The state of an alert after a record.
@@ -64,17 +64,6 @@ pub struct AlertRow {
     pub disposition: String,
 }
 
-/// Which alerts are meant; all parts hold together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AlertFilter {
-    /// Those of a district, or of all that begin with these digits.
-    pub district: Option<u32>,
-    /// Those in a state, or `escalated`.
-    pub state: Option<&'static str>,
-    /// Those raised from this time on, in milliseconds since 1970.
-    pub since_ms: i64,
-}
-
 impl Store {
     /// Every state of an alert, oldest first; none when there is no such alert.
     ///
@@ -89,15 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn alerts(&self, filter: &AlertFilter, limit: usize) -> Result<(Vec<AlertRow>, bool), QueryError> {
-        let (from, to) = districts(filter.district);
-        let query = self
-            .query(include_str!("../sql/alerts.sql"))
-            .param("district_from", from)
-            .param("district_to", to)
-            .param("since_ms", filter.since_ms)
-            .param("state", filter.state.unwrap_or_default())
-            .param("limit", limit + 1);
-        Ok(super::people::cut(self.rows(Kind::Alerts, query).await?, limit))
+    pub async fn alerts(&self, filter: &DistrictFilter, limit: usize) -> Result<(Vec<AlertRow>, bool), QueryError> {
+        self.up_to(Kind::Alerts, filter.bind(self.query(include_str!("../sql/alerts.sql"))), limit).await
     }
 }

@@ -5,7 +5,7 @@ use schemas::{PersonKey, VenueId};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Kind, Store};
+use super::{Kind, Store, listing::within};
 use crate::QueryError;
 
 /// The state of an application after a command.
@@ -106,49 +106,13 @@ impl Store {
         filter: &ApplicationFilter,
         limit: usize,
     ) -> Result<(Vec<ApplicationRow>, bool), QueryError> {
-        let (from, to) = districts(filter.district);
         let sql = include_str!("../sql/applications.sql");
         let query = if filter.applicant.is_some() { self.query_of_person(sql) } else { self.query(sql) };
-        let query = query
+        let query = within(query, filter.district)
             .param("organisation", filter.organisation.as_deref().unwrap_or_default())
             .param("applicant", filter.applicant.map_or(0, PersonKey::to_u64))
             .param("venue", filter.venue.unwrap_or_default())
-            .param("district_from", from)
-            .param("district_to", to)
-            .param("state", filter.state.unwrap_or_default())
-            .param("limit", limit + 1);
-        Ok(super::people::cut(self.rows(Kind::Applications, query).await?, limit))
-    }
-}
-
-/// Whether an area lies within another one; both are codes of GB/T 2260 or their first digits.
-pub fn lies_within(area: u32, whole: u32) -> bool {
-    let ((from, to), (first, last)) = (districts(Some(area)), districts(Some(whole)));
-    first <= from && to <= last
-}
-
-/// The six-digit codes that begin with the digits of an area.
-pub(super) fn districts(area: Option<u32>) -> (u32, u32) {
-    let Some(mut from) = area else { return (0, u32::MAX) };
-    let mut width = 1;
-    while from > 0 && from < 100_000 {
-        from *= 10;
-        width *= 10;
-    }
-    (from, from + width - 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_digits_stand_for_all_that_begin_with_them() {
-        assert_eq!(districts(Some(310_101)), (310_101, 310_101));
-        assert_eq!(districts(Some(3101)), (310_100, 310_199));
-        assert_eq!(districts(Some(31)), (310_000, 319_999));
-        assert_eq!(districts(None), (0, u32::MAX));
-        assert!(lies_within(310_101, 31) && lies_within(3101, 3101) && lies_within(3101, 31));
-        assert!(!lies_within(31, 3101) && !lies_within(310_104, 310_101) && !lies_within(3201, 31));
+            .param("state", filter.state.unwrap_or_default());
+        self.up_to(Kind::Applications, query, limit).await
     }
 }

@@ -4,7 +4,7 @@ use clickhouse::Row;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Kind, Store, applications::districts};
+use super::{DistrictFilter, Kind, Store};
 use crate::QueryError;
 
 /// The state of an erasure after a record.
@@ -64,17 +64,6 @@ pub struct ErasureRow {
     pub remains_until_ms: Vec<i64>,
 }
 
-/// Which erasures are meant; all parts hold together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ErasureFilter {
-    /// Those of a district, or of all that begin with these digits.
-    pub district: Option<u32>,
-    /// Those in a state.
-    pub state: Option<&'static str>,
-    /// Those asked for from this time on, in milliseconds since 1970.
-    pub since_ms: i64,
-}
-
 impl Store {
     /// The last states of an erasure, oldest first, up to `limit`, and whether there are more; none when there is no such.
     ///
@@ -82,26 +71,15 @@ impl Store {
     /// When ClickHouse does not answer.
     pub async fn erasure(&self, erasure: Uuid, limit: usize) -> Result<(Vec<ErasureRow>, bool), QueryError> {
         let query = self.query(include_str!("../sql/erasure.sql")).param("erasure", erasure.to_string());
-        let newest_first = self.rows(Kind::Erasure, query.param("limit", limit + 1)).await?;
-        let (mut rows, more) = super::people::cut(newest_first, limit);
-        rows.reverse();
-        Ok((rows, more))
+        self.last_up_to(Kind::Erasure, query, limit).await
     }
 
     /// The erasures that are meant, as they are now, newest first, up to `limit`, and whether there are more.
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn erasures(&self, filter: &ErasureFilter, limit: usize) -> Result<(Vec<ErasureRow>, bool), QueryError> {
-        let (from, to) = districts(filter.district);
-        let query = self
-            .query(include_str!("../sql/erasures.sql"))
-            .param("district_from", from)
-            .param("district_to", to)
-            .param("since_ms", filter.since_ms)
-            .param("state", filter.state.unwrap_or_default())
-            .param("limit", limit + 1);
-        Ok(super::people::cut(self.rows(Kind::Erasures, query).await?, limit))
+    pub async fn erasures(&self, filter: &DistrictFilter, limit: usize) -> Result<(Vec<ErasureRow>, bool), QueryError> {
+        self.up_to(Kind::Erasures, filter.bind(self.query(include_str!("../sql/erasures.sql"))), limit).await
     }
 
     /// How many erasures were carried out. None is ever taken out, so what was read while there were as many has nobody who

@@ -5,7 +5,7 @@ use schemas::{Colour, PersonKey, UnixSeconds};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Kind, Store, columns, people::cut};
+use super::{Kind, Store, columns};
 use crate::QueryError;
 
 /// A change of a known person's colour.
@@ -44,7 +44,6 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<HealthChangeRow>, bool), QueryError> {
         let query = self.query_of_person(include_str!("../sql/health_changes.sql"));
-        let query = query.param("person", person.to_u64()).param("limit", limit + 1);
-        Ok(cut(self.rows(Kind::HealthChanges, query).await?, limit))
+        self.up_to(Kind::HealthChanges, query.param("person", person.to_u64()), limit).await
     }
 }

@@ -4,7 +4,7 @@ use clickhouse::Row;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Kind, Store, people::cut};
+use super::{Kind, Store};
 use crate::QueryError;
 
 /// The state of a bulk change after a record.
@@ -71,9 +71,8 @@ impl Store {
             .query(include_str!("../sql/health_proposals.sql"))
             .param("state", filter.state.unwrap_or_default())
             .param("since_ms", filter.since_ms)
-            .param("now_ms", filter.now_ms)
-            .param("limit", limit + 1);
-        Ok(cut(self.rows(Kind::HealthProposals, query).await?, limit))
+            .param("now_ms", filter.now_ms);
+        self.up_to(Kind::HealthProposals, query, limit).await
     }
 
     /// Every state of a bulk change, oldest first; none when there is no such.

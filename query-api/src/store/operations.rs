@@ -4,7 +4,7 @@ use clickhouse::Row;
 use schemas::{Colour, Direction, Method, VenueId, Verdict};
 use serde::Deserialize;
 
-use super::{Kind, Scope, Store, TimeRange, applications::districts, columns, footfall::china_day, people::cut};
+use super::{Kind, Scope, Store, TimeRange, columns, footfall::china_day, listing::within};
 use crate::QueryError;
 
 /// A scan at a venue.
@@ -99,9 +99,8 @@ impl Store {
         time: TimeRange,
         limit: usize,
     ) -> Result<(Vec<ScanDetailRow>, bool), QueryError> {
-        let query = self.query_within(include_str!("../sql/scans.sql"), scope).param("limit", limit + 1);
-        let query = query.param("since", time.from).param("until", time.to);
-        Ok(cut(self.rows(Kind::Scans, query).await?, limit))
+        let query = self.query_within(include_str!("../sql/scans.sql"), scope);
+        self.up_to(Kind::Scans, query.param("since", time.from).param("until", time.to), limit).await
     }
 
     /// Venues in use within a district, or all that begin with its digits, without a scan since the day of `since`.
@@ -114,10 +113,8 @@ impl Store {
         since: u32,
         limit: usize,
     ) -> Result<(Vec<UnusedCodeRow>, bool), QueryError> {
-        let (from, to) = districts(district);
-        let query = self.query(include_str!("../sql/unused_codes.sql")).param("limit", limit + 1);
-        let query = query.param("district_from", from).param("district_to", to).param("first", china_day(since));
-        Ok(cut(self.rows(Kind::UnusedCodes, query).await?, limit))
+        let query = within(self.query(include_str!("../sql/unused_codes.sql")), district);
+        self.up_to(Kind::UnusedCodes, query.param("first", china_day(since)), limit).await
     }
 
     /// Organisations without a code that applied within a district, or any that begins with its digits.
@@ -129,10 +126,8 @@ impl Store {
         district: Option<u32>,
         limit: usize,
     ) -> Result<(Vec<MissingCodeRow>, bool), QueryError> {
-        let (from, to) = districts(district);
-        let query = self.query(include_str!("../sql/missing_codes.sql")).param("limit", limit + 1);
-        let query = query.param("district_from", from).param("district_to", to);
-        Ok(cut(self.rows(Kind::MissingCodes, query).await?, limit))
+        let query = within(self.query(include_str!("../sql/missing_codes.sql")), district);
+        self.up_to(Kind::MissingCodes, query, limit).await
     }
 
     /// How many codes there are now.

@@ -4,7 +4,7 @@ use clickhouse::Row;
 use schemas::{Colour, Direction, Method, PersonKey, VenueId, Verdict};
 use serde::Deserialize;
 
-use super::{Kind, Store, TimeRange, columns};
+use super::{Kind, Store, TimeRange, columns, listing::cut};
 use crate::{
     QueryError,
     exposure::{Passage, Scan, plausibility::LOOK_BACK_S, without_repeats},
@@ -181,14 +181,7 @@ impl Store {
             .query(include_str!("../sql/visitors.sql"))
             .param("venue", venue)
             .param("since", time.from)
-            .param("until", time.to)
-            .param("limit", limit + 1);
-        Ok(cut(self.rows(Kind::Visitors, query).await?, limit))
+            .param("until", time.to);
+        self.up_to(Kind::Visitors, query, limit).await
     }
-}
-
-pub(super) fn cut<T>(mut rows: Vec<T>, limit: usize) -> (Vec<T>, bool) {
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    (rows, more)
 }

@@ -12,7 +12,7 @@ use schemas::{PersonKey, VenueId, events::ReleaseState};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Kind, Store, applications::districts};
+use super::{DistrictFilter, Kind, Store};
 use crate::QueryError;
 
 /// How old what is known of a release may be before it is looked up again, and before it is no longer read by.
@@ -100,14 +100,10 @@ struct Seen {
 /// Which releases are meant; all parts hold together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReleaseFilter {
-    /// Those of a district, or of all that begin with these digits.
-    pub district: Option<u32>,
-    /// Those in a state.
-    pub state: Option<&'static str>,
+    /// Those of a district, in a state, asked for since.
+    pub of: DistrictFilter,
     /// Those that an account has asked for.
     pub asked_by: Option<String>,
-    /// Those asked for from this time on, in milliseconds since 1970.
-    pub since_ms: i64,
 }
 
 /// How near somebody was found.
@@ -174,10 +170,7 @@ impl Store {
     /// When ClickHouse does not answer.
     pub async fn release(&self, release: Uuid, limit: usize) -> Result<(Vec<ReleaseRow>, bool), QueryError> {
         let query = self.query(include_str!("../sql/release.sql")).param("release", release.to_string());
-        let newest_first = self.rows(Kind::Release, query.param("limit", limit + 1)).await?;
-        let (mut rows, more) = super::people::cut(newest_first, limit);
-        rows.reverse();
-        Ok((rows, more))
+        self.last_up_to(Kind::Release, query, limit).await
     }
 
     /// A release as it was a second ago or later, if there is one: who reads by it again and again does not wait for it to be
@@ -211,16 +204,9 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn releases(&self, filter: &ReleaseFilter, limit: usize) -> Result<(Vec<ReleaseRow>, bool), QueryError> {
-        let (from, to) = districts(filter.district);
-        let query = self
-            .query(include_str!("../sql/releases.sql"))
-            .param("district_from", from)
-            .param("district_to", to)
-            .param("since_ms", filter.since_ms)
-            .param("state", filter.state.unwrap_or_default())
-            .param("asked_by", filter.asked_by.as_deref().unwrap_or_default())
-            .param("limit", limit + 1);
-        Ok(super::people::cut(self.rows(Kind::Releases, query).await?, limit))
+        let query = filter.of.bind(self.query(include_str!("../sql/releases.sql")));
+        let query = query.param("asked_by", filter.asked_by.as_deref().unwrap_or_default());
+        self.up_to(Kind::Releases, query, limit).await
     }
 
     /// How many hops from whom a release names somebody was found by what was read by it since it was asked for; none when
@@ -242,7 +228,7 @@ impl Store {
     /// When ClickHouse does not answer.
     pub async fn reads(&self, person: PersonKey, limit: usize) -> Result<(Vec<ReadRow>, bool), QueryError> {
         let query = self.query_of_person(include_str!("../sql/reads.sql")).param("person", person.to_u64());
-        Ok(super::people::cut(self.rows(Kind::Reads, query.param("limit", limit + 1)).await?, limit))
+        self.up_to(Kind::Reads, query, limit).await
     }
 }
 

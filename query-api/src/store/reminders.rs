@@ -5,7 +5,7 @@ use schemas::VenueId;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Kind, Store, applications::districts};
+use super::{DistrictFilter, Kind, Store};
 use crate::QueryError;
 
 /// The state of a reminder after a record.
@@ -77,14 +77,10 @@ pub struct ReminderRow {
 /// Which reminders are meant; all parts hold together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReminderFilter {
+    /// Those of a district, in a state or `escalated`, sent since.
+    pub of: DistrictFilter,
     /// Those to an organisation.
     pub organisation: Option<String>,
-    /// Those of a district, or of all that begin with these digits.
-    pub district: Option<u32>,
-    /// Those in a state, or `escalated`.
-    pub state: Option<&'static str>,
-    /// Those sent from this time on, in milliseconds since 1970.
-    pub since_ms: i64,
     /// Without those that were refused.
     pub sent_only: bool,
 }
@@ -103,11 +99,8 @@ impl Store {
         let query = self
             .query(include_str!("../sql/reminder.sql"))
             .param("district", district)
-            .param("reminder", reminder.to_string())
-            .param("limit", limit + 1);
-        let (mut rows, more) = super::people::cut(self.rows(Kind::Reminder, query).await?, limit);
-        rows.reverse();
-        Ok((rows, more))
+            .param("reminder", reminder.to_string());
+        self.last_up_to(Kind::Reminder, query, limit).await
     }
 
     /// The reminders that are meant, as they are now, newest first, up to `limit`, and whether there are more.
@@ -119,16 +112,10 @@ impl Store {
         filter: &ReminderFilter,
         limit: usize,
     ) -> Result<(Vec<ReminderRow>, bool), QueryError> {
-        let (from, to) = districts(filter.district);
-        let query = self
-            .query(include_str!("../sql/reminders.sql"))
+        let query = filter.of.bind(self.query(include_str!("../sql/reminders.sql")));
+        let query = query
             .param("organisation", filter.organisation.as_deref().unwrap_or_default())
-            .param("district_from", from)
-            .param("district_to", to)
-            .param("since_ms", filter.since_ms)
-            .param("state", filter.state.unwrap_or_default())
-            .param("sent_only", u8::from(filter.sent_only))
-            .param("limit", limit + 1);
-        Ok(super::people::cut(self.rows(Kind::Reminders, query).await?, limit))
+            .param("sent_only", u8::from(filter.sent_only));
+        self.up_to(Kind::Reminders, query, limit).await
     }
 }

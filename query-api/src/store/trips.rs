@@ -5,7 +5,7 @@ use schemas::{PersonKey, VenueId};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Kind, Store, applications::districts, columns};
+use super::{Kind, Store, columns, listing::within};
 use crate::QueryError;
 
 /// The state of a trip after an event.
@@ -95,16 +95,12 @@ impl Store {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn trips(&self, filter: &TripFilter, limit: usize) -> Result<(Vec<TripRow>, bool), QueryError> {
-        let (from, to) = districts(filter.district);
         let sql = include_str!("../sql/trips.sql");
         let query = if filter.driver.is_some() { self.query_of_person(sql) } else { self.query(sql) };
-        let query = query
-            .param("district_from", from)
-            .param("district_to", to)
+        let query = within(query, filter.district)
             .param("driver", filter.driver.map_or(0, PersonKey::to_u64))
             .param("since", i64::from(filter.since))
-            .param("state", filter.state.unwrap_or_default())
-            .param("limit", limit + 1);
-        Ok(super::people::cut(self.rows(Kind::Trips, query).await?, limit))
+            .param("state", filter.state.unwrap_or_default());
+        self.up_to(Kind::Trips, query, limit).await
     }
 }

@@ -9,7 +9,7 @@ use clickhouse::Row;
 use schemas::{Place, VenueId};
 use serde::Deserialize;
 
-use super::{Kind, Store, applications::districts};
+use super::{Kind, Store, listing::within};
 use crate::QueryError;
 
 /// Venues in one query. A parameter may have 128 KiB, and a number takes up to 11 bytes.
@@ -151,13 +151,8 @@ impl Store {
         categories: &[&str],
         district: Option<u32>,
     ) -> Result<Vec<CheckpointRow>, QueryError> {
-        let (from, to) = districts(district);
-        let query = self
-            .query(include_str!("../sql/checkpoints.sql"))
-            .param("categories", categories)
-            .param("district_from", from)
-            .param("district_to", to);
-        self.rows(Kind::Checkpoints, query).await
+        let query = within(self.query(include_str!("../sql/checkpoints.sql")), district);
+        self.rows(Kind::Checkpoints, query.param("categories", categories)).await
     }
 
     /// Whose a venue is; `None` when the directory does not have it.

@@ -1,27 +1,21 @@
 //! Tables as files: what is in the JSON answer, row for row, by the same release.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+mod leaving;
+mod read;
 
-use axum::{Router, routing::get};
-use parquet::{
-    basic::Type,
-    file::reader::{FileReader, SerializedFileReader},
-    record::RowAccessor,
-};
-use query_api::export::{Cell, Column, Exits, Table, TableFormat, file};
 use reqwest::{Method, Response};
 use schemas::access::{Role, Scope};
-use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
+use serde_json::{Value, json};
 
 use crate::city::{Api, City, MIDNIGHT, RELEASE, at, person, problem, range, scan};
+use read::{Row, header, words};
+
+pub use read::{compare, expected, rows};
 
 pub const FORMATS: [&str; 3] = ["csv", "ndjson", "parquet"];
 
 /// What a spreadsheet would run, were it the name of a venue.
 const FORMULA: &str = "=cmd|' /C calc'!A0\",\"\n＝2";
-
-type Row = Map<String, Value>;
 
 fn body(fields: Value) -> Value {
     let mut body = json!({"persons": [person(1), person(2)], "from": at(MIDNIGHT), "to": at(MIDNIGHT + 86_400),
@@ -32,164 +26,6 @@ fn body(fields: Value) -> Value {
 
 async fn traced(api: &Api, fields: Value) -> Response {
     api.post("/v1/traces", "application/json", body(fields).to_string()).await
-}
-
-fn header(answer: &Response, name: &str) -> String {
-    answer.headers()[name].to_str().expect("text").to_owned()
-}
-
-/// The rows of a file, as its format has them.
-pub async fn rows(city: &City, format: &str, answer: Response) -> Vec<Row> {
-    let counted = header(&answer, "x-row-count").parse::<usize>().expect("a number");
-    let bytes = answer.bytes().await.expect("a whole file");
-    let rows = match format {
-        "csv" => csv_rows(&bytes),
-        "ndjson" => {
-            let text = std::str::from_utf8(&bytes).expect("text");
-            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-        }
-        "parquet" => parquet_rows(city, &bytes).await,
-        other => panic!("{other}"),
-    };
-    assert_eq!(rows.len(), counted, "{format}");
-    rows
-}
-
-/// With every value as a text, and none where there is nothing.
-fn csv_rows(bytes: &[u8]) -> Vec<Row> {
-    let mut reader = csv::Reader::from_reader(bytes);
-    let names = reader.headers().expect("names").clone();
-    let row = |record: Result<csv::StringRecord, csv::Error>| {
-        let record = record.expect("CSV");
-        names.iter().zip(&record).map(|(name, cell)| (name.to_owned(), json!(cell))).collect()
-    };
-    reader.records().map(row).collect()
-}
-
-/// Read by another reader of Parquet than the one that belongs to the writer: ClickHouse.
-async fn parquet_rows(city: &City, bytes: &[u8]) -> Vec<Row> {
-    let client = city.admin.query_client();
-    city.run("DROP TABLE IF EXISTS exported").await;
-    let path = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(path.path(), bytes).expect("written");
-    let reader = SerializedFileReader::new(path.reopen().expect("a file")).expect("Parquet");
-    let columns = reader.metadata().file_metadata().schema_descr().columns().iter().map(|column| {
-        let kind = match (column.physical_type(), column.logical_type_ref().is_some()) {
-            (Type::BYTE_ARRAY, true) => "String",
-            (Type::INT64, true) => "DateTime64(3, 'UTC')",
-            (Type::INT64, false) => "Int64",
-            (Type::DOUBLE, false) => "Float64",
-            (Type::BOOLEAN, false) => "Bool",
-            other => panic!("{other:?}"),
-        };
-        format!("{} Nullable({kind})", column.name())
-    });
-    let columns = columns.collect::<Vec<_>>().join(", ");
-    city.run(&format!("CREATE TABLE exported ({columns}) ENGINE = Memory")).await;
-    let mut insert = city.client().insert_formatted_with("INSERT INTO exported FORMAT Parquet");
-    insert.send(bytes.to_vec().into()).await.expect("sent");
-    insert.end().await.expect("ClickHouse reads it");
-    let client = client
-        .with_setting("output_format_json_quote_64bit_integers", "0")
-        .with_setting("date_time_output_format", "iso")
-        .with_setting("max_threads", "1");
-    let mut cursor = client.query("SELECT * FROM exported").fetch_bytes("JSONEachRow").expect("a query");
-    let text = cursor.collect().await.expect("an answer");
-    let text = String::from_utf8(text.to_vec()).expect("text").replace(".000Z\"", "Z\"");
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
-
-fn words(list: &Value) -> Value {
-    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    json!(list.as_array().expect("a list").iter().map(word).collect::<Vec<_>>().join(" "))
-}
-
-/// The rows that a table must have, by the JSON answer.
-pub fn expected(trace: &Value, table: &str) -> Vec<Row> {
-    let list = |value: &Value| value.as_array().expect("a list").clone();
-    let object = |value: &Value| value.as_object().expect("an object").clone();
-    let put_stay = |row: &mut Row, prefix: &str, stay: &Value| {
-        for field in ["from", "until", "rule", "capped"] {
-            row.insert(format!("{prefix}stay_{field}"), stay[field].clone());
-        }
-    };
-    match table {
-        "visits" => {
-            let row = |visit: &Value| {
-                let mut row = object(visit);
-                let stay = row.remove("stay").unwrap_or_default();
-                put_stay(&mut row, "", &stay);
-                row.insert("flags".to_owned(), words(&visit["flags"]));
-                let case = visit["case"].as_u64().expect("a number") as usize;
-                row.insert("person".to_owned(), trace["cases"][case]["person"].clone());
-                row
-            };
-            list(&trace["visits"]).iter().map(row).collect()
-        }
-        "contacts" => {
-            let of_one = |contact: &Value| {
-                let mut own = object(contact);
-                own.insert("cases".to_owned(), words(&contact["cases"]));
-                let encounters = own.remove("encounters").expect("a list");
-                let row = |encounter: &Value| {
-                    let (mut row, mut encounter) = (own.clone(), object(encounter));
-                    let stays = encounter.remove("stays").unwrap_or_default();
-                    put_stay(&mut row, "index_", &stays["index"]);
-                    put_stay(&mut row, "contact_", &stays["contact"]);
-                    row.extend(encounter);
-                    row
-                };
-                list(&encounters).iter().map(row).collect::<Vec<_>>()
-            };
-            list(&trace["contacts"]).iter().flat_map(of_one).collect()
-        }
-        _ => {
-            let row = |venue: &Value| {
-                let mut row = object(venue);
-                row.insert("cases".to_owned(), words(&venue["cases"]));
-                row
-            };
-            list(&trace["venues"]).iter().map(row).collect()
-        }
-    }
-}
-
-/// Holds rows against those of the JSON answer.
-pub fn compare(format: &str, rows: &[Row], expected: &[Row]) {
-    assert_eq!(rows.len(), expected.len(), "{format}");
-    for (row, expected) in rows.iter().zip(expected) {
-        if format != "csv" {
-            let numbers = |row: &Row| -> Row { row.iter().map(|(name, value)| (name.clone(), plain(value))).collect() };
-            assert_eq!(numbers(row), numbers(expected), "{format}");
-            continue;
-        }
-        let names = |row: &Row| row.keys().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(names(row), names(expected));
-        for (name, value) in expected {
-            let cell = row[name].as_str().expect("text");
-            match value {
-                Value::Null => assert_eq!(cell, "", "{name}"),
-                // By the same reader, which rounds.
-                Value::Number(number) => assert_eq!(serde_json::from_str(cell).ok(), number.as_f64(), "{name}"),
-                Value::String(text) => {
-                    assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝']), "{name}: {cell}");
-                    assert_eq!(&bare(cell), text, "{name}");
-                }
-                other => assert_eq!(cell, other.to_string(), "{name}"),
-            }
-        }
-    }
-}
-
-/// A text without the apostrophes that stand where a cell may begin.
-fn bare(cell: &str) -> String {
-    let parts = cell.split_inclusive([';', '\t', '\r', '\n']);
-    parts.map(|part| part.strip_prefix('\'').unwrap_or(part)).collect()
-}
-
-/// Numbers as fractions: 0 and 0.0 are the same.
-fn plain(value: &Value) -> Value {
-    value.as_f64().map_or_else(|| value.clone(), |number| json!(number))
 }
 
 /// A city where two cases meet others at three venues, one of which has a formula for a name, over two hops.
@@ -343,137 +179,4 @@ async fn a_file_takes_the_same_release_and_the_same_entry_as_the_answer() {
         let refused = traced(&api, json!({"format": format})).await;
         assert_eq!(problem(refused, 503).await.0, "audit-unavailable");
     }
-}
-
-/// A table with as many rows as it says, unless it breaks off before.
-struct Numbers {
-    count: usize,
-    breaks_off_at: Option<usize>,
-    panics: bool,
-}
-
-impl Table for Numbers {
-    fn name(&self) -> &'static str {
-        "numbers"
-    }
-
-    fn columns(&self) -> &'static [Column] {
-        const { &[Column::whole("number"), Column::text("text")] }
-    }
-
-    fn count(&self) -> usize {
-        self.count
-    }
-
-    fn is_truncated(&self) -> bool {
-        false
-    }
-
-    fn rows(&self) -> Box<dyn Iterator<Item = Vec<Cell<'_>>> + Send + '_> {
-        Box::new((0..self.count).map(|number| {
-            let here = self.breaks_off_at == Some(number);
-            assert!(!(here && self.panics), "it ends abnormally, as it should in this test");
-            // A value of another kind is what formats with a schema refuse.
-            let number = if here { Cell::Text("?".into()) } else { (number as u64).into() };
-            vec![number, "文字".into()]
-        }))
-    }
-}
-
-/// Serves such a table, until the test ends.
-async fn serve(
-    format: TableFormat,
-    table: impl Fn() -> Numbers + Clone + Send + Sync + 'static,
-    exits: Arc<Exits>,
-    until_ms: Option<i64>,
-) -> String {
-    let answer = move || async move { exits.exit(until_ms).map(|exit| file(format, table(), exit)) };
-    let router: Router = Router::new().route("/", get(answer));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
-}
-
-/// The numbers of such a table as its file has them, which was written in many pieces.
-fn numbers(format: TableFormat, bytes: &axum::body::Bytes) -> Vec<u64> {
-    let number = |row: &Row| row["number"].as_u64().or_else(|| row["number"].as_str()?.parse().ok()).expect("a number");
-    match format {
-        TableFormat::Csv => csv_rows(bytes).iter().map(number).collect(),
-        TableFormat::Ndjson => {
-            let lines = std::str::from_utf8(bytes).expect("text").lines();
-            lines.map(|line| number(&serde_json::from_str(line).expect("JSON"))).collect()
-        }
-        TableFormat::Parquet => {
-            let reader = SerializedFileReader::new(bytes.clone()).expect("Parquet");
-            let rows = reader.get_row_iter(None).expect("rows");
-            rows.map(|row| row.expect("a row").get_long(0).expect("a number") as u64).collect()
-        }
-    }
-}
-
-/// Far more than all buffers on the way hold.
-const ENDLESS: Numbers = Numbers { count: 20_000_000, breaks_off_at: None, panics: false };
-
-#[tokio::test]
-async fn a_file_has_so_long_to_leave_and_so_many_do() {
-    let exits = Arc::new(Exits::new(1));
-    let until_ms = chrono::Utc::now().timestamp_millis() + 2_000;
-    let url = serve(TableFormat::Csv, || ENDLESS, Arc::clone(&exits), Some(until_ms)).await;
-    let answer = reqwest::get(&url).await.expect("it begins");
-    assert_eq!(answer.status(), 200);
-    let refused = reqwest::get(&url).await.expect("an answer");
-    assert_eq!(header(&refused, "retry-after"), "5");
-    assert_eq!(problem(refused, 503).await.0, "exports-full");
-    // Nobody takes the first one, nor lets go of it.
-    let started = std::time::Instant::now();
-    while exits.exit(None).is_err() {
-        assert!(started.elapsed() < Duration::from_secs(20), "it is kept");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(chrono::Utc::now().timestamp_millis() >= until_ms, "not before its time");
-    assert!(answer.bytes().await.is_err(), "and it is no whole file");
-}
-
-#[tokio::test]
-async fn a_file_that_breaks_off_is_no_whole_answer() {
-    const ROWS: usize = 20_000;
-    let [csv, ndjson, parquet] = TableFormat::ALL;
-    for (format, breaks_off_at, panics) in [
-        (csv, Some(ROWS - 1), true),
-        (ndjson, Some(ROWS - 1), true),
-        (parquet, Some(ROWS - 1), true),
-        (parquet, Some(ROWS - 1), false),
-        (csv, None, false),
-        (ndjson, None, false),
-        (parquet, None, false),
-    ] {
-        let table = move || Numbers { count: ROWS, breaks_off_at, panics };
-        let url = serve(format, table, Arc::new(Exits::new(1)), None).await;
-        let answer = reqwest::get(&url).await.expect("it begins");
-        assert_eq!((answer.status().as_u16(), header(&answer, "x-row-count")), (200, ROWS.to_string()));
-        let body = answer.bytes().await;
-        assert_eq!(body.is_err(), breaks_off_at.is_some(), "{format:?} {breaks_off_at:?}");
-        if let Ok(bytes) = body {
-            let numbers = numbers(format, &bytes);
-            assert!(numbers.iter().copied().eq(0..ROWS as u64), "{format:?}: {} rows", numbers.len());
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_client_that_leaves_ends_the_file() {
-    let city = busy().await;
-    let api = city.api().await;
-    // What this process sends is in the metrics of every service in it.
-    let url = serve(TableFormat::Ndjson, || ENDLESS, Arc::new(Exits::new(1)), None).await;
-    drop(reqwest::get(&url).await.expect("it begins"));
-    for _ in 0..100 {
-        let metrics = api.get("/metrics").await.text().await.expect("text");
-        if metrics.contains("query_api_exports_total{format=\"ndjson\",outcome=\"given_up\"}") {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the export does not end");
 }

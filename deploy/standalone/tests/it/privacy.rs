@@ -4,6 +4,7 @@
 //! Every route of both services gets names, document numbers, phones and addresses in every place where a client could
 //! put them. Then everything that can be asked is searched, the system is stopped, and every byte that it left is too.
 
+pub mod bodies;
 pub mod drive;
 pub mod search;
 pub mod secrets;
@@ -17,7 +18,8 @@ use service::access::{Issuer, SigningKey};
 
 use crate::stack::Stack;
 use crate::support::eventually;
-use drive::{Service, bodies};
+use bodies::bodies;
+use drive::Service;
 use search::{Needles, Storage};
 use secrets::{DECOY, SECRETS};
 

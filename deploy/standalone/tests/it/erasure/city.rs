@@ -10,14 +10,16 @@ use serde_json::{Value, json};
 use service::access::{Issuer, SigningKey};
 use uuid::Uuid;
 
-use crate::privacy::drive::{Service, bodies};
+use crate::privacy::{
+    bodies::{ORGANISATION, bodies},
+    drive::Service,
+};
 use crate::stack::Stack;
 use crate::support::{eventually, http_send};
 
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 pub const DISTRICT: u32 = 410_202;
 pub const VENUE: u32 = 7;
-const ORGANISATION: &str = "91310000MA1FL0000N";
 /// Was at the venue with the person, and is traced.
 pub const COMPANION: &str = "1fedcba987654321";
 /// Doors by which the person leaves traces, in the order of [`bodies`].
