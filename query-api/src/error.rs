@@ -147,7 +147,7 @@ pub enum QueryError {
         limit: u64,
     },
     /// More people were near than one trace can look at.
-    #[error("more than {limit} {} are near these visits: choose a shorter time{}", what.as_str(), or_window(*has_window))]
+    #[error("more than {limit} {} would have to be looked at for these visits: choose a shorter time{}", what.as_str(), or_window(*has_window))]
     TraceTooLarge {
         /// What there are too many of.
         what: TooMany,

@@ -198,6 +198,8 @@ impl Store {
             .query_client()
             // The user may append to the audit log; a question may not even that.
             .with_setting("readonly", "2")
+            // Answers are short: the thread that reads them may as well write them.
+            .with_setting("output_format_parallel_formatting", "0")
             .with_setting("max_execution_time", limits.max_execution_time_s.to_string())
             // A query ends when its connection does, which is when nobody waits for the answer any more.
             .with_setting("cancel_http_readonly_queries_on_client_close", "1");

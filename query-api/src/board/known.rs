@@ -85,17 +85,18 @@ impl Known {
     fn replace_hours(&mut self, since: u32, mut counted: Counts) {
         for (scope, known) in &mut self.scopes {
             let counted = counted.entry(scope.clone()).or_default();
-            known.hours.retain(|start, hour| {
-                let has_scans = *start < since || counted.contains_key(start);
-                if !has_scans {
-                    known.emptied = self.look;
-                } else if let Some(counts) = counted.remove(start)
-                    && hour.counts != counts
-                {
-                    *hour = Hour { counts, changed: self.look };
+            let gone = known.hours.extract_if(since.., |start, hour| match counted.remove(start) {
+                Some(counts) => {
+                    if hour.counts != counts {
+                        *hour = Hour { counts, changed: self.look };
+                    }
+                    false
                 }
-                has_scans
+                None => true,
             });
+            if gone.count() > 0 {
+                known.emptied = self.look;
+            }
         }
         for (scope, hours) in counted {
             let known = self.scopes.entry(scope).or_default();

@@ -10,7 +10,7 @@ const LONGEST_REST: u32 = 4;
 /// So much longer than that counts are answered from.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Looks of one kind, which do not wait for those of another.
+/// Looks of one kind, which are due apart from those of another.
 #[derive(Debug)]
 pub struct Looks {
     /// When the next one is due.

@@ -6,7 +6,7 @@ use super::*;
 #[test]
 fn whoever_has_no_window_is_not_told_to_choose_a_smaller_one() {
     let text = |has_window| QueryError::TraceTooLarge { what: TooMany::Pairs, limit: 5, has_window }.to_string();
-    let shorter = "more than 5 pairs of stays are near these visits: choose a shorter time";
+    let shorter = "more than 5 pairs of stays would have to be looked at for these visits: choose a shorter time";
     assert_eq!([text(true), text(false)], [format!("{shorter} or a smaller window"), shorter.to_owned()]);
 }
 

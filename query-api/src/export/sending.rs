@@ -65,7 +65,7 @@ pub fn json<T: Serialize + Send + Sync + 'static>(
         let Exit { deadline, slot } = exit;
         let mut pipe = io::BufWriter::with_capacity(PIECE, Pipe { sender: Some(sender), runtime, deadline });
         let written = serde_json::to_writer(&mut pipe, &*answer).map_err(io::Error::from);
-        let sent = match written.and_then(|()| pipe.flush()).and_then(|()| pipe.get_mut().send(Piece::End)) {
+        let sent = match written.and_then(|()| pipe.flush()).and_then(|()| pipe.get_mut().end()) {
             Ok(()) => Sent::Whole,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Sent::GivenUp,
             Err(error) => {
@@ -126,13 +126,31 @@ struct Pipe {
 impl Pipe {
     fn send(&mut self, piece: Piece) -> io::Result<()> {
         let sender = self.sender.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let latest = self.deadline.min(Instant::now() + PATIENCE);
+        let latest = self.latest();
         let sent = self.runtime.block_on(async { timeout_at(latest, sender.send(piece)).await });
         match sent {
             Ok(Ok(())) => self.sender = Some(sender),
             _ => return Err(io::ErrorKind::BrokenPipe.into()),
         }
         Ok(())
+    }
+
+    /// Waits until the client has taken all pieces, each in time, and says that these were all.
+    fn end(&mut self) -> io::Result<()> {
+        let sender = self.sender.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        for waiting in (0..WAITING_OF_JSON).rev() {
+            let (latest, room) = (self.latest(), WAITING_OF_JSON - waiting);
+            let reserved = self.runtime.block_on(async { timeout_at(latest, sender.reserve_many(room)).await });
+            let Ok(Ok(mut permits)) = reserved else { return Err(io::ErrorKind::BrokenPipe.into()) };
+            if waiting == 0 {
+                permits.next().into_iter().for_each(|permit| permit.send(Piece::End));
+            }
+        }
+        Ok(())
+    }
+
+    fn latest(&self) -> Instant {
+        self.deadline.min(Instant::now() + PATIENCE)
     }
 }
 
@@ -144,5 +162,46 @@ impl Write for Pipe {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt;
+
+    use super::*;
+    use crate::export::Exits;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    async fn all(stream: impl Stream<Item = io::Result<Bytes>>) -> io::Result<usize> {
+        Ok(stream.try_collect::<Vec<_>>().await?.iter().map(Bytes::len).sum())
+    }
+
+    #[tokio::test]
+    async fn json_holds_its_exit_until_all_of_it_is_taken() {
+        let exits = Exits::new(1);
+        for bytes in [10, 3 * PIECE, 30 * PIECE] {
+            let stream = json(Arc::new("a".repeat(bytes)), exits.exit(None).expect("one is free"));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert!(exits.exit(None).is_err(), "nobody has taken {bytes} bytes");
+            assert_eq!(all(stream).await.expect("whole"), bytes + 2);
+            let free = async {
+                while exits.exit(None).is_err() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::time::timeout(SOON, free).await.expect("the exit is free again");
+        }
+    }
+
+    #[tokio::test]
+    async fn json_that_may_not_be_had_any_more_breaks_off() {
+        let exits = Exits::new(1);
+        let until = service::clock::now_ms() + 300;
+        let stream = json(Arc::new("a".repeat(3 * PIECE)), exits.exit(Some(until)).expect("one is free"));
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        assert!(exits.exit(None).is_ok(), "it waits for nobody any more");
+        assert!(all(stream).await.is_err(), "and is not whole");
     }
 }

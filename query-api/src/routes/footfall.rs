@@ -71,7 +71,7 @@ pub fn suppression_for(role: Role, state: &AppState) -> Suppression {
 ///
 /// While anybody polls, whatever has not changed is answered from memory: scans of the last minutes count about a second
 /// after they were stored, and ones that came late about five; under load up to 9 and 25. Exact times within a minute, and
-/// organisations, are counted anew each time.
+/// organisations, are asked for each time.
 #[utoipa::path(get, path = "/v1/footfall", tag = "footfall",
     params(
         ("scope" = String, Query, pattern = "^(venue|organisation|district|category|city)$",
