@@ -180,8 +180,9 @@ async fn looks(city: &City) -> Vec<String> {
 async fn looks_read_what_is_kept_and_polls_ask_for_themselves_where_nothing_is() {
     let city = City::new().await;
     let now = Utc::now().timestamp() - MIDNIGHT;
-    // Many in each minute: else the scans are as few as the counts.
-    let row = |number: u64| ScanRow { kafka_offset: number, ..scan(number % 50, 1, now - (number % 600) as i64) };
+    // All in one minute, else the scans are as few as the counts; and so none before the hour that runs, whose minutes are
+    // looked at.
+    let row = |number: u64| ScanRow { kafka_offset: number, ..scan(number % 50, 1, now - (number % 60) as i64) };
     city.store(&(0..20_000).map(row).collect::<Vec<_>>()).await;
     city.run("OPTIMIZE TABLE scans_by_venue FINAL").await;
     let path = format!("/v1/footfall?scope=city&step=day&{}", range(-2 * DAY_S, now + DAY_S));
