@@ -74,7 +74,10 @@ fn remind_too_late(stack: &Stack) -> anyhow::Result<Uuid> {
     let reminder = ReminderEvent::derive_id(DISTRICT, "li", Uuid::nil());
     let event = json!({"v": 1, "district": DISTRICT, "at_ms": (now - 2 * 86_400) * 1000, "action": {"type": "send",
         "reminder": reminder, "by": "li", "organisation": ORGANISATION, "matter": "no_code", "due_at": now - 86_400}});
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", stack.kafka()).create()?;
+    let mut config = ClientConfig::new();
+    // As the services do: a reminder whose messages lie in two partitions would be two half ones.
+    let producer: BaseProducer =
+        config.set("bootstrap.servers", stack.kafka()).set("partitioner", "murmur2_random").create()?;
     let (key, payload) = (DISTRICT.to_string(), event.to_string());
     let record = BaseRecord::to("reminders").key(&key).payload(&payload);
     producer.send(record).map_err(|(error, _)| error)?;
