@@ -23,7 +23,7 @@ use crate::{
     scope,
     tables::Venue,
     time,
-    venue_fields::{LATITUDE, LONGITUDE, check_place},
+    venue_fields::{LATITUDE, LONGITUDE, VENUE, check_place},
 };
 
 /// A scan as clients send it. Exactly one of `code` and `venue`, exactly one of `person` and `document`.
@@ -102,7 +102,7 @@ const fn entry() -> Direction {
 impl<'a> Object<'a> for ScanRequest<'a> {
     const FIELDS: &'static [Field] = &[
         Field::optional::<Option<String>>("code", || "expected a venue code of 17 characters, or its URL".to_owned()),
-        Field::optional::<Option<VenueId>>("venue", || "expected a venue number from 0 to 4294967295".to_owned()),
+        Field::optional::<Option<VenueId>>("venue", || VENUE.to_owned()),
         PERSON,
         DOCUMENT,
         Field::optional::<Method>("method", || one_of(Method::ALL.iter().map(|m| m.as_str()))),

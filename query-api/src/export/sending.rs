@@ -138,15 +138,14 @@ impl Pipe {
     /// Waits until the client has taken all pieces, each in time, and says that these were all.
     fn end(&mut self) -> io::Result<()> {
         let sender = self.sender.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        for waiting in (0..WAITING_OF_JSON).rev() {
-            let (latest, room) = (self.latest(), WAITING_OF_JSON - waiting);
+        for room in 1..=WAITING_OF_JSON {
+            let latest = self.latest();
             let reserved = self.runtime.block_on(async { timeout_at(latest, sender.reserve_many(room)).await });
-            let Ok(Ok(mut permits)) = reserved else { return Err(io::ErrorKind::BrokenPipe.into()) };
-            if waiting == 0 {
-                permits.next().into_iter().for_each(|permit| permit.send(Piece::End));
+            if !matches!(reserved, Ok(Ok(_))) {
+                return Err(io::ErrorKind::BrokenPipe.into());
             }
         }
-        Ok(())
+        sender.try_send(Piece::End).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     fn latest(&self) -> Instant {

@@ -36,14 +36,20 @@ async fn until_known(city: &City, api: &Api) {
     }
 }
 
-#[tokio::test]
-async fn a_name_changes_soon_and_nothing_is_read_again_meanwhile() {
+/// A city with one venue, whose name comes from memory.
+async fn remembered(version: u64) -> (City, Api) {
     let city = City::new().await;
     city.store(&[scan(1, 7, 0)]).await;
-    city.name(7, "老名字", 1).await;
+    city.name(7, "老名字", version).await;
     let api = city.api().await;
     assert_eq!(name(&api).await, "老名字");
     until_known(&city, &api).await;
+    (city, api)
+}
+
+#[tokio::test]
+async fn a_name_changes_soon_and_nothing_is_read_again_meanwhile() {
+    let (city, api) = remembered(1).await;
     let (parts, looks) = (city.asked(PARTS).await, city.asked("query LIKE '%system.parts%'").await);
     while city.asked("query LIKE '%system.parts%'").await < looks + 2 {
         assert_eq!(name(&api).await, "老名字");
@@ -60,12 +66,7 @@ async fn a_name_changes_soon_and_nothing_is_read_again_meanwhile() {
 /// Its parts have the same names, and versions begin anew with the topic.
 #[tokio::test]
 async fn the_names_are_those_of_a_table_that_is_made_anew() {
-    let city = City::new().await;
-    city.store(&[scan(1, 7, 0)]).await;
-    city.name(7, "老名字", 9).await;
-    let api = city.api().await;
-    assert_eq!(name(&api).await, "老名字");
-    until_known(&city, &api).await;
+    let (city, api) = remembered(9).await;
     let parts = "SELECT name FROM system.parts WHERE database = currentDatabase() AND table = 'venues' AND active";
     let old_parts = city.lines(parts).await;
     city.run("CREATE TABLE others AS venues").await;

@@ -55,6 +55,7 @@ pub fn bodies() -> Vec<Body> {
         "category": "restaurant", "name": "茶馆", "district": 410_202, "address": "福州路1号",
         "latitude": 34.8, "longitude": 114.3, "responsible": {"name": NAME, "phone": PHONE}});
     let by_organisation = json!({"request_id": request(3), "organisation": ORGANISATION});
+    let red = json!({"document": card, "colour": "red", "since": at(-60), "issuer": "疾控", "evidence": "E1", "reason": "密接"});
     vec![
         Body {
             public: &["name", "address"],
@@ -66,22 +67,11 @@ pub fn bodies() -> Vec<Body> {
                     "organisation": ORGANISATION}),
             )
         },
-        Body {
-            plain: &["issuer", "evidence", "reason"],
-            ..line(
-                "/v1/health-codes:batch",
-                Role::Feed,
-                json!({"document": card, "colour": "red", "since": at(-60), "issuer": "疾控", "evidence": "E1", "reason": "密接"}),
-            )
-        },
+        Body { plain: &["issuer", "evidence", "reason"], ..line("/v1/health-codes:batch", Role::Feed, red.clone()) },
         Body {
             plain: &["issuer", "evidence", "reason"],
             status: 202,
-            ..line(
-                "/v1/health-proposals/{id}/release",
-                Role::Feed,
-                json!({"document": card, "colour": "red", "since": at(-60), "issuer": "疾控", "evidence": "E1", "reason": "密接"}),
-            )
+            ..line("/v1/health-proposals/{id}/release", Role::Feed, red)
         },
         Body {
             plain: &["laboratory"],
