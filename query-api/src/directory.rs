@@ -111,7 +111,7 @@ impl Directory {
             match &read {
                 Ok(()) => self.known.write().at = Some(began),
                 Err(error) if !is_failing => {
-                    tracing::warn!(error = error.to_string(), "cannot read the directory of venues");
+                    tracing::warn!(error = error.with_causes(), "cannot read the directory of venues");
                 }
                 Err(_) => {}
             }

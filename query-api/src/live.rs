@@ -139,7 +139,7 @@ impl Live {
                 }
                 Err(error) => {
                     if failing_since.is_none() {
-                        tracing::warn!(error = error.to_string(), "cannot count for live streams");
+                        tracing::warn!(error = error.with_causes(), "cannot count for live streams");
                     }
                     if failing_since.get_or_insert(begun).elapsed() >= SILENCE {
                         self.say_unavailable();

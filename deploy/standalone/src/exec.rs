@@ -95,11 +95,7 @@ async fn start_engines(
             kafka: args.kafka.plan(&brokers)?,
             external_clickhouse: args.clickhouse.as_deref().map(external_clickhouse),
             clickhouse_port,
-            clickhouse: ClickHouseOptions {
-                engine: engine.clone(),
-                query_log: args.query_log,
-                query_reads_everything: true,
-            },
+            clickhouse: ClickHouseOptions { engine: engine.clone(), query_log: args.query_log, is_for_tests: true },
             grace: if throwaway { THROWAWAY_GRACE } else { KEPT_GRACE },
         };
         let engines = Engines::launch(&plan, data, secrets).await?;

@@ -107,7 +107,7 @@ impl System {
             kafka: args.kafka.plan(&args.broker_ports())?,
             external_clickhouse: args.clickhouse.as_deref().map(external_clickhouse),
             clickhouse_port: args.clickhouse_port,
-            clickhouse: ClickHouseOptions { engine, query_log: args.query_log, query_reads_everything: false },
+            clickhouse: ClickHouseOptions { engine, query_log: args.query_log, is_for_tests: false },
             grace: ENGINE_GRACE,
         };
         eprintln!("venuecode: starting, data in {}", data.path().display());

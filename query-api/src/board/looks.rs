@@ -33,7 +33,7 @@ impl Looks {
         match outcome {
             Ok(()) if self.is_failing => tracing::info!(of, "counts for polls again"),
             Err(error) if !self.is_failing => {
-                tracing::warn!(of, error = error.to_string(), "cannot count for polls");
+                tracing::warn!(of, error = error.with_causes(), "cannot count for polls");
             }
             _ => {}
         }

@@ -46,6 +46,11 @@ impl QueryError {
         problem
     }
 
+    /// With what brought it about, for a log; what the client is told is without.
+    pub fn with_causes(&self) -> String {
+        chain(self)
+    }
+
     pub(super) fn status_and_kind(&self) -> (StatusCode, &'static str) {
         match self {
             Self::MalformedJson(_) => (StatusCode::BAD_REQUEST, "malformed-json"),

@@ -57,9 +57,9 @@ pub struct ClickHouseOptions {
     pub engine: Option<Engine>,
     /// Keep `system.query_log`, for two days or until the next start.
     pub query_log: bool,
-    /// Let the reading user see every database and not only the application's, and append to those called test_…: tests
-    /// have one database each.
-    pub query_reads_everything: bool,
+    /// Let the reading user also see the databases called test_…, and append to them: tests have one database each. Its
+    /// other rights are the same, so that tests meet what is refused.
+    pub is_for_tests: bool,
 }
 
 /// Writes the configuration and starts the engine as a supervised child that stores in `DIR/clickhouse`.
@@ -119,9 +119,9 @@ fn write_config(
             ("query_password", &access.query.password),
             ("database", DATABASE),
             ("audit_log", AUDIT_LOG),
-            ("readable", if options.query_reads_everything { "*" } else { DATABASE }),
             // The databases of tests come and go, each with a log.
-            ("appendable", if options.query_reads_everything { "test_*.*" } else { AUDIT_LOG }),
+            ("readable", if options.is_for_tests { "test_*" } else { DATABASE }),
+            ("appendable", if options.is_for_tests { "test_*.*" } else { AUDIT_LOG }),
         ],
     );
     let config = fill(

@@ -71,5 +71,12 @@ async fn a_simulated_city_is_stored_once_and_traced_as_the_oracle_says() -> anyh
     let reached = expected.compare_chains(&api, 8).await?;
     ensure!(reached > 0, "nobody was reached from anybody");
     expected.compare_footfall(&api).await?;
+
+    // What a service may not do is found here: without a right it needs it says so, and answers some other way.
+    stack.stop()?;
+    let log = fs::read_to_string(stack.data.path().join("logs/query-api.log"))?;
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+    let unexpected: Vec<_> = warnings.iter().filter(|line| !line.contains("waiting for clickhouse")).collect();
+    ensure!(unexpected.is_empty(), "the query service is not content: {unexpected:?}");
     Ok(())
 }
