@@ -232,9 +232,11 @@ impl Board {
             let began = Instant::now();
             // Whichever has waited longer: not even hours that take very long keep minutes from their turn.
             if hours.due <= minutes.due {
-                hours.ended(began, &self.look_at_hours().await);
+                let outcome = self.look_at_hours(&mut hours.are_few).await;
+                hours.ended(began, &outcome);
             } else {
-                minutes.ended(began, &self.look_at_minutes().await);
+                let outcome = self.look_at_minutes(&mut minutes.are_few).await;
+                minutes.ended(began, &outcome);
             }
             tokio::time::sleep_until(hours.due.min(minutes.due).into()).await;
         }
@@ -245,18 +247,18 @@ impl Board {
         (Looks::new("hours", self.hours_every), Looks::new("minutes", self.minutes_every()))
     }
 
-    async fn look_at_hours(&self) -> Result<(), QueryError> {
+    async fn look_at_hours(&self, are_few: &mut bool) -> Result<(), QueryError> {
         let began = Instant::now();
-        let hours = self.store.counts_by_hour().await?;
+        let hours = self.store.counts_by_hour(are_few).await?;
         self.known.write().learn_hours(hours, began);
         Ok(())
     }
 
-    async fn look_at_minutes(&self) -> Result<(), QueryError> {
+    async fn look_at_minutes(&self, are_few: &mut bool) -> Result<(), QueryError> {
         let (began, now) = (Instant::now(), u32::try_from(now_ms() / 1_000).unwrap_or_default());
         let running = now.saturating_sub(AFTER_HOUR_S);
         let since = running - running % HOUR_S;
-        let minutes = self.store.counts_by_minute(since).await?;
+        let minutes = self.store.counts_by_minute(since, are_few).await?;
         self.known.write().learn_minutes(minutes, since, began);
         Ok(())
     }

@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Looks {
     /// When the next one is due.
     pub due: Instant,
+    /// Whether the last one found so few scans that no kept counts were of use.
+    pub are_few: bool,
     every: Duration,
     of: &'static str,
     is_failing: bool,
@@ -23,7 +25,7 @@ pub struct Looks {
 impl Looks {
     /// Looks that should be repeated as often; the first one at once.
     pub fn new(of: &'static str, every: Duration) -> Self {
-        Self { due: Instant::now(), every, of, is_failing: false }
+        Self { due: Instant::now(), are_few: false, every, of, is_failing: false }
     }
 
     /// Notes what became of one.

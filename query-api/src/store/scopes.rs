@@ -32,36 +32,56 @@ impl StepRow {
 }
 
 impl Store {
-    /// The counts of each hour.
+    /// The counts of each hour. `are_few` is whether there were so few scans the last time that no counts of them were of
+    /// use, as when nobody scans: to find that out by an exception each time would fill ClickHouse's log.
     ///
     /// # Errors
     /// When ClickHouse does not answer, or the counts are not kept and would have to be made of many scans.
-    pub async fn counts_by_hour(&self) -> Result<Counts, QueryError> {
-        self.counts_of_scopes(BY_HOUR, "places_by_hour", 0).await
+    pub async fn counts_by_hour(&self, are_few: &mut bool) -> Result<Counts, QueryError> {
+        self.counts_of_scopes(BY_HOUR, "places_by_hour", 0, are_few).await
     }
 
     /// The counts of each minute since a whole hour.
     ///
     /// # Errors
     /// As for hours.
-    pub async fn counts_by_minute(&self, since: u32) -> Result<Counts, QueryError> {
-        self.counts_of_scopes(&BY_HOUR.replace("toStartOfHour", "toStartOfMinute"), "places_by_minute", since).await
+    pub async fn counts_by_minute(&self, since: u32, are_few: &mut bool) -> Result<Counts, QueryError> {
+        let by_minute = BY_HOUR.replace("toStartOfHour", "toStartOfMinute");
+        self.counts_of_scopes(&by_minute, "places_by_minute", since, are_few).await
     }
 
-    async fn counts_of_scopes(&self, sql: &str, projection: &'static str, since: u32) -> Result<Counts, QueryError> {
+    async fn counts_of_scopes(
+        &self,
+        sql: &str,
+        projection: &'static str,
+        since: u32,
+        are_few: &mut bool,
+    ) -> Result<Counts, QueryError> {
         let query = || self.query(sql).param("since", since);
-        let rows: Vec<StepRow> = match self.rows_of_projection(Kind::Scopes, projection, query()).await? {
-            Some(rows) => rows,
-            // To count more each time would cost more than polls that ask for themselves.
+        // To count more each time would cost more than polls that ask for themselves.
+        let few = || self.rows::<StepRow>(Kind::ScopesCounted, query().with_setting("max_rows_to_read", FEW_SCANS));
+        if *are_few && let Ok(rows) = few().await {
+            return Ok(counts_of(rows));
+        }
+        let rows = match self.rows_of_projection(Kind::Scopes, projection, query()).await? {
+            Some(rows) => {
+                *are_few = false;
+                rows
+            }
             None => {
-                let few = query().with_setting("optimize_use_projections", "0");
-                self.rows(Kind::ScopesCounted, few.with_setting("max_rows_to_read", FEW_SCANS)).await?
+                let rows = few().await;
+                *are_few = rows.is_ok();
+                rows?
             }
         };
-        let mut counts = Counts::new();
-        for row in rows {
-            counts.entry(row.scope()).or_default().insert(row.start, row.counts());
-        }
-        Ok(counts)
+        Ok(counts_of(rows))
     }
+}
+
+fn counts_of(rows: Vec<StepRow>) -> Counts {
+    let mut counts = Counts::new();
+    for row in rows {
+        counts.entry(row.scope()).or_default().insert(row.start, row.counts());
+    }
+    counts
 }

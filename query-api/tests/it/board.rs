@@ -13,6 +13,7 @@ const DAY_S: i64 = 86_400;
 /// Well under the 15 s after which an answer is let go whatever was seen to change.
 const SOON: Duration = Duration::from_secs(6);
 const ANY: Duration = Duration::from_secs(60);
+const LOOKS: &str = "%GROUPING SETS%";
 /// Questions but those of the looks.
 const QUESTIONS: &str = "query LIKE '%scans_by_venue%' AND query NOT LIKE '%GROUPING SETS%'";
 const SCOPES: [&str; 5] = ["city", "district&id=310101", "district&id=310199", "category&id=retail", "venue&id=3"];
@@ -164,16 +165,21 @@ async fn what_has_not_changed_is_not_asked_for_again() {
     assert_eq!(city.asked(QUESTIONS).await, before);
 }
 
-/// How the looks of a service have ended: which projections were read, or with which exception.
-async fn looks(city: &City) -> Vec<String> {
+/// What the log of ClickHouse has of the looks of a service.
+async fn of_looks(city: &City, what: &str) -> Vec<String> {
     city.run("SYSTEM FLUSH LOGS query_log").await;
     let looks = format!(
-        "SELECT DISTINCT if(exception_code = 0, arrayStringConcat(arrayMap(p -> splitByChar('.', p)[-1], projections)), \
-         toString(exception_code)) AS ended FROM system.query_log WHERE type != 'QueryStart' AND user = '{}' \
-         AND current_database = currentDatabase() AND query LIKE '%GROUPING SETS%' ORDER BY ended",
+        "SELECT {what} AS said FROM system.query_log WHERE type != 'QueryStart' AND user = '{}' \
+         AND current_database = currentDatabase() AND query LIKE '{LOOKS}' ORDER BY said",
         env("VENUECODE_QUERY_USER")
     );
     city.lines(&looks).await
+}
+
+/// How they have ended: which projections were read, or with which exception.
+async fn looks(city: &City) -> Vec<String> {
+    let projections = "arrayStringConcat(arrayMap(p -> splitByChar('.', p)[-1], projections))";
+    of_looks(city, &format!("DISTINCT if(exception_code = 0, {projections}, toString(exception_code))")).await
 }
 
 #[tokio::test]
@@ -212,4 +218,21 @@ async fn looks_read_what_is_kept_and_polls_ask_for_themselves_where_nothing_is()
     city.run("INSERT INTO scans_by_venue SELECT scans_by_venue.* FROM scans_by_venue, numbers(55) AS times").await;
     // No projection is of use, and there are too many rows to read.
     poll(56 * 20_000, &["158", "584", "places_by_hour", "places_by_minute"]).await;
+}
+
+#[tokio::test]
+async fn while_nobody_scans_looks_do_not_end_in_an_exception_each_time() {
+    let city = City::new().await;
+    city.store(&[scan(1, 3, 0)]).await;
+    let api = city.api_with(&["--late-scans-ms", "100"]).await;
+    let poll = [format!("/v1/footfall?scope=city&step=hour&{}", range(0, DAY_S))];
+    let since = Instant::now();
+    while city.asked(&format!("query LIKE '{LOOKS}'")).await < 10 {
+        assert!(since.elapsed() < ANY, "nothing is looked at");
+        answers(&api, Role::Regulator, &poll).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    // Once of the hours and once of the minutes, to see that no counts of so few scans are of use.
+    let thrown = of_looks(&city, "toString(countIf(exception_code != 0))").await;
+    assert!(["1", "2"].contains(&thrown[0].as_str()), "{thrown:?}");
 }
