@@ -42,7 +42,7 @@ test: build ## Every test, against real engines
 test-api: build ## Every operation of every API document, with what schemathesis makes of its schemas; needs Python
 	@python=$$(deploy/schemathesis/fetch.sh) && "$$python" deploy/schemathesis/run.py --venuecode $(VENUECODE)
 
-test-kafka: build kafka ## The same on Apache Kafka, and with brokers of three killed under load; TESTS="…" for some; needs Java and Maven
+test-kafka: build kafka ## The tests on Apache Kafka, and with brokers of three killed under load; TESTS="…" for some; needs Java and Maven
 	@VENUECODE_KAFKA_ENGINE=apache $(VENUECODE) exec -- cargo test $(CARGO_FLAGS) --no-fail-fast -- --skip nyc_ $(TESTS)
 	@$(VENUECODE) exec --kafka-engine apache --kafka-nodes 3 -- \
 	  cargo test $(CARGO_FLAGS) --no-fail-fast --test it -- stored_exactly_once:: enriched_as_of_the_scan::

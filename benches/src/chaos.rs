@@ -43,7 +43,7 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 /// After that, so that what is stored too often can show.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
-/// Kills, pauses and cuts off gateways, processors, query API, broker and ClickHouse under load, and looks what became of each scan
+/// Strikes gateways, processors, query API, broker and ClickHouse under load, and looks what became of each scan
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "chaos", version)]
 pub struct ChaosArgs {

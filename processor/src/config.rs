@@ -39,7 +39,7 @@ pub struct Config {
     pub fault: Option<Fault>,
 }
 
-/// Which partitions of `scans`, `applications`, `alerts`, `releases`, `reminders` and `health-proposals` an instance holds.
+/// Which partitions of `scans`, and of the topics that machines fold, an instance holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Hold {
     /// Those that the consumer group gives it, shared with the other instances.

@@ -1,11 +1,12 @@
 //! Everything that reads: tracing, visits, visitors, footfall, statistics and posters over HTTP, out of ClickHouse.
 //!
-//! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (who stayed where and
-//! met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door, and [`page`] is what
-//! its code opens. Whose movements are read takes a release ([`release`], [`permit`]), and is in the audit log ([`audit`])
-//! before it is answered: nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who listen, and the
-//! `board` for all who poll; long traces wait as [`jobs`], and tables leave as files ([`export`]). What is kept in memory,
-//! but for the results of jobs, is told by ClickHouse again within seconds: footfall (25 at most, unless set otherwise), the directory, releases.
+//! A request goes through [`routes`] (check the input), [`store`] (ask ClickHouse) and [`exposure`] (who stayed where
+//! and met whom, purely; `inquiry` leads a trace through both); [`poster`] prints what hangs at a door, and [`page`] is
+//! what its code opens. Whose movements are read takes a release ([`release`], [`permit`]), and is in the audit log
+//! ([`audit`]) before it is answered: nothing else here writes, to Kafka or to ClickHouse. [`live`] counts for all who
+//! listen, and the `board` for all who poll; long traces wait as [`jobs`], and tables leave as files ([`export`]). What
+//! is kept in memory, but for the results of jobs, is told by ClickHouse again within seconds: footfall (25 at most,
+//! unless set otherwise), the directory, releases.
 
 mod answer;
 pub mod audit;

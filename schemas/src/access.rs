@@ -38,7 +38,7 @@ pub enum Role {
     Feed,
     /// Runs the service: loads the venue directory.
     Admin,
-    /// Reads the audit log.
+    /// Sees what became of bulk changes, releases and erasures.
     Auditor,
 }
 

@@ -1,4 +1,4 @@
-//! The tables, as numbered migrations: append-only, one object each, safe to run again.
+//! The tables, as numbered migrations: one table or view each, safe to run again; append-only from the first release on.
 
 /// One migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::scans::{GATEWAY, NOW_MS};
 
-/// Most lines and bytes of a batch, as the README says.
+/// Most lines and bytes of a batch.
 const MAX_LINES: usize = 10_000;
 const MAX_BYTES: usize = 8 << 20;
 

@@ -1,7 +1,8 @@
 //! Access to a service: signed tokens, and a table that says which role may use which route.
 //!
-//! [`GuardedRouter`] puts a [`guard`] before every route, and a route that its table does not list is refused. What goes
-//! past a router, because it is in a hurry, asks [`admit`] with the same table. A handler that needs to know who asks takes a [`Caller`] as an argument, before the request:
+//! [`GuardedRouter`] puts a [`guard`] before every route, and a route that its table does not list is refused. What
+//! goes past a router, because it is in a hurry, asks [`admit`] with the same table. A handler that needs to know who
+//! asks takes a [`Caller`] as an argument, before the request:
 //!
 //! ```ignore
 //! async fn post(State(gateway): State<Arc<Gateway>>, caller: Caller, request: Request) -> Result<…> {

@@ -50,12 +50,12 @@ pub async fn ask(
 
 /// Confirms that a person is erased, or declines it
 ///
-/// Once, and never by the account that asked: anything further changes nothing, and is noted as refused. Whoever confirms
-/// says whom, by key or document, as the evidence has it: when it was asked for another person, that is refused as well
-/// (`other_person`). What is confirmed cannot be undone: what was made or accepted of the person before goes from tables, topics and registrations, and does
-/// not come back when anything is read again. Whether a release that is in force still needs it is for whoever confirms to
-/// look at. What a whole city's or province's office asks for (its district ends in 00) is decided with a token that has no
-/// limit.
+/// Once, and never by the account that asked: anything further changes nothing, and is noted as refused. Whoever
+/// confirms says whom, by key or document, as the evidence has it: when it was asked for another person, that is
+/// refused as well (`other_person`). What is confirmed cannot be undone: what was made or accepted of the person before
+/// goes from tables, topics and registrations, and does not come back when anything is read again. Whether a release
+/// that is in force still needs it is for whoever confirms to look at. What a whole city's or province's office asks
+/// for (its district ends in 00) is decided with a token that has no limit.
 #[utoipa::path(post, path = "/v1/erasures/{id}/decision", tag = "erasures",
     params(IdOfDistrict),
     request_body(content = ErasureDecisionRequest<'static>, content_type = "application/json"),

@@ -157,8 +157,8 @@ impl Carrier {
         Ok(true)
     }
 
-    /// Where bytes of the person may be, and until when: the broker removes them in its own time. On `identities` there is no end:
-    /// a dependant's registration, which stays, may name the person as guardian.
+    /// Where bytes of the person may be, and until when: the broker removes them in its own time. On `identities` there
+    /// is no end: a dependant's registration, which stays, may name the person as guardian.
     fn remains(&self, done_at_ms: i64) -> Vec<Remains> {
         let of_people =
             TOPICS.iter().filter(|topic| matches!(topic.holds, Holds::Persons | Holds::Movements | Holds::Sealed));

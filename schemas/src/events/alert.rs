@@ -1,8 +1,8 @@
 //! Alerts about abnormal scans and lorries, and what the district's office does about them (S0 四, S2 规范验码, S4 二.2, 二.3).
 //!
-//! The processor raises an alert while it stores the scan, or finds that a lorry's loop was not closed; the gateway writes down what the office does; the alert book of
-//! the district is the fold of both. An alert's identity begins with the six digits of its district, so that it alone says
-//! in which partition its book is.
+//! The processor raises an alert while it stores the scan, or finds that a lorry's loop was not closed; the gateway
+//! writes down what the office does; the alert book of the district is the fold of both. An alert's identity begins
+//! with the six digits of its district, so that it alone says in which partition its book is.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

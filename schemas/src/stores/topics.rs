@@ -10,8 +10,9 @@ pub enum TopicKept {
     AtMostDays(u16),
     /// After so many days whatever the city says, for this reason.
     Days(u16, &'static str),
-    /// The last message of each key stays; what it replaced goes with the retention of the city, when the broker comes to
-    /// compact it. A broker that does not spare recent messages when it compacts keeps all for good: late scans need them as they were.
+    /// The last message of each key stays; what it replaced goes with the retention of the city, when the broker comes
+    /// to compact it. A broker that does not spare recent messages when it compacts keeps all for good: late scans need
+    /// them as they were.
     Newest(&'static str),
     /// The last message of each key stays, what it replaced goes at any time.
     NewestAlone(&'static str),
