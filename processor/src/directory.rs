@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     batch::VenueFacts,
     dead_letters::{DeadLetters, Rejected},
+    machine::outlet::INSERT_TIMEOUT,
 };
 
 /// How long reading the directory to its end may take.
@@ -179,7 +180,8 @@ impl Directory {
 
 async fn write(client: &Client, dead_letters: &DeadLetters, pending: &mut Pending) -> anyhow::Result<()> {
     if !pending.rows.is_empty() {
-        let mut insert = client.insert::<VenueRow>("venues").await?;
+        let insert = client.insert::<VenueRow>("venues").await?;
+        let mut insert = insert.with_timeouts(Some(INSERT_TIMEOUT), Some(INSERT_TIMEOUT));
         for row in &pending.rows {
             insert.write(row).await?;
         }

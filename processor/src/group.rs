@@ -40,7 +40,7 @@ impl ConsumerContext for Membership {
 /// Takes part in the group that shares out a topic until `stop`, then stops the workers and leaves.
 ///
 /// # Errors
-/// When the group cannot be joined at all.
+/// When the group cannot be joined at all, or a worker could not be started, or panicked.
 pub fn take_part(
     kafka: &KafkaConfig,
     (group, topic): (&str, &str),
@@ -68,7 +68,7 @@ pub fn take_part(
     }
     workers.stop(&workers.partitions());
     member.unsubscribe();
-    Ok(())
+    workers.outcome()
 }
 
 /// Commits how far each partition is dealt with. It is for lag to be seen from outside and decides nothing.

@@ -46,7 +46,7 @@ pub mod workers;
 use std::sync::Arc;
 
 use ::metrics::gauge;
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use axum::Router;
 use rdkafka::producer::{FutureProducer, Producer};
 use schemas::{CityProfile, Retention};
@@ -205,6 +205,7 @@ async fn process(
         let clickhouse = config.clickhouse.query_client();
         let anchors = Anchors { clickhouse, producer: producer.clone(), kafka: config.kafka.clone() };
         let anchors = runtime.spawn(anchors.run(stop.clone()));
+        let producing = runtime.spawn(end_with(producer.clone(), stop.clone()));
 
         let forgetting = retention::run(config.clickhouse.query_client(), kept, Arc::clone(&progress), stop.clone());
         let forgetting = runtime.spawn(forgetting);
@@ -296,21 +297,34 @@ async fn process(
                     (changes, *change_partitions),
                     (erasures, *erasure_partitions),
                 ];
-                workers::hold_all(workers, &runtime, &stop);
-                Ok(())
+                workers::hold_all(workers, &runtime, &stop)
             }
         };
         stop.cancel();
         if follower.join().is_err()
             || watch.join().is_err()
-            || runtime.block_on(async { anchors.await.and(forgetting.await) }).is_err()
+            || runtime.block_on(async { anchors.await.and(forgetting.await).and(producing.await) }).is_err()
         {
             tracing::error!("a thread panicked");
+        }
+        if let Some((code, reason)) = producer.client().fatal_error() {
+            bail!("the Kafka producer cannot go on: {code}: {reason}");
         }
         producer.flush(std::time::Duration::from_secs(5)).context("cannot flush the producer")?;
         result
     };
     tokio::task::spawn_blocking(work).await.context("the processor failed")?
+}
+
+/// Ends the processor once its producer has failed for good, as an idempotent one does when the broker has lost what it
+/// acknowledged: it takes nothing any more, and another one goes on.
+async fn end_with(producer: FutureProducer, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if producer.client().fatal_error().is_some() {
+            stop.cancel();
+        }
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), stop.cancelled()).await;
+    }
 }
 
 /// Tries until Kafka answers, which was there a moment ago; `None` when asked to stop before.

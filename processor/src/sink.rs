@@ -157,7 +157,7 @@ impl Sink {
     pub async fn count_stored(&self, ids: &[uuid::Uuid]) -> Result<u64, Error> {
         let ids: Vec<String> = ids.iter().map(uuid::Uuid::to_string).collect();
         let sql = "SELECT uniqExact(event_id) FROM scan_ids WHERE has({ids:Array(UUID)}, event_id)";
-        self.query.query(sql).param("ids", ids).fetch_one().await
+        in_time(self.query.query(sql).param("ids", ids).fetch_one()).await
     }
 
     async fn send(&self, sql: String, bytes: Vec<u8>, token: &str) -> Result<(), Error> {

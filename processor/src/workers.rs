@@ -1,8 +1,15 @@
 //! A thread per partition that this instance holds.
 
-use std::{sync::Arc, thread::JoinHandle};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
 
 use ::metrics::Gauge;
+use anyhow::ensure;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -27,12 +34,26 @@ pub struct Workers {
     stop: CancellationToken,
     held: Mutex<HashMap<i32, Held>>,
     stored: Mutex<HashMap<i32, u64>>,
+    has_failed: AtomicBool,
+}
+
+/// Ends the processor when a worker panics: what it held would be dealt with by nobody, and nobody would know. Whoever
+/// supervises the process starts it again.
+struct WholeOrNone(CancellationToken);
+
+impl Drop for WholeOrNone {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.cancel();
+        }
+    }
 }
 
 impl Workers {
     /// No workers yet; `count` shows how many there are, and all of them stop with `stop`.
     pub fn new(name: &'static str, job: Job, count: Gauge, stop: CancellationToken) -> Self {
-        Self { name, job, count, stop, held: Mutex::default(), stored: Mutex::default() }
+        let (held, stored, has_failed) = Default::default();
+        Self { name, job, count, stop, held, stored, has_failed }
     }
 
     /// Starts the worker of a partition.
@@ -40,6 +61,7 @@ impl Workers {
         let stop = self.stop.child_token();
         let (workers, stopped) = (Arc::clone(self), stop.clone());
         let thread = std::thread::Builder::new().name(format!("{}-{partition}", self.name)).spawn(move || {
+            let _whole = WholeOrNone(workers.stop.clone());
             let stored = Arc::clone(&workers);
             let commit: Commit = Box::new(move |partition, next| {
                 stored.stored.lock().insert(partition, next);
@@ -52,7 +74,11 @@ impl Workers {
                 held.insert(partition, Held { stop, thread });
                 self.count.set(held.len() as f64);
             }
-            Err(error) => tracing::error!(partition, %error, "cannot start a thread for a partition"),
+            Err(error) => {
+                tracing::error!(partition, %error, "cannot start a thread for a partition");
+                self.has_failed.store(true, Ordering::Relaxed);
+                self.stop.cancel();
+            }
         }
     }
 
@@ -65,10 +91,20 @@ impl Workers {
         stopping.iter().for_each(|worker| worker.stop.cancel());
         for worker in stopping {
             if worker.thread.join().is_err() {
-                tracing::error!("the worker of a partition panicked");
+                tracing::error!(workers = self.name, "the worker of a partition panicked");
+                self.has_failed.store(true, Ordering::Relaxed);
             }
         }
         self.stored.lock().retain(|partition, _| !partitions.contains(partition));
+    }
+
+    /// Whether every worker could be started, and ended because it was asked to; of those that were stopped.
+    ///
+    /// # Errors
+    /// When one could not, or did not.
+    pub fn outcome(&self) -> anyhow::Result<()> {
+        ensure!(!self.has_failed.load(Ordering::Relaxed), "a partition of {} was left alone", self.name);
+        Ok(())
     }
 
     /// The partitions that have a worker.
@@ -84,11 +120,40 @@ impl Workers {
 
 /// Holds all partitions of each without a group until `stop`: for the one processor of a small town. A second one would do no
 /// harm, since what each of them does twice counts once, but it would be in the way.
-pub fn hold_all<const N: usize>(workers: [(Workers, i32); N], runtime: &Handle, stop: &CancellationToken) {
+///
+/// # Errors
+/// When a worker could not be started, or panicked.
+pub fn hold_all<const N: usize>(
+    workers: [(Workers, i32); N],
+    runtime: &Handle,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let workers = workers.map(|(workers, partitions)| (Arc::new(workers), partitions));
     for (workers, partitions) in &workers {
         (0..*partitions).for_each(|partition| workers.start(partition));
     }
     runtime.block_on(stop.cancelled());
     workers.iter().for_each(|(workers, _)| workers.stop(&workers.partitions()));
+    workers.iter().try_for_each(|(workers, _)| workers.outcome())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_panics_ends_them_all_and_is_told() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let stop = CancellationToken::new();
+        let job: Job = Arc::new(|partition, _, stop| {
+            assert_ne!(partition, 1, "on purpose");
+            while !stop.is_cancelled() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        });
+        let workers = Workers::new("test", job, Gauge::noop(), stop.clone());
+        let ended = hold_all([(workers, 3)], runtime.handle(), &stop);
+        assert!(stop.is_cancelled());
+        assert_eq!(ended.expect_err("one panicked").to_string(), "a partition of test was left alone");
+    }
 }

@@ -38,8 +38,9 @@ mod turns;
 
 use std::sync::Arc;
 
+use anyhow::ensure;
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, QueryConfig};
@@ -75,18 +76,28 @@ async fn serve_state(
 ) -> anyhow::Result<()> {
     let watch = tables::until_there(config.clickhouse.clone(), state.readiness().clone());
     let watch = tokio::spawn(shutdown.clone().run_until_cancelled_owned(watch));
-    let live = tokio::spawn(Arc::clone(state.live()).run(shutdown.clone()));
-    let directory = tokio::spawn(Arc::clone(state.directory()).run(shutdown.clone()));
-    let board = tokio::spawn(Arc::clone(state.board()).run(shutdown.clone()));
-    let jobs = tokio::spawn(Arc::clone(state.jobs()).run(state.clone(), shutdown.clone()));
-    let keys = tokio::spawn(Arc::clone(state.verifier()).watch(shutdown.clone()));
+    // Whatever of these ends before it is asked to takes the service with it: without it answers would be late, or there
+    // would be none, and nobody would know.
+    let mut parts = JoinSet::new();
+    parts.spawn(Arc::clone(state.live()).run(shutdown.clone()));
+    parts.spawn(Arc::clone(state.directory()).run(shutdown.clone()));
+    parts.spawn(Arc::clone(state.board()).run(shutdown.clone()));
+    parts.spawn(Arc::clone(state.jobs()).run(state.clone(), shutdown.clone()));
+    parts.spawn(Arc::clone(state.verifier()).watch(shutdown.clone()));
     let router: Router = router(state);
-    let served = service::http::serve(router, listener, shutdown).await;
+    let serving = async {
+        let served = service::http::serve(router, listener, shutdown.clone()).await;
+        shutdown.cancel();
+        served
+    };
+    let watching = async {
+        parts.join_next().await;
+        let is_early = !shutdown.is_cancelled();
+        shutdown.cancel();
+        is_early
+    };
+    let (served, is_early) = tokio::join!(serving, watching);
     watch.abort();
-    keys.abort();
-    live.abort();
-    board.abort();
-    directory.abort();
-    jobs.abort();
+    ensure!(!is_early, "a part of the service ended by itself");
     served
 }

@@ -12,6 +12,8 @@ pub const QUERY_SECONDS: &str = "query_api_query_seconds";
 pub const READ_ROWS_TOTAL: &str = "query_api_read_rows_total";
 /// Rows that ClickHouse answered with, by kind of query.
 pub const ANSWERED_ROWS_TOTAL: &str = "query_api_answered_rows_total";
+/// Queries that failed, by kind of query: what is kept in memory goes another way then, which takes longer.
+pub const FAILED_QUERIES_TOTAL: &str = "query_api_failed_queries_total";
 /// Time for setting and exporting a poster, without waiting for a worker, by format.
 pub const POSTER_SECONDS: &str = "query_api_poster_seconds";
 /// Traces, and tables as files, that have left, by format and by how they ended.
@@ -32,6 +34,7 @@ pub fn describe() {
     describe_histogram!(QUERY_SECONDS, Unit::Seconds, "Time from asking ClickHouse until the last row is read");
     describe_counter!(READ_ROWS_TOTAL, "Rows that ClickHouse read by the time it began to answer");
     describe_counter!(ANSWERED_ROWS_TOTAL, "Rows that ClickHouse answered with");
+    describe_counter!(FAILED_QUERIES_TOTAL, "Queries that failed");
     describe_histogram!(POSTER_SECONDS, Unit::Seconds, "Time for setting and exporting a poster");
     describe_counter!(EXPORTS_TOTAL, "Traces, and tables as files, that have left, by how they ended");
     describe_gauge!(JOBS_WAITING, "Traces that wait as jobs");
@@ -45,6 +48,10 @@ pub(crate) fn queried(kind: &'static str, took: Duration, rows_read: u64, rows_a
     histogram!(QUERY_SECONDS, "kind" => kind).record(took);
     counter!(READ_ROWS_TOTAL, "kind" => kind).increment(rows_read);
     counter!(ANSWERED_ROWS_TOTAL, "kind" => kind).increment(rows_answered);
+}
+
+pub(crate) fn failed(kind: &'static str) {
+    counter!(FAILED_QUERIES_TOTAL, "kind" => kind).increment(1);
 }
 
 pub(crate) fn printed(format: &'static str, took: Duration) {

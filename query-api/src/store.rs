@@ -244,9 +244,14 @@ impl Store {
     ) -> Result<(), QueryError> {
         let started = Instant::now();
         let answer = tokio::time::timeout(self.patience, drain(query, take)).await;
-        let (rows, read) = answer.map_err(|_| StoreFailure::Silent)??;
-        metrics::queried(kind.as_str(), started.elapsed(), read, rows);
-        Ok(())
+        let answer =
+            answer.map_or_else(|_| Err(StoreFailure::Silent.into()), |answer| answer.map_err(QueryError::from));
+        match &answer {
+            Ok((rows, read)) => metrics::queried(kind.as_str(), started.elapsed(), *read, *rows),
+            Err(error) if footfall::is_of_no_use(error) => {}
+            Err(_) => metrics::failed(kind.as_str()),
+        }
+        answer.map(|_| ())
     }
 
     async fn row<T: RowOwned + RowRead>(&self, kind: Kind, query: Query) -> Result<T, QueryError> {

@@ -25,9 +25,9 @@ pub struct KafkaConfig {
     /// Partitions of topics that do not exist yet
     #[arg(long, env = "VENUECODE_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1024))]
     pub partitions: i32,
-    /// Replicas of topics that do not exist yet
-    #[arg(long, env = "VENUECODE_REPLICATION", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=9))]
-    pub replication: i32,
+    /// Replicas of topics that do not exist yet [default: 3, or as many as there are brokers]
+    #[arg(long, env = "VENUECODE_REPLICATION", value_name = "N", value_parser = clap::value_parser!(i32).range(1..=9))]
+    pub replication: Option<i32>,
     /// Whether the broker keeps a producer's own retries from doubling messages. The embedded broker must go
     /// without: it fails for good on the first message after one that timed out. Stored rows are the same either
     /// way, since a doubled message repeats an event that is known
@@ -109,13 +109,17 @@ impl KafkaConfig {
         let admin: AdminClient<DefaultClientContext> =
             self.client().create().context("cannot set up the Kafka admin client")?;
         let specs = topics.specs(self.partitions, self.kafka_compaction_lag, retention);
+        let replicas = match self.replication {
+            Some(replicas) => replicas,
+            None => default_replicas(&admin)?,
+        };
         let new_topics: Vec<NewTopic<'_>> = specs
             .iter()
             .map(|spec| {
-                let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(self.replication));
+                let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(replicas));
                 let topic = spec.settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
                 // With three replicas a write is kept by two before it counts, so that losing one loses nothing.
-                if self.replication >= 3 { topic.set("min.insync.replicas", "2") } else { topic }
+                if replicas >= SAFE_REPLICAS { topic.set("min.insync.replicas", "2") } else { topic }
             })
             .collect();
         let options = AdminOptions::new().operation_timeout(Some(METADATA_TIMEOUT));
@@ -143,6 +147,14 @@ impl KafkaConfig {
         }
         Ok(scans)
     }
+}
+
+/// Of so many brokers one may be lost, and what was acknowledged is not.
+const SAFE_REPLICAS: i32 = 3;
+
+fn default_replicas(admin: &AdminClient<DefaultClientContext>) -> anyhow::Result<i32> {
+    let metadata = admin.inner().fetch_metadata(None, METADATA_TIMEOUT).context("cannot ask Kafka for its brokers")?;
+    Ok(i32::try_from(metadata.brokers().len())?.clamp(1, SAFE_REPLICAS))
 }
 
 /// A consumer of one partition from an offset on, with the settings of [`KafkaConfig::reader`].

@@ -4,8 +4,9 @@
 //! input as its lifeline (`lifeline.rs`), so that no child outlives the parent. Not a general process manager.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -180,7 +181,7 @@ impl Supervision {
                 if child.started.elapsed() > HEALTHY_AFTER {
                     backoff = FIRST_BACKOFF;
                 }
-                eprintln!("venuecode: {} ended ({how}), starting it again in {backoff:?}", self.spec.name);
+                say(format_args!("{} ended ({how}), starting it again in {backoff:?}", self.spec.name));
                 let _ = self.ended.send(Some(how));
             }
             tokio::select! {
@@ -190,11 +191,16 @@ impl Supervision {
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
             match self.spawn() {
                 Ok(child) => running = Some(child),
-                Err(error) => eprintln!("venuecode: {error:#}"),
+                Err(error) => say(format_args!("{error:#}")),
             }
         }
         let _ = fs::remove_file(&self.pid_file);
     }
+}
+
+/// To standard error, if it is still there: whoever read it may be gone, and children are looked after all the same.
+fn say(what: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "venuecode: {what}");
 }
 
 async fn end(mut child: Running, ending: Ending, spec: &ChildSpec) {

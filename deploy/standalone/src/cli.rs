@@ -53,7 +53,7 @@ Examples:
 const EXEC_EXAMPLES: &str = "\
 The command gets VENUECODE_KAFKA and what that Kafka can do (VENUECODE_KAFKA_IDEMPOTENCE,
 VENUECODE_KAFKA_COMPACTION_LAG, VENUECODE_REPLICATION), VENUECODE_CLICKHOUSE_URL, VENUECODE_CLICKHOUSE_USER,
-VENUECODE_CLICKHOUSE_PASSWORD, for a user that may only read, and append to databases called test_…,
+VENUECODE_CLICKHOUSE_PASSWORD, for a user that may only read databases called test_…, and append to them,
 VENUECODE_QUERY_USER and VENUECODE_QUERY_PASSWORD, and for tokens VENUECODE_TOKEN_KEY_FILE (to issue them) and VENUECODE_TOKEN_KEYS_FILE (for services).
 VENUECODE_FONTS, the folder of the posters' fonts.
 Its exit status is passed on (128+N after signal N); 125 means that the engines did not start.

@@ -15,7 +15,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 /// So many messages are on their way at once: fewer than the producer's queue holds, however many there are.
 const MESSAGES_AT_ONCE: usize = 10_000;
 /// How long an insert may take.
-const INSERT_TIMEOUT: Duration = Duration::from_secs(60);
+pub const INSERT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The way out.
 #[derive(Clone)]

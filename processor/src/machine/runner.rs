@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::metrics::Gauge;
 use anyhow::{Context, ensure};
 use rdkafka::{Message as _, message::OwnedMessage};
 use schemas::Erased;
@@ -26,6 +27,9 @@ use crate::{
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often a machine is asked for amends, and for what is due.
 const AMENDS_EVERY: Duration = Duration::from_secs(1);
+/// How often it is noted again how far outputs are out, although nothing comes: Kafka forgets such a note after a week, and
+/// who is erased waits until everything before is dealt with.
+const NOTE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What the partitions of a machine share.
 pub struct Shared {
@@ -60,9 +64,14 @@ pub fn run<M: Machine>(
         if let Err(error) = result {
             let (machine, error) = (shared.name, format!("{error:#}"));
             tracing::warn!(machine, partition, error, "cannot fold a log yet; beginning again");
+            held_up(shared, partition).set(1);
             backoff.wait(stop);
         }
     }
+}
+
+fn held_up(shared: &Shared, partition: i32) -> Gauge {
+    ::metrics::gauge!(metrics::HELD_UP, "machine" => shared.name, "partition" => partition.to_string())
 }
 
 struct Runner<'a, M> {
@@ -108,11 +117,13 @@ impl<'a, M: Machine> Runner<'a, M> {
         }
         let (machine, elapsed_ms) = (shared.name, started.elapsed().as_millis());
         tracing::info!(machine, partition, records = done, elapsed_ms, "folded a log");
+        held_up(shared, partition).set(0);
         Ok(Some(runner))
     }
 
     fn run(&mut self, commit: &Commit) -> anyhow::Result<()> {
         let (mut amended, mut from_start) = (Instant::now(), true);
+        let mut noted = Instant::now();
         while !self.stop.is_cancelled() {
             let ahead: Vec<_> = self.ahead.take().into_iter().collect();
             let records = if ahead.is_empty() { self.log.gather(PATIENCE, None) } else { ahead };
@@ -130,6 +141,11 @@ impl<'a, M: Machine> Runner<'a, M> {
                 let messages = self.machine.due(now_ms());
                 self.put(&Outputs { messages, rows: Vec::new() });
                 amended = Instant::now();
+            }
+            // All outputs of what was gathered are out, unless it was asked to stop before.
+            if noted.elapsed() >= NOTE_EVERY && !self.stop.is_cancelled() {
+                self.log.note_done(self.log.next())?;
+                noted = Instant::now();
             }
         }
         Ok(())
@@ -196,8 +212,7 @@ impl<'a, M: Machine> Runner<'a, M> {
             return true;
         }
         let mut backoff = Backoff::default();
-        let held_up = ::metrics::gauge!(metrics::HELD_UP, "machine" => self.shared.name,
-            "partition" => self.partition.to_string());
+        let held_up = held_up(self.shared, self.partition);
         while !self.stop.is_cancelled() {
             match self.shared.runtime.block_on(self.shared.outlet.put(outputs)) {
                 Ok(()) => {

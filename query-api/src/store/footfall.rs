@@ -240,8 +240,13 @@ impl Store {
             .with_setting("force_optimize_projection", "1")
             .with_setting("preferred_optimize_projection_name", projection);
         match self.rows(kind, insisting).await {
-            Err(QueryError::Internal(StoreFailure::Exception { code: PROJECTION_NOT_USED })) => Ok(None),
+            Err(error) if is_of_no_use(&error) => Ok(None),
             answer => answer.map(Some),
         }
     }
+}
+
+/// Whether an answer failed for nothing but that the projection which was insisted on is of no use.
+pub(super) const fn is_of_no_use(error: &QueryError) -> bool {
+    matches!(error, QueryError::Internal(StoreFailure::Exception { code: PROJECTION_NOT_USED }))
 }

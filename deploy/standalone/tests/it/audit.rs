@@ -58,7 +58,7 @@ impl Log {
             brokers: self.stack.kafka(),
             topic_prefix: String::new(),
             partitions: 1,
-            replication: 1,
+            replication: Some(1),
             kafka_idempotence: false,
             kafka_compaction_lag: false,
         };

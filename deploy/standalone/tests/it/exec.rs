@@ -37,12 +37,16 @@ fn a_sigterm_reaches_the_command() -> anyhow::Result<()> {
 fn the_command_gets_both_engines_and_a_user_that_may_only_read() -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
     let (_exec, environment) = Venuecode::exec_and_wait(data.path())?;
-    environment.admin("CREATE DATABASE d")?;
-    environment.admin("CREATE TABLE d.t (x UInt8) ENGINE = MergeTree ORDER BY x")?;
-    environment.admin("INSERT INTO d.t VALUES (5)")?;
+    for database in ["test_d", "d"] {
+        environment.admin(&format!("CREATE DATABASE {database}"))?;
+        environment.admin(&format!("CREATE TABLE {database}.t (x UInt8) ENGINE = MergeTree ORDER BY x"))?;
+        environment.admin(&format!("INSERT INTO {database}.t VALUES (5)"))?;
+    }
 
-    assert_eq!(environment.sql("QUERY", "SELECT x FROM d.t")?, ("200".to_owned(), "5".to_owned()));
-    for refused in ["INSERT INTO d.t VALUES (6)", "DROP TABLE d.t", "CREATE DATABASE e"] {
+    assert_eq!(environment.sql("QUERY", "SELECT x FROM test_d.t")?, ("200".to_owned(), "5".to_owned()));
+    // It has the rights that it has in service, so that tests meet what is refused there.
+    let elsewhere = ["SELECT x FROM d.t", "INSERT INTO d.t VALUES (6)", "SELECT count() FROM system.query_log"];
+    for refused in elsewhere.into_iter().chain(["DROP TABLE test_d.t", "CREATE DATABASE e"]) {
         let (status, body) = environment.sql("QUERY", refused)?;
         assert_ne!(status, "200", "{refused}: {body}");
     }

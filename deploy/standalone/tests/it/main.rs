@@ -4,6 +4,7 @@
 //! `VENUECODE_KAFKA_ENGINE` says otherwise; `three_brokers` needs Apache Kafka (`make test-kafka`).
 
 mod agreement;
+mod alert_rules;
 mod alerts;
 mod applications;
 mod audit;

@@ -14,6 +14,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::{Signal, kill_process};
+use schemas::{CityProfile, Retention};
+use service::KafkaConfig;
 
 use crate::agreement::Expected;
 use crate::stack::Stack;
@@ -103,7 +105,17 @@ async fn topics_of_three_replicas_ask_for_two_in_sync() -> anyhow::Result<()> {
     let stack = Stack::start_with(&THREE)?;
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", stack.kafka()).create()?;
-    for topic in ["scans", "health", "tests", "venues", "dead-letters", "scan-ranges"] {
+    // Nobody says how many there should be where Kafka is not started with the rest.
+    let elsewhere = KafkaConfig {
+        brokers: stack.kafka(),
+        topic_prefix: "elsewhere-".to_owned(),
+        partitions: 1,
+        replication: None,
+        kafka_idempotence: true,
+        kafka_compaction_lag: true,
+    };
+    elsewhere.ensure_topics(Retention::of(&CityProfile::try_built_in("shanghai")?)).await?;
+    for topic in ["scans", "health", "tests", "venues", "dead-letters", "scan-ranges", "elsewhere-scans"] {
         let described = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &AdminOptions::new()).await?;
         let resource = described.into_iter().next().context("no answer")?.map_err(|code| anyhow::anyhow!("{code}"))?;
         let setting = resource.get("min.insync.replicas").context("no such setting")?;
