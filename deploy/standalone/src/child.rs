@@ -160,7 +160,10 @@ impl Supervision {
             .spawn()
             .with_context(|| format!("cannot start {}", self.spec.name))?;
         let pid = process.id().unwrap_or_default();
-        fs::write(&self.pid_file, format!("{pid}\n"))
+        // Never half a number: whoever reads it meets the old process or the new one.
+        let staging = self.pid_file.with_extension("pid.new");
+        fs::write(&staging, format!("{pid}\n"))
+            .and_then(|()| fs::rename(&staging, &self.pid_file))
             .with_context(|| format!("cannot write {}", self.pid_file.display()))?;
         Ok(Running { lifeline: process.stdin.take(), process, started: Instant::now() })
     }
