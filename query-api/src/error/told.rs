@@ -77,7 +77,7 @@ impl QueryError {
             Self::PastJob => (StatusCode::SERVICE_UNAVAILABLE, "job-outlived"),
             Self::ExportsFull => (StatusCode::SERVICE_UNAVAILABLE, "exports-full"),
             Self::Unreleased(lack) => (StatusCode::FORBIDDEN, lack.kind()),
-            Self::NotAudited(_) => (StatusCode::SERVICE_UNAVAILABLE, "audit-unavailable"),
+            Self::NotAudited(_) => (StatusCode::SERVICE_UNAVAILABLE, metrics::NOT_AUDITED),
             Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),

@@ -70,6 +70,11 @@ async fn a_store_that_goes_away_is_not_our_mistake() {
     let api = city.api().await;
     city.run("DROP TABLE scans_by_person SYNC").await;
     assert_eq!(kind_and_retry(&api, 503).await, ("clickhouse-unavailable".to_owned(), true));
+    // What alerts look at: that a query failed, and, before any read was refused for it, that none was.
+    let metrics = api.get("/metrics").await.text().await.expect("text");
+    for line in ["query_api_failed_queries_total{kind=\"visits\"}", "{problem=\"audit-unavailable\"}"] {
+        assert!(metrics.contains(line), "{line} is missing in {metrics}");
+    }
 }
 
 #[tokio::test]

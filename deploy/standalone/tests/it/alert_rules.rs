@@ -1,4 +1,5 @@
-//! Prometheus rules are about metrics that there are: a rule about another one never fires.
+//! Prometheus rules are about metrics that there are: a rule about another one never fires. Those of the processor are held
+//! against what it describes, beside that.
 
 use std::fs;
 use std::path::Path;
@@ -6,11 +7,8 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 /// Rules, where the metrics of their service are, and how these begin.
-const SERVICES: [(&str, &str, &str); 3] = [
-    ("ingest.yml", "ingest/src", "ingest_"),
-    ("processor.yml", "processor/src", "processor_"),
-    ("query-api.yml", "query-api/src", "query_api_"),
-];
+const SERVICES: [(&str, &str, &str); 2] =
+    [("ingest.yml", "ingest/src", "ingest_"), ("query-api.yml", "query-api/src", "query_api_")];
 
 fn is_of_names(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
