@@ -19,6 +19,8 @@ const UNDELIVERED_TOTAL: &str = "ingest_undelivered_messages_total";
 const SKIPPED_TOTAL: &str = "ingest_skipped_messages_total";
 /// Rows of the tables in memory, by table.
 const TABLE_ROWS: &str = "ingest_table_rows";
+/// How old what the tables know is, in seconds: all that was on Kafka then is in them.
+const TABLES_AGE: &str = "ingest_tables_age_seconds";
 /// Whether the tables were read from a snapshot, and from the topics only what came since: 1 or 0.
 const SNAPSHOT_USED: &str = "ingest_snapshot_used";
 /// Time from a scan request's arrival to its answer, in seconds.
@@ -214,6 +216,12 @@ pub fn skipped(table: &'static str) -> Counter {
 pub fn snapshot_used(is_so: bool) {
     describe_gauge!(SNAPSHOT_USED, "Whether the tables were read from a snapshot: 1 or 0");
     gauge!(SNAPSHOT_USED).set(f64::from(u8::from(is_so)));
+}
+
+/// The gauge of how old what the tables know is.
+pub fn tables_age() -> Gauge {
+    describe_gauge!(TABLES_AGE, "How old what the tables know is, in seconds: all that was on Kafka then is in them");
+    gauge!(TABLES_AGE)
 }
 
 /// The gauge of a table's rows.

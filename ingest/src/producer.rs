@@ -24,7 +24,7 @@ use rdkafka::{
     message::DeliveryResult,
     producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
 };
-use service::KafkaConfig;
+use service::{KafkaConfig, shutdown::WholeOrNone};
 use tokio_util::sync::CancellationToken;
 
 use crate::{config::ProducerConfig, error::IngestError, route::Route};
@@ -88,12 +88,14 @@ impl Producer {
         }
         let waiting = Arc::new(Waiting { requests: Mutex::default(), ages: Ages::new() });
         let undelivered = crate::metrics::undelivered();
+        let whole = WholeOrNone(failed_for_good.clone());
         let deliveries = Deliveries { waiting: Arc::clone(&waiting), undelivered, route, failed_for_good };
         let inner: BaseProducer<Deliveries> =
             settings.create_with_context(deliveries).context("cannot set up the Kafka producer")?;
         let (inner, stop) = (Arc::new(inner), Arc::new(AtomicBool::new(false)));
         let (polled, is_over) = (Arc::clone(&inner), Arc::clone(&stop));
         let poll = move || {
+            let _whole = whole;
             while !is_over.load(Ordering::Relaxed) {
                 polled.poll(POLL);
             }

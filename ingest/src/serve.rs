@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{anyhow, bail};
-use service::shutdown;
-use tokio::net::TcpListener;
+use service::shutdown::{self, WholeOrNone};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Config, Gateway, connections, route, routes,
     spool::drain,
-    tables::{Keeper, Loader},
+    tables::{Keeper, Loader, Trips, age},
 };
 
 /// The condition of `/readyz` that is there at the end only.
@@ -51,10 +51,13 @@ async fn serve_gateway(
     tracing::info!(address = %listener.local_addr()?, city = config.city.name, "listening");
     let end = CancellationToken::new();
     let every = Duration::from_secs(config.tables.tables_every_s.into());
+    let whole = || WholeOrNone(gateway.failed_for_good.clone());
     let keeper =
         gateway.snapshots.clone().map(|snapshots| Arc::new(Keeper::new(snapshots, Arc::clone(&gateway.tables))));
     let keeping = keeper.as_ref().map(|keeper| keeper.spawn(every, end.clone())).transpose()?;
-    let following = gateway.trips.clone().map(|trips| trips.follow(config.kafka.clone(), end.clone())).transpose()?;
+    let follow = |trips: Arc<Trips>| trips.follow(config.kafka.clone(), end.clone(), whole());
+    let following = gateway.trips.clone().map(follow).transpose()?;
+    let watching = age::watch(Arc::clone(&gateway.tables), &config.kafka, end.clone(), whole())?;
     let loader = Loader {
         kafka: config.kafka,
         city: gateway.city.profile.clone(),
@@ -62,16 +65,17 @@ async fn serve_gateway(
         keeper: keeper.clone(),
         readiness: gateway.readiness.clone(),
         shutdown: end.clone(),
+        failed_for_good: gateway.failed_for_good.clone(),
     }
     .spawn()?;
-    let upkeep = tokio::spawn(keep_up(Arc::clone(&gateway)));
-    let draining = tokio::spawn(drain::run(Arc::clone(&gateway)));
+    let mut parts = JoinSet::new();
+    let upkeep = parts.spawn(keep_up(Arc::clone(&gateway)));
+    let draining = parts.spawn(drain::run(Arc::clone(&gateway)));
     let patience = Duration::from_millis(config.spool.spool_after_ms.into());
-    tokio::spawn(route::watch(Arc::clone(&gateway), patience, end.clone()));
+    parts.spawn(route::watch(Arc::clone(&gateway), patience, end.clone()));
     let (pacing, pace_end) = (Arc::clone(&gateway), end.clone());
-    tokio::spawn(async move { pacing.admission.keep_pace(pace_end).await });
-
-    tokio::spawn(Arc::clone(&gateway.verifier).watch(end.clone()));
+    parts.spawn(async move { pacing.admission.keep_pace(pace_end).await });
+    parts.spawn(Arc::clone(&gateway.verifier).watch(end.clone()));
 
     let stop = CancellationToken::new();
     let answerer = routes::Answerer::new(Arc::clone(&gateway));
@@ -83,7 +87,10 @@ async fn serve_gateway(
     );
     let delay = Duration::from_millis(config.shutdown.shutdown_delay_ms.into());
     let asked = asked_to_stop(&gateway, &shutdown, delay, &stop);
-    until_answered(serving, asked).await;
+    tokio::select! {
+        () = until_answered(serving, asked) => {}
+        () = until_one_panics(&mut parts, &gateway.failed_for_good) => {}
+    }
 
     upkeep.abort();
     // What it has not sent stays in the spool.
@@ -96,6 +103,7 @@ async fn serve_gateway(
         }
         end.cancel();
         loader.join().map_err(|_| anyhow!("the thread that keeps the tables has panicked"))?;
+        watching.join().map_err(|_| anyhow!("the thread that watches the tables has panicked"))?;
         if let Some(following) = following {
             following.join().map_err(|_| anyhow!("the thread that reads trips has panicked"))?;
         }
@@ -107,13 +115,24 @@ async fn serve_gateway(
     })
     .await??;
     if gateway.failed_for_good.is_cancelled() {
-        bail!("the Kafka producer cannot go on; the log says why");
+        bail!("a part of the gateway cannot go on; the log says why");
     }
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Stops the server when asked to, or when the producer has failed for good; `/readyz` says so first.
+/// Has the server stop when one of its parts panics, and goes on waiting: what is under way is still answered.
+async fn until_one_panics(parts: &mut JoinSet<()>, failed_for_good: &CancellationToken) {
+    while let Some(ended) = parts.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a part of the gateway has panicked");
+            failed_for_good.cancel();
+        }
+    }
+    std::future::pending().await
+}
+
+/// Stops the server when asked to, or when a part of it has failed for good; `/readyz` says so first.
 async fn asked_to_stop(gateway: &Gateway, shutdown: &CancellationToken, delay: Duration, stop: &CancellationToken) {
     tokio::select! {
         () = shutdown.cancelled() => {

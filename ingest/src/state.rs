@@ -73,7 +73,7 @@ pub struct Gateway {
     pub(crate) readiness: Readiness,
     /// Renders all metrics of the process.
     pub(crate) prometheus: PrometheusHandle,
-    /// Cancelled when the producer cannot go on.
+    /// Cancelled when the producer or another part cannot go on.
     pub(crate) failed_for_good: CancellationToken,
 }
 

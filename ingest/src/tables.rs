@@ -1,5 +1,6 @@
 //! The tables in memory that a scan is answered from, and the threads that keep them.
 
+pub mod age;
 mod health;
 mod identities;
 mod keeper;

@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use rdkafka::{Message, message::BorrowedMessage};
 use schemas::{VenueEvent, VenueId, events::VenueStatus};
-use service::{KafkaConfig, Readiness, TopicReader};
+use service::{KafkaConfig, Readiness, TopicReader, shutdown::WholeOrNone};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -154,6 +154,7 @@ impl Directory {
         stop: CancellationToken,
     ) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("directory".to_owned()).spawn(move || {
+            let _whole = WholeOrNone(stop.clone());
             let mut unwritten = Pending::default();
             while !stop.is_cancelled() {
                 {

@@ -10,7 +10,7 @@ use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance},
 };
-use service::KafkaConfig;
+use service::{BoundedConsumer, KafkaConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::workers::Workers;
@@ -57,8 +57,8 @@ pub fn take_part(
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "1000");
     let workers = Arc::new(workers);
-    let member: BaseConsumer<Membership> =
-        config.create_with_context(Membership(Arc::clone(&workers))).context("cannot set up a group member")?;
+    let member = Membership(Arc::clone(&workers));
+    let member = BoundedConsumer::try_new(&config, member).context("cannot set up a group member")?;
     member.subscribe(&[topic]).with_context(|| format!("cannot subscribe to {topic}"))?;
     while !stop.is_cancelled() {
         if let Some(Err(error)) = member.poll(Duration::from_millis(200)) {

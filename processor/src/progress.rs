@@ -5,7 +5,7 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use service::{KafkaConfig, clock::now_ms};
+use service::{KafkaConfig, clock::now_ms, shutdown::WholeOrNone};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
@@ -80,6 +80,7 @@ impl Progress {
         let consumer: BaseConsumer = kafka.reader().create()?;
         let topic = kafka.topics().scans;
         let watch = move || {
+            let _whole = WholeOrNone(stop.clone());
             while !stop.is_cancelled() {
                 let known = self.0.lock().clone();
                 for (partition, state) in known {

@@ -20,7 +20,7 @@ use rdkafka::{
 };
 use schemas::{Erased, HealthEvent, Retention, ScanEvent, TestEvent};
 use service::{
-    ErasedPeople, KafkaConfig, TopicReader,
+    BoundedConsumer, ErasedPeople, KafkaConfig, TopicReader,
     clock::now_ms,
     kafka::{METADATA_TIMEOUT, is_emptied, reader_at},
 };
@@ -117,7 +117,7 @@ struct Worker<'a> {
     shared: &'a Shared,
     partition: i32,
     stop: &'a CancellationToken,
-    scans: BaseConsumer,
+    scans: BoundedConsumer,
     health: TopicReader,
     health_topic: String,
     history: HealthHistory,

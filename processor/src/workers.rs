@@ -6,14 +6,22 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use ::metrics::Gauge;
 use anyhow::ensure;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
+use service::shutdown::WholeOrNone;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+
+/// How long a worker may take to end: longer than all that it may be waiting for, and shorter than a group waits for a
+/// member that gives partitions up (five minutes).
+const PATIENCE: Duration = Duration::from_secs(150);
+/// Between two looks whether it has ended.
+const POLL: Duration = Duration::from_millis(5);
 
 /// Tells how far a partition is dealt with, for lag to be seen from outside.
 pub type Commit = Box<dyn Fn(i32, u64) + Send>;
@@ -35,18 +43,6 @@ pub struct Workers {
     held: Mutex<HashMap<i32, Held>>,
     stored: Mutex<HashMap<i32, u64>>,
     has_failed: AtomicBool,
-}
-
-/// Ends the processor when a worker panics: what it held would be dealt with by nobody, and nobody would know. Whoever
-/// supervises the process starts it again.
-struct WholeOrNone(CancellationToken);
-
-impl Drop for WholeOrNone {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.cancel();
-        }
-    }
 }
 
 impl Workers {
@@ -82,18 +78,34 @@ impl Workers {
         }
     }
 
-    /// Stops workers and waits until what they have under way is stored or given up.
+    /// Stops workers and waits until what they have under way is stored or given up. If one does not end, the processor
+    /// ends without it: its partition could not move on, and nobody would deal with it.
     pub fn stop(&self, partitions: &[i32]) {
+        self.stop_within(PATIENCE, partitions);
+    }
+
+    fn stop_within(&self, patience: Duration, partitions: &[i32]) {
         let mut held = self.held.lock();
-        let stopping: Vec<Held> = partitions.iter().filter_map(|partition| held.remove(partition)).collect();
+        let stopping: Vec<(i32, Held)> =
+            partitions.iter().filter_map(|partition| Some((*partition, held.remove(partition)?))).collect();
         self.count.set(held.len() as f64);
         drop(held);
-        stopping.iter().for_each(|worker| worker.stop.cancel());
-        for worker in stopping {
-            if worker.thread.join().is_err() {
-                tracing::error!(workers = self.name, "the worker of a partition panicked");
-                self.has_failed.store(true, Ordering::Relaxed);
+        stopping.iter().for_each(|(_, worker)| worker.stop.cancel());
+        let deadline = Instant::now() + patience;
+        for (partition, Held { thread, .. }) in stopping {
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(POLL);
             }
+            let workers = self.name;
+            if !thread.is_finished() {
+                tracing::error!(workers, partition, "the worker of a partition does not end; ending without it");
+                self.stop.cancel();
+            } else if thread.join().is_err() {
+                tracing::error!(workers, partition, "the worker of a partition panicked");
+            } else {
+                continue;
+            }
+            self.has_failed.store(true, Ordering::Relaxed);
         }
         self.stored.lock().retain(|partition, _| !partitions.contains(partition));
     }
@@ -155,5 +167,20 @@ mod tests {
         let ended = hold_all([(workers, 3)], runtime.handle(), &stop);
         assert!(stop.is_cancelled());
         assert_eq!(ended.expect_err("one panicked").to_string(), "a partition of test was left alone");
+    }
+
+    #[test]
+    fn a_worker_that_does_not_end_ends_the_processor() {
+        let stop = CancellationToken::new();
+        let job: Job = Arc::new(|_, _, _| {
+            loop {
+                std::thread::park();
+            }
+        });
+        let workers = Arc::new(Workers::new("test", job, Gauge::noop(), stop.clone()));
+        workers.start(7);
+        workers.stop_within(Duration::from_millis(20), &[7]);
+        assert!(stop.is_cancelled() && workers.partitions().is_empty());
+        assert_eq!(workers.outcome().expect_err("it stands still").to_string(), "a partition of test was left alone");
     }
 }

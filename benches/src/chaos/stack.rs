@@ -213,10 +213,17 @@ impl Stack {
         Ok(())
     }
 
-    /// Where ClickHouse keeps a table.
+    /// Where ClickHouse keeps a table; waits until it answers, since it may have been struck before.
     pub(super) async fn folder_of(&self, table: &str) -> anyhow::Result<PathBuf> {
         let sql = format!("SELECT data_paths[1] FROM system.tables WHERE database = 'venuecode' AND name = '{table}'");
-        Ok(PathBuf::from(self.sql(&sql).await?.trim()))
+        let deadline = Instant::now() + READY;
+        loop {
+            match self.sql(&sql).await {
+                Ok(folder) => return Ok(PathBuf::from(folder.trim())),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => sleep(POLL).await,
+            }
+        }
     }
 
     /// Kills ClickHouse, and takes from a table every part that an insert has made since `known` was read: to be called

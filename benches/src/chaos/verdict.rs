@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::Context;
 use reqwest::Url;
 use schemas::access::Role;
 use schemas::{Colour, UnixSeconds};
 use serde::Deserialize;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::book::{self, Entry};
@@ -20,6 +22,9 @@ use crate::oracle::Sighting;
 use crate::tokens::Tokens;
 
 const HOUR_S: i64 = 3600;
+/// So long what is polled may be behind what is stored: ClickHouse is looked at every five seconds for late scans, and with
+/// longer breaks where that takes long. Who asked at the last comparison polls.
+const BEHIND: Duration = Duration::from_secs(30);
 
 /// What is wrong with the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -148,7 +153,7 @@ pub(super) async fn reach(
     verdict.trips = load.trips.faults(stack).await?;
     verdict.applications = load.applications.faults(stack).await?;
     verdict.reads = readers.reads(stack).await?;
-    verdict.wrong_aggregates += wrong_footfall(&stack.query()?, &stack.tokens()?, &kept).await?;
+    verdict.wrong_aggregates += lasting_wrong_footfall(stack, &kept).await?;
     Ok(verdict)
 }
 
@@ -188,6 +193,18 @@ async fn rows(stack: &Stack, table: &str) -> anyhow::Result<HashMap<Sighting, (u
             Ok((sighting, (count.parse()?, colour.to_owned())))
         })
         .collect()
+}
+
+/// What is wrong with the footfall once it may not be behind any more.
+async fn lasting_wrong_footfall(stack: &Stack, kept: &HashSet<Sighting>) -> anyhow::Result<u64> {
+    let (query, tokens, deadline) = (stack.query()?, stack.tokens()?, Instant::now() + BEHIND);
+    loop {
+        let wrong = wrong_footfall(&query, &tokens, kept).await?;
+        if wrong == 0 || Instant::now() > deadline {
+            return Ok(wrong);
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// How many hours of the city, its districts, categories and venues are not what they must be, asked with people, which

@@ -2,6 +2,7 @@
 //! and an orderly end. It knows nothing of scans.
 
 pub mod access;
+pub mod bounded_consumer;
 pub mod city;
 pub mod clickhouse;
 pub mod clock;
@@ -22,6 +23,7 @@ pub mod telemetry;
 pub mod topic_reader;
 
 pub use access::{AccessConfig, Caller};
+pub use bounded_consumer::BoundedConsumer;
 pub use clickhouse::ClickHouseConfig;
 pub use code::CodeConfig;
 pub use erased::ErasedPeople;

@@ -51,6 +51,19 @@ fn exit_after(grace: Duration) {
     }
 }
 
+/// Cancels its token when what holds it panics: what that did would be done by nobody, and nobody would know. The service
+/// ends, and whoever supervises it starts it again.
+#[derive(Debug)]
+pub struct WholeOrNone(pub CancellationToken);
+
+impl Drop for WholeOrNone {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.cancel();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -70,6 +83,18 @@ mod tests {
         let _stop = on_signal_within(Duration::from_millis(200)).expect("signals can be listened for");
         println!("{READY}");
         std::thread::sleep(Duration::from_secs(60));
+    }
+
+    #[test]
+    fn only_a_panic_ends_the_whole() {
+        let whole = CancellationToken::new();
+        let (quiet, loud) = (WholeOrNone(whole.clone()), WholeOrNone(whole.clone()));
+        assert!(std::thread::spawn(move || drop(quiet)).join().is_ok() && !whole.is_cancelled());
+        let panics = std::thread::spawn(move || {
+            let _loud = loud;
+            panic!("on purpose");
+        });
+        assert!(panics.join().is_err() && whole.is_cancelled());
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{Consumer, DefaultConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
 
-use crate::{KafkaConfig, kafka::METADATA_TIMEOUT};
+use crate::{BoundedConsumer, KafkaConfig, kafka::METADATA_TIMEOUT};
 
 /// Most messages handled in one [`TopicReader::poll`].
 const MAX_MESSAGES_PER_POLL: usize = 10_000;
@@ -23,7 +23,7 @@ const FETCH_BYTES: &str = "1048576";
 
 /// A consumer of whole partitions, which knows when it has read all that was there at a given moment.
 pub struct TopicReader {
-    consumer: BaseConsumer,
+    consumer: BoundedConsumer,
     partitions: Vec<Progress>,
 }
 
@@ -55,7 +55,8 @@ impl TopicReader {
         let mut config = kafka.reader();
         // Rows are applied as fast as they come: what waits here only takes the memory that the tables are to have.
         config.set("queued.max.messages.kbytes", READ_AHEAD_KIB).set("fetch.max.bytes", FETCH_BYTES);
-        let consumer: BaseConsumer = config.create().context("cannot set up a Kafka consumer")?;
+        let consumer =
+            BoundedConsumer::try_new(&config, DefaultConsumerContext).context("cannot set up a Kafka consumer")?;
         let mut list = TopicPartitionList::new();
         for (topic, partition, start) in partitions {
             list.add_partition_offset(topic, *partition, start.map_or(Offset::Beginning, Offset::Offset))?;

@@ -19,6 +19,7 @@ use schemas::{CityProfile, Retention, Topics};
 use service::{
     ErasedPeople, KafkaConfig, Readiness, TopicReader,
     kafka::{METADATA_TIMEOUT, is_emptied, partition_count},
+    shutdown::WholeOrNone,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +57,8 @@ pub struct Loader {
     pub readiness: Readiness,
     /// Ends the thread.
     pub shutdown: CancellationToken,
+    /// Cancelled if the thread panics.
+    pub failed_for_good: CancellationToken,
 }
 
 /// Where reading starts.
@@ -88,6 +91,7 @@ impl Loader {
     }
 
     fn run(self, runtime: &tokio::runtime::Handle) {
+        let _whole = WholeOrNone(self.failed_for_good.clone());
         let topics = self.kafka.topics();
         let mut pause = FIRST_PAUSE;
         let mut start = Start::Snapshot;

@@ -116,7 +116,8 @@ impl Seen {
         tokio::time::timeout(patience, all_seen).await.is_ok()
     }
 
-    fn has(&self, table: Table, messages: &[Position]) -> bool {
+    /// Whether all these messages were applied.
+    pub fn has(&self, table: Table, messages: &[Position]) -> bool {
         let last = &self.last.lock()[table as usize];
         messages.iter().all(|at| {
             let partition = usize::try_from(at.partition).unwrap_or(usize::MAX);

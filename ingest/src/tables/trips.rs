@@ -19,7 +19,7 @@ use schemas::{
     PersonKey, PlateKey, Retention, TripEvent,
     freight::{ScanOutcome, TripState, Vehicle},
 };
-use service::{KafkaConfig, TopicReader, kafka::partition_count};
+use service::{KafkaConfig, TopicReader, kafka::partition_count, shutdown::WholeOrNone};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -88,12 +88,18 @@ impl Trips {
         self.vehicles.lock().retain(|_, vehicle| vehicle.latest() + self.kept_s >= now_ms / 1000);
     }
 
-    /// Starts the thread that reads the topic until `stop`.
+    /// Starts the thread that reads the topic until `stop`; `whole` is told if it panics.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn follow(self: Arc<Self>, kafka: KafkaConfig, stop: CancellationToken) -> anyhow::Result<JoinHandle<()>> {
+    pub fn follow(
+        self: Arc<Self>,
+        kafka: KafkaConfig,
+        stop: CancellationToken,
+        whole: WholeOrNone,
+    ) -> anyhow::Result<JoinHandle<()>> {
         let run = move || {
+            let _whole = whole;
             while !stop.is_cancelled() {
                 if let Err(error) = self.read(&kafka, &stop) {
                     tracing::warn!(error = format!("{error:#}"), "cannot read the trips of lorries yet");

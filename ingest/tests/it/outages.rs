@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use benches::link::Link;
 use serde_json::json;
 
-use crate::gateway::{Gateway, PERSON, ago, brokers};
+use crate::{
+    gateway::{Gateway, PERSON, ago, brokers},
+    process::Process,
+};
 
 /// How many messages may wait in the gateway whose queue is full.
 const ROOM: u32 = 4;
@@ -39,6 +42,29 @@ async fn while_kafka_is_out_of_reach_scans_are_refused_with_a_time_to_retry() {
     gateway.eventually("back", async |g| g.scan(&scan(5)).await.status == 200).await;
     let stored: Vec<_> = gateway.stored_scans().await.iter().map(|scan| scan.event_id).collect();
     assert!(stored.len() >= 2, "both scans that were acknowledged are there: {stored:?}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn how_old_what_the_tables_know_is_can_be_seen() {
+    let (link, directory) =
+        (Link::to_kafka(&brokers()).await.expect("a link"), tempfile::tempdir().expect("a directory"));
+    let gateway = Gateway::start().await;
+    gateway.load_venue(7).await;
+    let mut process = Process::start(&gateway, &link.address.to_string(), directory.path(), &[]).await;
+    let is_shown = async |process: &Process, expected: fn(f64) -> bool| {
+        let metrics = process.metrics().await;
+        let shown = metrics.lines().find_map(|line| line.strip_prefix("ingest_tables_age_seconds "));
+        shown.is_some_and(|age| expected(age.parse().expect("a number")))
+    };
+    gateway.eventually("new", async |_| is_shown(&process, |age| age < 2.0).await).await;
+    link.cut();
+    gateway
+        .eventually("older than from one look to the next", async |_| is_shown(&process, |age| age > 8.0).await)
+        .await;
+    link.mend();
+    gateway.eventually("new again", async |_| is_shown(&process, |age| age < 2.0).await).await;
+    process.kill();
     gateway.stop().await;
 }
 

@@ -58,6 +58,12 @@ impl Process {
         request.send().await.ok().map(|answer| answer.status().as_u16())
     }
 
+    /// What it shows to be measured.
+    pub async fn metrics(&self) -> String {
+        let answer = reqwest::get(format!("{}/metrics", self.base)).await.expect("an answer");
+        answer.text().await.expect("text")
+    }
+
     /// Asks it to stop.
     pub fn terminate(&self) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");

@@ -36,8 +36,7 @@ fn snapshot(directories: &TempDir) -> PathBuf {
 
 /// Whether it started from its snapshot.
 async fn used_snapshot(process: &Process) -> bool {
-    let metrics = reqwest::get(format!("{}/metrics", process.base)).await.expect("an answer").text().await;
-    metrics.expect("text").contains("ingest_snapshot_used 1")
+    process.metrics().await.contains("ingest_snapshot_used 1")
 }
 
 /// Verdict, or the kind of problem, of a scan at a venue.

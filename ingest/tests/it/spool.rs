@@ -186,8 +186,7 @@ async fn a_damaged_segment_is_set_aside_and_the_others_go_on() {
     let there = on_kafka(&gateway).await;
     let whole = first.iter().take_while(|receipt| there.contains(*receipt)).count();
     assert!((5..20).contains(&whole), "what stands before the damage is on Kafka: {whole}");
-    let metrics =
-        reqwest::get(format!("{}/metrics", process.base)).await.expect("an answer").text().await.expect("text");
+    let metrics = process.metrics().await;
     assert!(metrics.contains("ingest_spool_damaged_segments 1\n"), "{metrics}");
     gateway.stop().await;
 }

@@ -3,24 +3,34 @@
 //!
 //! The note is the committed offset of a group that nobody joins. It may be behind, or gone: then outputs leave again,
 //! which changes nothing. It is never ahead, since only who has put a record's outputs out moves it past the record.
+//! Nothing waits for Kafka to take it: what is not taken is noted again.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail};
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer},
+    ClientContext, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
+    error::KafkaResult,
     message::OwnedMessage,
 };
 use service::{
-    KafkaConfig,
-    kafka::{METADATA_TIMEOUT, partition_count, reader_at},
+    BoundedConsumer, KafkaConfig,
+    kafka::{METADATA_TIMEOUT, partition_count, told_reader_at},
 };
 
 use super::Machine;
 
 /// Most records that are gathered at once.
 const MAX_RECORDS: usize = 2_000;
+/// How long Kafka may take to take a note before it is noted again.
+const NOTE_AGAIN: Duration = Duration::from_secs(5);
+/// How often it is noted again what Kafka has taken: it forgets a note after a week, and who is erased waits until
+/// everything before is dealt with.
+const NOTE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How many partitions a log has.
 ///
@@ -31,13 +41,35 @@ pub fn partitions(kafka: &KafkaConfig, topic: &str) -> anyhow::Result<i32> {
     partition_count(&consumer, topic)
 }
 
+/// Up to which offset Kafka has it noted that outputs are out.
+struct Noted(AtomicI64);
+
+impl ClientContext for Noted {}
+
+impl ConsumerContext for Noted {
+    fn commit_callback(&self, taken: KafkaResult<()>, offsets: &TopicPartitionList) {
+        match taken {
+            Ok(()) => offsets.elements().iter().for_each(|entry| {
+                if let Offset::Offset(end) = entry.offset() {
+                    self.0.store(end, Ordering::Relaxed);
+                }
+            }),
+            Err(error) => tracing::warn!(%error, "cannot note how far outputs are yet; trying again"),
+        }
+    }
+}
+
 /// One partition of a log.
 pub struct Log {
-    consumer: BaseConsumer,
+    consumer: BoundedConsumer<Noted>,
     topic: String,
     partition: i32,
     /// Offset of the next record.
     next: i64,
+    /// Before which offset all outputs are out.
+    done: i64,
+    /// When that was last noted.
+    noted_at: Instant,
 }
 
 impl Log {
@@ -65,15 +97,17 @@ impl Log {
         };
         // A partition of which all has expired begins and ends at 0 on the embedded broker; the next record comes behind the
         // others all the same.
-        let done = if M::LOG_EXPIRES && high == 0 { 0 } else { done };
+        let noted = if M::LOG_EXPIRES && high == 0 { 0 } else { done };
+        // What is gone needs no outputs any more.
+        let done = noted.max(low);
         if done > high {
             bail!(
                 "{topic}[{partition}] ends at offset {high}, and outputs are out up to {done}: its last records are gone"
             );
         }
-        let next = if M::REMEMBERS { low } else { low.max(done) };
-        let consumer = reader_at(&config, topic, partition, next)?;
-        Ok((Self { consumer, topic: topic.to_owned(), partition, next }, done))
+        let next = if M::REMEMBERS { low } else { done };
+        let consumer = told_reader_at(&config, topic, partition, next, Noted(AtomicI64::new(noted)))?;
+        Ok((Self { consumer, topic: topic.to_owned(), partition, next, done, noted_at: Instant::now() }, done))
     }
 
     /// Offset of the next record.
@@ -103,13 +137,28 @@ impl Log {
         records
     }
 
-    /// Notes that all outputs of the records before `end` are out.
-    ///
-    /// # Errors
-    /// When Kafka does not take the note.
-    pub fn note_done(&self, end: i64) -> anyhow::Result<()> {
+    /// Has Kafka note that all outputs of the records that were gathered are out.
+    pub fn note_done(&mut self) {
+        self.done = self.next;
+        self.note();
+    }
+
+    /// Notes again what Kafka has not taken, or taken so long ago that it could forget it.
+    pub fn keep_noted(&mut self) {
+        let is_noted = self.consumer.context().0.load(Ordering::Relaxed) == self.done;
+        if self.noted_at.elapsed() >= if is_noted { NOTE_EVERY } else { NOTE_AGAIN } {
+            self.note();
+        }
+    }
+
+    fn note(&mut self) {
+        self.noted_at = Instant::now();
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.topic, self.partition, Offset::Offset(end))?;
-        self.consumer.commit(&list, CommitMode::Sync).context("cannot note how far outputs are")
+        let noted = list
+            .add_partition_offset(&self.topic, self.partition, Offset::Offset(self.done))
+            .and_then(|()| self.consumer.commit(&list, CommitMode::Async));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "cannot note how far outputs are; trying again");
+        }
     }
 }

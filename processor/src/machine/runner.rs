@@ -27,9 +27,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often a machine is asked for amends, and for what is due.
 const AMENDS_EVERY: Duration = Duration::from_secs(1);
-/// How often it is noted again how far outputs are out, although nothing comes: Kafka forgets such a note after a week, and
-/// who is erased waits until everything before is dealt with.
-const NOTE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What the partitions of a machine share.
 pub struct Shared {
@@ -123,7 +120,6 @@ impl<'a, M: Machine> Runner<'a, M> {
 
     fn run(&mut self, commit: &Commit) -> anyhow::Result<()> {
         let (mut amended, mut from_start) = (Instant::now(), true);
-        let mut noted = Instant::now();
         while !self.stop.is_cancelled() {
             let ahead: Vec<_> = self.ahead.take().into_iter().collect();
             let records = if ahead.is_empty() { self.log.gather(PATIENCE, None) } else { ahead };
@@ -142,11 +138,7 @@ impl<'a, M: Machine> Runner<'a, M> {
                 self.put(&Outputs { messages, rows: Vec::new() });
                 amended = Instant::now();
             }
-            // All outputs of what was gathered are out, unless it was asked to stop before.
-            if noted.elapsed() >= NOTE_EVERY && !self.stop.is_cancelled() {
-                self.log.note_done(self.log.next())?;
-                noted = Instant::now();
-            }
+            self.log.keep_noted();
         }
         Ok(())
     }
@@ -188,7 +180,7 @@ impl<'a, M: Machine> Runner<'a, M> {
             }
         }
         if self.put(&outputs) {
-            self.log.note_done(self.log.next())?;
+            self.log.note_done();
             commit(self.partition, u64::try_from(self.log.next())?);
             ::metrics::counter!(metrics::FOLDED, "machine" => self.shared.name).increment(records.len() as u64);
         }
