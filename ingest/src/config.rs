@@ -7,7 +7,7 @@ use axum::http::HeaderValue;
 use schemas::{CityProfile, KeyRing, admission::Policy};
 use service::{
     AccessConfig, CodeConfig, HttpConfig, KafkaConfig, RetentionConfig, city::read_city, code::CodeSigner,
-    secret::read_key_ring,
+    secret::read_key_ring, shutdown::WholeOrNone,
 };
 
 use crate::{
@@ -220,12 +220,12 @@ pub struct City {
 }
 
 impl SpoolConfig {
-    /// Takes the directory over; `None` when there is to be no spool.
+    /// Takes the directory over; `None` when there is to be no spool. `whole` is told if the thread that writes panics.
     ///
     /// # Errors
     /// When another gateway uses it, or it cannot be read or written.
-    pub fn open(&self) -> anyhow::Result<Option<Spool>> {
-        self.directory.as_deref().map(|directory| Spool::open(directory, self.spool_max_bytes)).transpose()
+    pub fn open(&self, whole: WholeOrNone) -> anyhow::Result<Option<Spool>> {
+        self.directory.as_deref().map(|directory| Spool::open(directory, self.spool_max_bytes, whole)).transpose()
     }
 }
 

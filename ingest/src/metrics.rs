@@ -19,8 +19,8 @@ const UNDELIVERED_TOTAL: &str = "ingest_undelivered_messages_total";
 const SKIPPED_TOTAL: &str = "ingest_skipped_messages_total";
 /// Rows of the tables in memory, by table.
 const TABLE_ROWS: &str = "ingest_table_rows";
-/// How old what the tables know is, in seconds: all that was on Kafka then is in them.
-const TABLES_AGE: &str = "ingest_tables_age_seconds";
+/// As of when the tables are known, in seconds since 1970: all that was on Kafka then is in them.
+const TABLES_KNOWN_AT: &str = "ingest_tables_known_at_seconds";
 /// Whether the tables were read from a snapshot, and from the topics only what came since: 1 or 0.
 const SNAPSHOT_USED: &str = "ingest_snapshot_used";
 /// Time from a scan request's arrival to its answer, in seconds.
@@ -218,10 +218,10 @@ pub fn snapshot_used(is_so: bool) {
     gauge!(SNAPSHOT_USED).set(f64::from(u8::from(is_so)));
 }
 
-/// The gauge of how old what the tables know is.
-pub fn tables_age() -> Gauge {
-    describe_gauge!(TABLES_AGE, "How old what the tables know is, in seconds: all that was on Kafka then is in them");
-    gauge!(TABLES_AGE)
+/// The gauge of when the tables are known as of.
+pub fn tables_known_at() -> Gauge {
+    describe_gauge!(TABLES_KNOWN_AT, "Seconds since 1970 at which all that was on Kafka is in the tables");
+    gauge!(TABLES_KNOWN_AT)
 }
 
 /// The gauge of a table's rows.

@@ -139,7 +139,11 @@ async fn asked_to_stop(gateway: &Gateway, shutdown: &CancellationToken, delay: D
             gateway.readiness.unmet(STOPPING, "asked to stop");
             tokio::time::sleep(delay).await;
         }
-        () = gateway.failed_for_good.cancelled() => gateway.readiness.unmet(STOPPING, "cannot go on"),
+        () = gateway.failed_for_good.cancelled() => {
+            gateway.readiness.unmet(STOPPING, "cannot go on");
+            // From here on the end has a time limit.
+            shutdown.cancel();
+        }
     }
     stop.cancel();
 }

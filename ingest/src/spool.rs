@@ -27,6 +27,7 @@ use anyhow::Context;
 use parking_lot::Mutex;
 pub use record::{Messages, Records};
 use segment::Sealed;
+use service::shutdown::WholeOrNone;
 use tokio::sync::{Notify, oneshot};
 
 use crate::{directory, metrics::SpoolMetrics, state::now_ms};
@@ -87,11 +88,11 @@ pub struct Fill {
 }
 
 impl Spool {
-    /// Takes a directory over, with what a predecessor left there.
+    /// Takes a directory over, with what a predecessor left there; `whole` is told if the thread that writes panics.
     ///
     /// # Errors
     /// When another gateway uses it, or it cannot be read or written.
-    pub fn open(directory: &Path, max_bytes: u64) -> anyhow::Result<Self> {
+    pub fn open(directory: &Path, max_bytes: u64, whole: WholeOrNone) -> anyhow::Result<Self> {
         let shown = directory.display();
         let lock = directory::take_over(directory, "--spool")?;
         let metrics = SpoolMetrics::new();
@@ -113,7 +114,10 @@ impl Spool {
         let writer = Writer::new(Arc::clone(&shared), to_do, next_number);
         let writer = std::thread::Builder::new()
             .name("spool".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                let _whole = whole;
+                writer.run();
+            })
             .context("cannot start the thread that writes the spool")?;
         Ok(Self { shared, work: Mutex::new(Some(work)), writer: Mutex::new(Some(writer)), _lock: lock })
     }

@@ -9,6 +9,7 @@ pub use service::clock::now_ms;
 use service::{
     Readiness,
     access::{Subject, Verifier},
+    shutdown::WholeOrNone,
     telemetry::init_metrics,
 };
 use tokio_util::sync::CancellationToken;
@@ -91,7 +92,7 @@ impl Gateway {
         if let Some(retention) = config.retention.of(&city.profile) {
             limits.max_scan_age_days = limits.max_scan_age_days.min(retention.accepted_days().into());
         }
-        let spool = config.spool.open()?;
+        let spool = config.spool.open(WholeOrNone(failed_for_good.clone()))?;
         let readiness = Readiness::waiting_for(&[tables::CONDITION]);
         if spool.is_some() {
             readiness.met(route::CONDITION);

@@ -204,11 +204,11 @@ async fn process(
 
         let clickhouse = config.clickhouse.query_client();
         let anchors = Anchors { clickhouse, producer: producer.clone(), kafka: config.kafka.clone() };
-        let anchors = runtime.spawn(anchors.run(stop.clone()));
-        let producing = runtime.spawn(end_with(producer.clone(), stop.clone()));
+        let anchors = runtime.spawn(whole(anchors.run(stop.clone()), &stop));
+        let producing = runtime.spawn(whole(end_with(producer.clone(), stop.clone()), &stop));
 
         let forgetting = retention::run(config.clickhouse.query_client(), kept, Arc::clone(&progress), stop.clone());
-        let forgetting = runtime.spawn(forgetting);
+        let forgetting = runtime.spawn(whole(forgetting, &stop));
 
         let (kafka, hold) = (config.kafka.clone(), config.hold);
         let machine = |name, topic: &str| runner::Shared {
@@ -301,19 +301,26 @@ async fn process(
             }
         };
         stop.cancel();
-        if follower.join().is_err()
-            || watch.join().is_err()
-            || runtime.block_on(async { anchors.await.and(forgetting.await).and(producing.await) }).is_err()
-        {
-            tracing::error!("a thread panicked");
-        }
+        let tasks = runtime.block_on(async { [anchors.await, forgetting.await, producing.await] });
+        let threads = [follower.join(), watch.join()];
+        let has_panicked = tasks.iter().any(Result::is_err) || threads.iter().any(Result::is_err);
         if let Some((code, reason)) = producer.client().fatal_error() {
             bail!("the Kafka producer cannot go on: {code}: {reason}");
         }
         producer.flush(std::time::Duration::from_secs(5)).context("cannot flush the producer")?;
+        ensure!(!has_panicked, "a part of the processor has panicked");
         result
     };
     tokio::task::spawn_blocking(work).await.context("the processor failed")?
+}
+
+/// A part without which the rest is no processor: if it panics, all of it ends.
+fn whole<F: Future<Output = ()>>(part: F, stop: &CancellationToken) -> impl Future<Output = ()> + use<F> {
+    let whole = shutdown::WholeOrNone(stop.clone());
+    async move {
+        let _whole = whole;
+        part.await;
+    }
 }
 
 /// Ends the processor once its producer has failed for good, as an idempotent one does when the broker has lost what it

@@ -33,6 +33,8 @@ pub const PARTITIONS: &str = "processor_partitions";
 pub const FOLDED: &str = "processor_records_folded_total";
 /// 1 while what follows from records cannot leave, per machine and partition.
 pub const HELD_UP: &str = "processor_held_up";
+/// When a state machine last looked for commands, in seconds since 1970, per machine and partition; 0 when not held here.
+pub const TURNED_AT: &str = "processor_machine_turned_at_seconds";
 /// Partitions of a state machine held by this instance, per machine.
 pub const MACHINE_PARTITIONS: &str = "processor_machine_partitions";
 
@@ -92,6 +94,7 @@ const GAUGES: &[(&str, &str)] = &[
     (CANNOT_STORE_SINCE, "Since when nothing can be stored, in seconds since 1970, per partition; 0 while it can"),
     (PARTITIONS, "Partitions of scans held by this instance"),
     (HELD_UP, "1 while what follows from records cannot leave, per machine and partition"),
+    (TURNED_AT, "When a machine last looked for commands, in seconds since 1970, per partition; 0 when not held here"),
     (ALERTS_OPEN, "Alerts that are not disposed of, by state (raised, escalated, acknowledged) and age, per partition"),
     (PROPOSALS_OPEN, "Bulk changes of health codes that wait for a second account, per partition"),
     (

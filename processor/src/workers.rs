@@ -17,9 +17,9 @@ use service::shutdown::WholeOrNone;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-/// How long a worker may take to end: longer than all that it may be waiting for, and shorter than a group waits for a
-/// member that gives partitions up (five minutes).
-const PATIENCE: Duration = Duration::from_secs(150);
+/// How long a worker may take to end: a little shorter than a group waits for a member that gives partitions up (five
+/// minutes). It may be waiting for several things in turn that each give up within a minute, seldom for longer.
+const PATIENCE: Duration = Duration::from_secs(280);
 /// Between two looks whether it has ended.
 const POLL: Duration = Duration::from_millis(5);
 

@@ -7,7 +7,7 @@ use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer, ConsumerContext, DefaultConsumerContext},
+    consumer::{BaseConsumer, Consumer, DefaultConsumerContext},
     error::RDKafkaErrorCode,
 };
 use schemas::{Retention, Topics};
@@ -167,21 +167,8 @@ fn default_replicas(admin: &AdminClient<DefaultClientContext>) -> anyhow::Result
 /// # Errors
 /// When the client cannot be set up.
 pub fn reader_at(reader: &ClientConfig, topic: &str, partition: i32, offset: i64) -> anyhow::Result<BoundedConsumer> {
-    told_reader_at(reader, topic, partition, offset, DefaultConsumerContext)
-}
-
-/// The same, for a `context` that is told what becomes of the consumer's doings.
-///
-/// # Errors
-/// When the client cannot be set up.
-pub fn told_reader_at<C: ConsumerContext + 'static>(
-    reader: &ClientConfig,
-    topic: &str,
-    partition: i32,
-    offset: i64,
-    context: C,
-) -> anyhow::Result<BoundedConsumer<C>> {
-    let consumer = BoundedConsumer::try_new(reader, context).context("cannot set up a Kafka consumer")?;
+    let consumer =
+        BoundedConsumer::try_new(reader, DefaultConsumerContext).context("cannot set up a Kafka consumer")?;
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, partition, Offset::Offset(offset))?;
     consumer.assign(&list)?;

@@ -13,7 +13,8 @@ pub const GRACE: Duration = Duration::from_secs(25);
 /// Exit status of a service that did not end within [`GRACE`].
 pub const CUT_SHORT: i32 = 75;
 
-/// A token that is cancelled by SIGTERM or Ctrl-C; [`GRACE`] after that the process exits, whatever it still waits for.
+/// A token that is cancelled by SIGTERM or Ctrl-C; [`GRACE`] after that, or after somebody else has cancelled it, the process
+/// exits, whatever it still waits for.
 ///
 /// # Errors
 /// When the signals cannot be listened for.
@@ -29,10 +30,10 @@ fn on_signal_within(grace: Duration) -> std::io::Result<CancellationToken> {
     let cancelled = token.clone();
     tokio::spawn(async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => tracing::info!("asked to stop: finishing what is under way"),
+            _ = interrupt.recv() => tracing::info!("asked to stop: finishing what is under way"),
+            () = cancelled.cancelled() => tracing::info!("ending: finishing what is under way"),
         }
-        tracing::info!("asked to stop: finishing what is under way");
         exit_after(grace);
         cancelled.cancel();
     });

@@ -1,6 +1,12 @@
 use std::os::unix::fs::PermissionsExt;
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
+
+fn open(path: &Path, max_bytes: u64) -> anyhow::Result<Spool> {
+    Spool::open(path, max_bytes, WholeOrNone(CancellationToken::new()))
+}
 
 fn records(count: u32) -> Records {
     let mut messages = Messages::default();
@@ -12,8 +18,8 @@ fn records(count: u32) -> Records {
 async fn what_was_appended_is_there_after_it_is_opened_again() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("spool");
-    let spool = Spool::open(&path, 1_000_000).expect("opened");
-    let error = Spool::open(&path, 1_000_000).expect_err("locked").to_string();
+    let spool = open(&path, 1_000_000).expect("opened");
+    let error = open(&path, 1_000_000).expect_err("locked").to_string();
     assert!(error.contains("in use by another gateway"), "{error}");
     let waiting = (0..50).map(|_| spool.append(records(3)));
     assert!(futures::future::join_all(waiting).await.iter().all(Result::is_ok));
@@ -21,7 +27,7 @@ async fn what_was_appended_is_there_after_it_is_opened_again() {
     spool.close();
     assert_eq!(spool.append(records(1)).await, Err(Refused::Broken));
     drop(spool);
-    let spool = Spool::open(&path, 1_000_000).expect("opened");
+    let spool = open(&path, 1_000_000).expect("opened");
     assert_eq!(spool.fill().records, 150);
     let oldest = spool.oldest().await;
     fs::remove_file(&oldest.path).expect("removed");
@@ -34,7 +40,7 @@ async fn what_was_appended_is_there_after_it_is_opened_again() {
 async fn a_full_spool_refuses_and_takes_again_when_there_is_room() {
     let directory = tempfile::tempdir().expect("a directory");
     let room = records(10).bytes.len() as u64 + segment::HEAD_BYTES as u64;
-    let spool = Spool::open(directory.path(), room).expect("opened");
+    let spool = open(directory.path(), room).expect("opened");
     assert_eq!(spool.append(records(11)).await, Err(Refused::Full));
     assert_eq!(spool.append(records(10)).await, Ok(()));
     assert_eq!(spool.append(records(1)).await, Err(Refused::Full));
@@ -49,7 +55,7 @@ async fn a_full_spool_refuses_and_takes_again_when_there_is_room() {
 async fn a_torn_tail_is_left_out_and_a_damaged_segment_keeps_its_place() {
     let directory = tempfile::tempdir().expect("a directory");
     for _ in 0..2 {
-        let spool = Spool::open(directory.path(), 1_000_000).expect("opened");
+        let spool = open(directory.path(), 1_000_000).expect("opened");
         spool.append(records(5)).await.expect("kept");
         spool.append(records(5)).await.expect("kept");
         spool.close();
@@ -66,7 +72,7 @@ async fn a_torn_tail_is_left_out_and_a_damaged_segment_keeps_its_place() {
     fs::write(first, damaged).expect("written");
     let torn = fs::read(second).expect("read");
     fs::write(second, &torn[..torn.len() - 3]).expect("written");
-    let spool = Spool::open(directory.path(), 1_000_000).expect("opened");
+    let spool = open(directory.path(), 1_000_000).expect("opened");
     let read: Vec<_> = spool.shared.queue.lock().sealed.iter().map(|s| (s.number, s.records)).collect();
     assert_eq!(read, [(1, 2), (2, 9)]);
 }

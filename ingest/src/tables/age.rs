@@ -1,11 +1,7 @@
 //! How old what the tables know is. A reader that stands still looks like a city in which nothing changes, so another client
 //! asks Kafka where the topics end, and it is watched when the tables have come there.
 
-use std::{
-    sync::Arc,
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use anyhow::Context;
 use rdkafka::{
@@ -14,11 +10,11 @@ use rdkafka::{
     metadata::MetadataTopic,
 };
 use schemas::Topics;
-use service::{KafkaConfig, shutdown::WholeOrNone};
+use service::{KafkaConfig, clock::now_ms, shutdown::WholeOrNone};
 use tokio_util::sync::CancellationToken;
 
 use super::{Table, Tables};
-use crate::{metrics::tables_age, producer::Position};
+use crate::{metrics::tables_known_at, producer::Position};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(5);
@@ -28,35 +24,37 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The last message of each partition that has any.
 type Ends = Vec<(Table, Position)>;
 
-/// What of Kafka the tables are known to hold.
+/// What of Kafka the tables are known to hold. Times are in milliseconds since 1970.
 struct Age {
     /// All that was there then.
-    known_at: Instant,
+    known_at_ms: i64,
     /// Where the topics ended later, which the tables have not come to yet.
-    awaited: Option<(Instant, Ends)>,
+    awaited: Option<(i64, Ends)>,
 }
 
 impl Age {
-    /// Looks how far the tables are; `ends` asks Kafka, once they are where it ended when it was last asked.
-    fn look(&mut self, now: Instant, ends: impl FnOnce() -> Option<Ends>, has: impl Fn(&(Table, Position)) -> bool) {
-        let mut arrive = |awaited: Option<(Instant, Ends)>| {
-            awaited.filter(|(at, ends)| {
-                let is_there = ends.iter().all(&has);
-                if is_there {
-                    self.known_at = *at;
-                }
-                !is_there
-            })
+    /// Looks how far the tables are, and takes up where the topics end by now; `None` when Kafka does not say.
+    fn look(&mut self, now_ms: i64, ends: Option<Ends>, has: impl Fn(&(Table, Position)) -> bool) {
+        self.arrive(&has);
+        let Some(ends) = ends else { return };
+        // An end that is gone, with what was lost or has expired, will not be reached.
+        let is_there = |(table, end): &(Table, Position)| {
+            ends.iter().any(|(t, e)| (t, e.partition) == (table, end.partition) && e.offset >= end.offset)
         };
-        let mut awaited = arrive(self.awaited.take());
-        if awaited.is_none() {
-            awaited = arrive(ends().map(|ends| (now, ends)));
+        let awaited = self.awaited.take().filter(|(_, awaited)| awaited.iter().all(is_there));
+        self.awaited = awaited.or(Some((now_ms, ends)));
+        self.arrive(&has);
+    }
+
+    fn arrive(&mut self, has: impl Fn(&(Table, Position)) -> bool) {
+        if let Some((at_ms, _)) = self.awaited.take_if(|(_, ends)| ends.iter().all(has)) {
+            self.known_at_ms = at_ms;
         }
-        self.awaited = awaited;
     }
 }
 
-/// Shows every few seconds how old what the tables know is, until `stop`; `whole` is told if the thread panics.
+/// Shows, once the tables are read, every few seconds as of when they are known, until `stop`; `whole` is told if the thread
+/// panics.
 ///
 /// # Errors
 /// When there is no client or no thread to be had.
@@ -70,16 +68,23 @@ pub fn watch(
     let (topics, runtime) = (kafka.topics(), tokio::runtime::Handle::current());
     let run = move || {
         let _whole = whole;
-        let (gauge, mut age) = (tables_age(), Age { known_at: Instant::now(), awaited: None });
-        let mut partitions = None;
         let wait = || runtime.block_on(async { tokio::time::timeout(EVERY, stop.cancelled()).await });
-        while wait().is_err() {
-            let ends = || {
-                partitions = partitions.take().or_else(|| all_partitions(&consumer, &topics));
-                ends(&consumer, &topics, partitions.as_ref()?)
-            };
-            age.look(Instant::now(), ends, |(table, end)| tables.seen.has(*table, &[*end]));
-            gauge.set(age.known_at.elapsed().as_secs_f64());
+        while tables.ensure_caught_up().is_err() {
+            if wait().is_ok() {
+                return;
+            }
+        }
+        let (gauge, mut age) = (tables_known_at(), Age { known_at_ms: now_ms(), awaited: None });
+        let mut partitions = None;
+        loop {
+            partitions = partitions.or_else(|| all_partitions(&consumer, &topics));
+            let asked_ms = now_ms();
+            let ends = partitions.as_ref().and_then(|partitions| ends(&consumer, &topics, partitions));
+            age.look(asked_ms, ends, |(table, end)| tables.seen.has(*table, &[*end]));
+            gauge.set(age.known_at_ms as f64 / 1000.0);
+            if wait().is_ok() {
+                return;
+            }
         }
     };
     std::thread::Builder::new()
@@ -112,7 +117,7 @@ fn ends(consumer: &BaseConsumer, topics: &Topics, partitions: &[(Table, i32)]) -
     let at = |list: &TopicPartitionList, table: Table, partition| {
         let entry = list.find_partition(table.topic(topics), partition)?;
         entry.error().ok()?;
-        entry.offset().to_raw()
+        if let Offset::Offset(offset) = entry.offset() { Some(offset) } else { None }
     };
     let mut ends = Vec::new();
     for &(table, partition) in partitions {
@@ -131,22 +136,19 @@ mod tests {
 
     #[test]
     fn what_is_known_is_as_old_as_the_last_look_whose_end_was_reached() {
-        let start = Instant::now();
-        let at = |s: u64| start + Duration::from_secs(s);
         let end = |offset| Some(vec![(Table::Health, Position { partition: 0, offset })]);
-        let mut age = Age { known_at: start, awaited: None };
-        let reached = |up_to: i64| move |(_, at): &(Table, Position)| at.offset <= up_to;
-        age.look(at(5), || end(7), reached(7));
-        assert_eq!(age.known_at, at(5), "there is nothing that they do not hold");
-        age.look(at(10), || end(9), reached(8));
-        assert_eq!(age.known_at, at(5));
-        age.look(at(15), || panic!("what was there is awaited first"), reached(8));
-        assert_eq!(age.known_at, at(5));
-        age.look(at(20), || None, reached(9));
-        assert_eq!(age.known_at, at(10), "Kafka does not answer, and all that it had before is there");
-        age.look(at(25), || None, reached(9));
-        assert_eq!(age.known_at, at(10));
-        age.look(at(30), || Some(Vec::new()), reached(9));
-        assert_eq!(age.known_at, at(30), "nothing is kept there any more");
+        let mut age = Age { known_at_ms: 0, awaited: None };
+        let mut look = |now_ms, ends, up_to: i64| {
+            age.look(now_ms, ends, |(_, at)| at.offset <= up_to);
+            age.known_at_ms
+        };
+        assert_eq!(look(5, end(7), 7), 5, "there is nothing that they do not hold");
+        assert_eq!(look(10, end(9), 8), 5);
+        assert_eq!(look(15, end(12), 8), 5, "what was there is awaited first");
+        assert_eq!(look(20, None, 9), 10, "Kafka does not answer, and all that it had before is there");
+        assert_eq!(look(25, None, 9), 10);
+        assert_eq!(look(30, end(12), 9), 10);
+        assert_eq!(look(35, end(11), 11), 35, "what was awaited is gone");
+        assert_eq!(look(40, Some(Vec::new()), 11), 40, "nothing is kept there any more");
     }
 }

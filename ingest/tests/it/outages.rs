@@ -54,16 +54,17 @@ async fn how_old_what_the_tables_know_is_can_be_seen() {
     let mut process = Process::start(&gateway, &link.address.to_string(), directory.path(), &[]).await;
     let is_shown = async |process: &Process, expected: fn(f64) -> bool| {
         let metrics = process.metrics().await;
-        let shown = metrics.lines().find_map(|line| line.strip_prefix("ingest_tables_age_seconds "));
-        shown.is_some_and(|age| expected(age.parse().expect("a number")))
+        let shown = metrics.lines().find_map(|line| line.strip_prefix("ingest_tables_known_at_seconds "));
+        let age_s = |at: &str| chrono::Utc::now().timestamp() as f64 - at.parse::<f64>().expect("a number");
+        shown.is_some_and(|at| expected(age_s(at)))
     };
-    gateway.eventually("new", async |_| is_shown(&process, |age| age < 2.0).await).await;
+    gateway.eventually("new", async |_| is_shown(&process, |age| age < 4.0).await).await;
     link.cut();
     gateway
-        .eventually("older than from one look to the next", async |_| is_shown(&process, |age| age > 8.0).await)
+        .eventually("older than from one look to the next", async |_| is_shown(&process, |age| age > 12.0).await)
         .await;
     link.mend();
-    gateway.eventually("new again", async |_| is_shown(&process, |age| age < 2.0).await).await;
+    gateway.eventually("new again", async |_| is_shown(&process, |age| age < 4.0).await).await;
     process.kill();
     gateway.stop().await;
 }

@@ -3,33 +3,30 @@
 //!
 //! The note is the committed offset of a group that nobody joins. It may be behind, or gone: then outputs leave again,
 //! which changes nothing. It is never ahead, since only who has put a record's outputs out moves it past the record.
-//! Nothing waits for Kafka to take it: what is not taken is noted again.
+//! Nothing waits for Kafka to take it, and nothing says whether it has (librdkafka tells it of commits of its own alone): so
+//! it is noted again, soon at first and then less and less often. That also outdoes a note that comes late from whoever
+//! held the partition before.
 
-use std::{
-    sync::atomic::{AtomicI64, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rdkafka::{
-    ClientContext, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
-    error::KafkaResult,
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
     message::OwnedMessage,
 };
 use service::{
     BoundedConsumer, KafkaConfig,
-    kafka::{METADATA_TIMEOUT, partition_count, told_reader_at},
+    kafka::{METADATA_TIMEOUT, partition_count, reader_at},
 };
 
 use super::Machine;
 
 /// Most records that are gathered at once.
 const MAX_RECORDS: usize = 2_000;
-/// How long Kafka may take to take a note before it is noted again.
+/// How soon what is new is noted again; each time after that twice as late.
 const NOTE_AGAIN: Duration = Duration::from_secs(5);
-/// How often it is noted again what Kafka has taken: it forgets a note after a week, and who is erased waits until
-/// everything before is dealt with.
+/// How late at most: Kafka forgets a note after a week, and who is erased waits until everything before is dealt with.
 const NOTE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// How many partitions a log has.
@@ -41,27 +38,9 @@ pub fn partitions(kafka: &KafkaConfig, topic: &str) -> anyhow::Result<i32> {
     partition_count(&consumer, topic)
 }
 
-/// Up to which offset Kafka has it noted that outputs are out.
-struct Noted(AtomicI64);
-
-impl ClientContext for Noted {}
-
-impl ConsumerContext for Noted {
-    fn commit_callback(&self, taken: KafkaResult<()>, offsets: &TopicPartitionList) {
-        match taken {
-            Ok(()) => offsets.elements().iter().for_each(|entry| {
-                if let Offset::Offset(end) = entry.offset() {
-                    self.0.store(end, Ordering::Relaxed);
-                }
-            }),
-            Err(error) => tracing::warn!(%error, "cannot note how far outputs are yet; trying again"),
-        }
-    }
-}
-
 /// One partition of a log.
 pub struct Log {
-    consumer: BoundedConsumer<Noted>,
+    consumer: BoundedConsumer,
     topic: String,
     partition: i32,
     /// Offset of the next record.
@@ -70,6 +49,8 @@ pub struct Log {
     done: i64,
     /// When that was last noted.
     noted_at: Instant,
+    /// How long after that it is noted again.
+    again: Duration,
 }
 
 impl Log {
@@ -97,17 +78,28 @@ impl Log {
         };
         // A partition of which all has expired begins and ends at 0 on the embedded broker; the next record comes behind the
         // others all the same.
-        let noted = if M::LOG_EXPIRES && high == 0 { 0 } else { done };
+        let done = if M::LOG_EXPIRES && high == 0 { 0 } else { done };
         // What is gone needs no outputs any more.
-        let done = noted.max(low);
+        let done = done.max(low);
         if done > high {
             bail!(
                 "{topic}[{partition}] ends at offset {high}, and outputs are out up to {done}: its last records are gone"
             );
         }
         let next = if M::REMEMBERS { low } else { done };
-        let consumer = told_reader_at(&config, topic, partition, next, Noted(AtomicI64::new(noted)))?;
-        Ok((Self { consumer, topic: topic.to_owned(), partition, next, done, noted_at: Instant::now() }, done))
+        let consumer = reader_at(&config, topic, partition, next)?;
+        Ok((
+            Self {
+                consumer,
+                topic: topic.to_owned(),
+                partition,
+                next,
+                done,
+                noted_at: Instant::now(),
+                again: NOTE_AGAIN,
+            },
+            done,
+        ))
     }
 
     /// Offset of the next record.
@@ -139,14 +131,14 @@ impl Log {
 
     /// Has Kafka note that all outputs of the records that were gathered are out.
     pub fn note_done(&mut self) {
-        self.done = self.next;
+        (self.done, self.again) = (self.next, NOTE_AGAIN);
         self.note();
     }
 
-    /// Notes again what Kafka has not taken, or taken so long ago that it could forget it.
+    /// Notes it again when it is time to.
     pub fn keep_noted(&mut self) {
-        let is_noted = self.consumer.context().0.load(Ordering::Relaxed) == self.done;
-        if self.noted_at.elapsed() >= if is_noted { NOTE_EVERY } else { NOTE_AGAIN } {
+        if self.noted_at.elapsed() >= self.again {
+            self.again = (self.again * 2).min(NOTE_EVERY);
             self.note();
         }
     }

@@ -55,6 +55,8 @@ pub fn run<M: Machine>(
     stop: &CancellationToken,
 ) {
     let mut backoff = Backoff::default();
+    // Also a start that does not come to an end is to be noticed.
+    turned_at(shared, partition).set(now_ms() as f64 / 1000.0);
     while !stop.is_cancelled() {
         let result = Runner::start(shared, partition, machine(), stop)
             .and_then(|runner| runner.map_or(Ok(()), |mut runner| runner.run(commit)));
@@ -65,6 +67,11 @@ pub fn run<M: Machine>(
             backoff.wait(stop);
         }
     }
+    turned_at(shared, partition).set(0);
+}
+
+fn turned_at(shared: &Shared, partition: i32) -> Gauge {
+    ::metrics::gauge!(metrics::TURNED_AT, "machine" => shared.name, "partition" => partition.to_string())
 }
 
 fn held_up(shared: &Shared, partition: i32) -> Gauge {
@@ -120,6 +127,7 @@ impl<'a, M: Machine> Runner<'a, M> {
 
     fn run(&mut self, commit: &Commit) -> anyhow::Result<()> {
         let (mut amended, mut from_start) = (Instant::now(), true);
+        let turned_at = turned_at(self.shared, self.partition);
         while !self.stop.is_cancelled() {
             let ahead: Vec<_> = self.ahead.take().into_iter().collect();
             let records = if ahead.is_empty() { self.log.gather(PATIENCE, None) } else { ahead };
@@ -137,6 +145,7 @@ impl<'a, M: Machine> Runner<'a, M> {
                 let messages = self.machine.due(now_ms());
                 self.put(&Outputs { messages, rows: Vec::new() });
                 amended = Instant::now();
+                turned_at.set(now_ms() as f64 / 1000.0);
             }
             self.log.keep_noted();
         }
