@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{anyhow, bail};
 use service::shutdown::{self, WholeOrNone};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -68,14 +68,13 @@ async fn serve_gateway(
         failed_for_good: gateway.failed_for_good.clone(),
     }
     .spawn()?;
-    let mut parts = JoinSet::new();
-    let upkeep = parts.spawn(keep_up(Arc::clone(&gateway)));
-    let draining = parts.spawn(drain::run(Arc::clone(&gateway)));
+    let upkeep = tokio::spawn(whole().around(keep_up(Arc::clone(&gateway))));
+    let draining = tokio::spawn(whole().around(drain::run(Arc::clone(&gateway))));
     let patience = Duration::from_millis(config.spool.spool_after_ms.into());
-    parts.spawn(route::watch(Arc::clone(&gateway), patience, end.clone()));
+    tokio::spawn(whole().around(route::watch(Arc::clone(&gateway), patience, end.clone())));
     let (pacing, pace_end) = (Arc::clone(&gateway), end.clone());
-    parts.spawn(async move { pacing.admission.keep_pace(pace_end).await });
-    parts.spawn(Arc::clone(&gateway.verifier).watch(end.clone()));
+    tokio::spawn(whole().around(async move { pacing.admission.keep_pace(pace_end).await }));
+    tokio::spawn(whole().around(Arc::clone(&gateway.verifier).watch(end.clone())));
 
     let stop = CancellationToken::new();
     let answerer = routes::Answerer::new(Arc::clone(&gateway));
@@ -87,10 +86,7 @@ async fn serve_gateway(
     );
     let delay = Duration::from_millis(config.shutdown.shutdown_delay_ms.into());
     let asked = asked_to_stop(&gateway, &shutdown, delay, &stop);
-    tokio::select! {
-        () = until_answered(serving, asked) => {}
-        () = until_one_panics(&mut parts, &gateway.failed_for_good) => {}
-    }
+    until_answered(serving, asked).await;
 
     upkeep.abort();
     // What it has not sent stays in the spool.
@@ -119,17 +115,6 @@ async fn serve_gateway(
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Has the server stop when one of its parts panics, and goes on waiting: what is under way is still answered.
-async fn until_one_panics(parts: &mut JoinSet<()>, failed_for_good: &CancellationToken) {
-    while let Some(ended) = parts.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a part of the gateway has panicked");
-            failed_for_good.cancel();
-        }
-    }
-    std::future::pending().await
 }
 
 /// Stops the server when asked to, or when a part of it has failed for good; `/readyz` says so first.

@@ -50,7 +50,13 @@ use anyhow::{Context, anyhow, bail, ensure};
 use axum::Router;
 use rdkafka::producer::{FutureProducer, Producer};
 use schemas::{CityProfile, Retention};
-use service::{ErasedPeople, Readiness, city::read_city, health, http, shutdown, telemetry};
+use service::{
+    ErasedPeople, Readiness,
+    city::read_city,
+    health, http,
+    shutdown::{self, WholeOrNone},
+    telemetry,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -203,12 +209,13 @@ async fn process(
         let watch = Arc::clone(&progress).watch(&config.kafka, stop.clone())?;
 
         let clickhouse = config.clickhouse.query_client();
+        let whole = || WholeOrNone(stop.clone());
         let anchors = Anchors { clickhouse, producer: producer.clone(), kafka: config.kafka.clone() };
-        let anchors = runtime.spawn(whole(anchors.run(stop.clone()), &stop));
-        let producing = runtime.spawn(whole(end_with(producer.clone(), stop.clone()), &stop));
+        let anchors = runtime.spawn(whole().around(anchors.run(stop.clone())));
+        let producing = runtime.spawn(whole().around(end_with(producer.clone(), stop.clone())));
 
         let forgetting = retention::run(config.clickhouse.query_client(), kept, Arc::clone(&progress), stop.clone());
-        let forgetting = runtime.spawn(whole(forgetting, &stop));
+        let forgetting = runtime.spawn(whole().around(forgetting));
 
         let (kafka, hold) = (config.kafka.clone(), config.hold);
         let machine = |name, topic: &str| runner::Shared {
@@ -312,15 +319,6 @@ async fn process(
         result
     };
     tokio::task::spawn_blocking(work).await.context("the processor failed")?
-}
-
-/// A part without which the rest is no processor: if it panics, all of it ends.
-fn whole<F: Future<Output = ()>>(part: F, stop: &CancellationToken) -> impl Future<Output = ()> + use<F> {
-    let whole = shutdown::WholeOrNone(stop.clone());
-    async move {
-        let _whole = whole;
-        part.await;
-    }
 }
 
 /// Ends the processor once its producer has failed for good, as an idempotent one does when the broker has lost what it

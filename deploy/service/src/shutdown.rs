@@ -29,11 +29,12 @@ fn on_signal_within(grace: Duration) -> std::io::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let cancelled = token.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("asked to stop: finishing what is under way"),
-            _ = interrupt.recv() => tracing::info!("asked to stop: finishing what is under way"),
-            () = cancelled.cancelled() => tracing::info!("ending: finishing what is under way"),
-        }
+        let why = tokio::select! {
+            _ = terminate.recv() => "asked to stop",
+            _ = interrupt.recv() => "asked to stop",
+            () = cancelled.cancelled() => "ending by itself",
+        };
+        tracing::info!("{why}: finishing what is under way");
         exit_after(grace);
         cancelled.cancel();
     });
@@ -57,6 +58,14 @@ fn exit_after(grace: Duration) {
 #[derive(Debug)]
 pub struct WholeOrNone(pub CancellationToken);
 
+impl WholeOrNone {
+    /// Work of a task that holds this as long as it lasts.
+    pub async fn around<F: Future>(self, work: F) -> F::Output {
+        let _whole = self;
+        work.await
+    }
+}
+
 impl Drop for WholeOrNone {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -69,7 +78,7 @@ impl Drop for WholeOrNone {
 mod tests {
     use std::{
         io::{BufRead, BufReader},
-        process::{Command, Stdio},
+        process::{Child, Command, Stdio},
     };
 
     use rustix::process::{Pid, Signal, kill_process};
@@ -77,12 +86,17 @@ mod tests {
     use super::*;
 
     const READY: &str = "holds up what is under way";
+    /// Set for a process that ends without being asked.
+    const BY_ITSELF: &str = "ENDS_BY_ITSELF";
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     #[ignore = "a process of its own, which the test below starts and ends"]
     async fn a_process_that_does_not_finish() {
-        let _stop = on_signal_within(Duration::from_millis(200)).expect("signals can be listened for");
+        let stop = on_signal_within(Duration::from_millis(200)).expect("signals can be listened for");
         println!("{READY}");
+        if std::env::var_os(BY_ITSELF).is_some() {
+            stop.cancel();
+        }
         std::thread::sleep(Duration::from_secs(60));
     }
 
@@ -98,17 +112,44 @@ mod tests {
         assert!(panics.join().is_err() && whole.is_cancelled());
     }
 
-    #[test]
-    fn what_does_not_finish_in_time_is_cut_short() {
-        let mut child = Command::new(std::env::current_exe().expect("known"))
-            .args(["--exact", "shutdown::tests::a_process_that_does_not_finish", "--ignored", "--nocapture"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts");
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_whole() {
+        let whole = CancellationToken::new();
+        let around = || WholeOrNone(whole.clone());
+        assert_eq!(tokio::spawn(around().around(async { 7 })).await.ok(), Some(7));
+        let aborted = tokio::spawn(around().around(std::future::pending::<()>()));
+        aborted.abort();
+        assert!(aborted.await.is_err() && !whole.is_cancelled());
+        let panics = async {
+            tokio::task::yield_now().await;
+            panic!("on purpose");
+        };
+        assert!(tokio::spawn(around().around(panics)).await.is_err() && whole.is_cancelled());
+    }
+
+    /// Starts the process above and waits until it holds up its end.
+    fn start(by_itself: bool) -> Child {
+        let mut command = Command::new(std::env::current_exe().expect("known"));
+        command.args(["--exact", "shutdown::tests::a_process_that_does_not_finish", "--ignored", "--nocapture"]);
+        if by_itself {
+            command.env(BY_ITSELF, "1");
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         assert!(lines.any(|line| line.is_ok_and(|line| line.contains(READY))), "it did not start");
+        child
+    }
+
+    #[test]
+    fn what_does_not_finish_in_time_is_cut_short() {
+        let mut child = start(false);
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process");
         kill_process(pid, Signal::TERM).expect("it runs");
         assert_eq!(child.wait().expect("it ends").code(), Some(CUT_SHORT));
+    }
+
+    #[test]
+    fn so_is_what_ends_by_itself() {
+        assert_eq!(start(true).wait().expect("it ends").code(), Some(CUT_SHORT));
     }
 }

@@ -88,18 +88,8 @@ impl Log {
         }
         let next = if M::REMEMBERS { low } else { done };
         let consumer = reader_at(&config, topic, partition, next)?;
-        Ok((
-            Self {
-                consumer,
-                topic: topic.to_owned(),
-                partition,
-                next,
-                done,
-                noted_at: Instant::now(),
-                again: NOTE_AGAIN,
-            },
-            done,
-        ))
+        let (topic, noted_at) = (topic.to_owned(), Instant::now());
+        Ok((Self { consumer, topic, partition, next, done, noted_at, again: NOTE_AGAIN }, done))
     }
 
     /// Offset of the next record.

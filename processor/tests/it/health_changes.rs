@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+};
 use schemas::{Colour, HealthEvent, events::Release};
 use uuid::Uuid;
 
 use crate::{
-    fixture::{Fixture, NOON, health_event},
+    fixture::{Fixture, NOON, health_event, until},
     process::Process,
 };
 
@@ -71,5 +75,30 @@ async fn what_is_out_does_not_go_out_again() {
     let second = health_event(2, Colour::Red, NOON);
     fixture.health(&second).await;
     fixture.wait_for_lines(BOOK, &[line(&second)]).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_another_one_came_over_is_repeated() {
+    let fixture = Fixture::new(1).await;
+    let topic = &fixture.topics.health;
+    let mut config = fixture.config.kafka.reader();
+    config.set("group.id", format!("{topic}-done"));
+    let notes: BaseConsumer = config.create().expect("a consumer");
+    let of = |offset| {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, offset).expect("an offset");
+        list
+    };
+    let noted = || {
+        let committed = notes.committed_offsets(of(Offset::Invalid), Duration::from_secs(10)).expect("an answer");
+        committed.find_partition(topic, 0).map(|entry| entry.offset())
+    };
+    let running = fixture.start().await;
+    fixture.health(&health_event(1, Colour::Green, NOON)).await;
+    until("it is noted", async || noted() == Some(Offset::Offset(1))).await;
+    notes.commit(&of(Offset::Offset(0)), CommitMode::Sync).expect("committed");
+    assert_eq!(noted(), Some(Offset::Offset(0)));
+    until("it is noted again", async || noted() == Some(Offset::Offset(1))).await;
     running.stop().await;
 }
