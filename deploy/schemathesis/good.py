@@ -135,6 +135,8 @@ def fill(send, until):
     sent("GET /v1/reports/keys", "auditor")
     read = {**time, "release": path["id"]}
     until(lambda: sent("GET /v1/persons/{person}/visits", "epidemiologist", path={"person": person}, query=read)["visits"])
+    until(lambda: sent("GET /v1/persons/{person}/identity", "epidemiologist", path={"person": person},
+                       query={"release": path["id"]})["registrations"])
     sent("POST /v1/traces", "epidemiologist", body={"person": person, "venues": [{"venue": VENUE}], "hops": 2, **read})
     job = sent("POST /v1/traces/jobs", "epidemiologist", body={"person": person, **read})["job"]
     thrown_away, other = (

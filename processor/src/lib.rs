@@ -9,8 +9,8 @@
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
 //! bulk changes of health codes wait for their release ([`proposals`]), as does the reading of anyone's movements
 //! ([`releases`]) and the erasure of a person, which is carried out here as well ([`erasures`]); [`reminders`] of codes that
-//! are missing or not used are answered, settled or escalated. Changes of health codes become rows in the same way. How far
-//! the log of such reads is, [`anchors`] say to Kafka. What is older than the city keeps it, [`retention`] forgets.
+//! are missing or not used are answered, settled or escalated. Changes of health codes and registrations, which stay sealed,
+//! become rows in the same way. How far the log of such reads is, [`anchors`] say to Kafka. What is older than the city keeps it, [`retention`] forgets.
 
 pub mod alerts;
 pub mod anchors;
@@ -27,6 +27,7 @@ pub mod freight;
 pub mod group;
 mod health_changes;
 pub mod history;
+mod identities;
 pub mod ledger;
 pub mod machine;
 pub mod metrics;
@@ -172,6 +173,7 @@ async fn process(
         let release_partitions = open(&stop, || log::partitions(&config.kafka, &topics.releases));
         let reminder_partitions = open(&stop, || log::partitions(&config.kafka, &topics.reminders));
         let change_partitions = open(&stop, || log::partitions(&config.kafka, &topics.health));
+        let identity_partitions = open(&stop, || log::partitions(&config.kafka, &topics.identities));
         let erasure_partitions = open(&stop, || log::partitions(&config.kafka, &topics.erasures));
         let erased = open(&stop, || ErasedPeople::open(&config.kafka));
         let (Some(dead_letters), Some(directory)) = (dead_letters, directory) else { return Ok(()) };
@@ -191,7 +193,9 @@ async fn process(
         else {
             return Ok(());
         };
-        let Some(reminder_partitions) = reminder_partitions else { return Ok(()) };
+        let (Some(reminder_partitions), Some(identity_partitions)) = (reminder_partitions, identity_partitions) else {
+            return Ok(());
+        };
         ensure!(
             *registry_partitions <= registry::MAX_PARTITIONS,
             "topic {} has {registry_partitions} partitions: {} are the most",
@@ -242,6 +246,7 @@ async fn process(
         let releases = releases::job(machine("releases", &topics.releases));
         let reminders = reminders::job(machine("reminders", &topics.reminders));
         let changes = health_changes::job(machine("health-changes", &topics.health));
+        let identities = identities::job(machine("identities", &topics.identities));
         let erasures = erasures::job(machine("erasures", &topics.erasures), carrier);
         let scans = worker::job(worker::Shared {
             sink: Sink::new(&config.clickhouse, config.batch.insert_timeout(), config.fault),
@@ -265,6 +270,7 @@ async fn process(
         let releases = Workers::new("releases", releases, machine_count("releases"), stop.clone());
         let reminders = Workers::new("reminders", reminders, machine_count("reminders"), stop.clone());
         let changes = Workers::new("health-changes", changes, machine_count("health-changes"), stop.clone());
+        let identities = Workers::new("identities", identities, machine_count("identities"), stop.clone());
         let erasures = Workers::new("erasures", erasures, machine_count("erasures"), stop.clone());
         let result = match hold {
             Hold::Group => {
@@ -284,6 +290,7 @@ async fn process(
                         scope.spawn(|| take_part("releases", &topics.releases, releases)),
                         scope.spawn(|| take_part("reminders", &topics.reminders, reminders)),
                         scope.spawn(|| take_part("health-changes", &topics.health, changes)),
+                        scope.spawn(|| take_part("identities", &topics.identities, identities)),
                         scope.spawn(|| take_part("erasures", &topics.erasures, erasures)),
                     ];
                     let scans = take_part("processor", &topics.scans, scans);
@@ -302,6 +309,7 @@ async fn process(
                     (releases, *release_partitions),
                     (reminders, *reminder_partitions),
                     (changes, *change_partitions),
+                    (identities, *identity_partitions),
                     (erasures, *erasure_partitions),
                 ];
                 workers::hold_all(workers, &runtime, &stop)

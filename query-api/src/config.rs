@@ -2,7 +2,10 @@
 
 use service::{AccessConfig, ClickHouseConfig, CodeConfig, HttpConfig};
 
-use crate::{audit::AuditConfig, jobs::JobConfig, page::PageConfig, poster::PosterConfig, report::ReportConfig};
+use crate::{
+    audit::AuditConfig, identities::IdentityConfig, jobs::JobConfig, page::PageConfig, poster::PosterConfig,
+    report::ReportConfig,
+};
 
 /// Windows in one query. A parameter may have 128 KiB, and a time takes 11 bytes.
 pub const MAX_QUERY_WINDOWS: u32 = 10_000;
@@ -32,6 +35,9 @@ pub struct Config {
     /// With what reads are written down.
     #[command(flatten)]
     pub audit: AuditConfig,
+    /// With what identities are opened.
+    #[command(flatten)]
+    pub identities: IdentityConfig,
     /// With what reports are signed.
     #[command(flatten)]
     pub reports: ReportConfig,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use schemas::access::Limit;
 
 use crate::{
+    identities::Unopened,
     poster::{PressError, ShopError, Unprintable},
     release::Lack,
     store::StoreFailure,
@@ -78,6 +79,12 @@ pub enum QueryError {
     /// What is read cannot be written down, so it is not answered.
     #[error("the audit log is temporarily not available, and nothing is read without it")]
     NotAudited(#[source] Arc<StoreFailure>),
+    /// This instance has no keys to open identities with.
+    #[error("this service has no keys of identities: nobody's identity is opened here")]
+    IdentitiesClosed,
+    /// What a person answered does not open.
+    #[error("this identity cannot be opened: its key is not in the ring, or it was changed")]
+    Unopened(#[source] Unopened),
     /// There is no such job, or it is another account's.
     #[error("there is no such job of yours")]
     UnknownJob,

@@ -63,7 +63,8 @@ pub fn format(fields: &mut Fields) -> Result<Format, QueryError> {
 }
 
 /// Movements belong on no disk that nobody chose.
-const NO_STORE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+/// Nothing between here and the client keeps the answer.
+pub(crate) const NO_STORE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
 /// The answer in its format.
 pub fn answer<T: Table + Serialize>(way: Way, answer: T) -> Response {

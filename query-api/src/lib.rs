@@ -17,6 +17,7 @@ mod directory;
 pub mod error;
 pub mod export;
 pub mod exposure;
+pub mod identities;
 mod input;
 mod inquiry;
 pub mod jobs;

@@ -81,8 +81,8 @@ pub async fn permit(
         venues,
         depth: depths.iter().copied().max().unwrap_or_default(),
         window_minutes: question.window_minutes,
-        from_s: question.time.from.into(),
-        to_s: question.time.to.into(),
+        from_s: question.time.map_or(0, |time| time.from.into()),
+        to_s: question.time.map_or(UnixSeconds::MAX, |time| time.to.into()),
         ..by(caller, route)
     };
     Ok(Permit { read, depths, _slot: None })

@@ -31,8 +31,8 @@ pub struct Asked {
 pub struct Question {
     /// Of whom: one at least.
     pub asked: Vec<Asked>,
-    /// From when to when.
-    pub time: TimeRange,
+    /// From when to when; none for what has no time.
+    pub time: Option<TimeRange>,
     /// How many hops it goes beyond the subjects: 0 for its own visits, 1 for whom it met.
     pub steps: u8,
     /// How many minutes around a visit contacts are looked for: 0 for who was there at all.
@@ -172,10 +172,10 @@ pub fn check_covers(release: &ReleaseRow, question: &Question, asked: &[(Asked, 
         None => Err(Lack::OtherSubject { field: asked.field }),
     };
     let depths = asked.iter().map(found).collect::<Result<Vec<_>, _>>()?;
-    if i64::from(time.from) < release.from_s {
+    if time.is_some_and(|time| i64::from(time.from) < release.from_s) {
         return Err(Lack::OtherTime { field: "from" });
     }
-    if i64::from(time.to) > release.to_s {
+    if time.is_some_and(|time| i64::from(time.to) > release.to_s) {
         return Err(Lack::OtherTime { field: "to" });
     }
     if *window_minutes > release.window_minutes {
@@ -243,7 +243,7 @@ mod tests {
     }
 
     fn question() -> Question {
-        let time = TimeRange { from: 0, to: 0 };
+        let time = Some(TimeRange { from: 0, to: 0 });
         Question { asked: Vec::new(), time, steps: 0, window_minutes: 0, window_field: "window_minutes" }
     }
 
@@ -255,7 +255,7 @@ mod tests {
                 Subject::Venue(_) => (Asked { subject: *subject, field: "id" }, *depth),
             };
             let asked: Vec<_> = asked.iter().map(named).collect();
-            let question = Question { time: TimeRange { from, to }, steps, window_minutes: 30, ..question() };
+            let question = Question { time: Some(TimeRange { from, to }), steps, window_minutes: 30, ..question() };
             check_covers(&release(|_| {}), &question, &asked)
         };
         let (who, venue) = (Subject::Person(person(1)), Subject::Venue(7));
@@ -276,10 +276,13 @@ mod tests {
         let unknown = Err(Lack::OtherSubject { field: "id" });
         assert_eq!(check(&[(who, Some(0)), (venue, None)], (100, 200), 0), unknown);
         let wide = |window_minutes| {
-            let time = TimeRange { from: 100, to: 200 };
+            let time = Some(TimeRange { from: 100, to: 200 });
             let named = (Asked { subject: who, field: "person" }, Some(0));
             check_covers(&release(|_| {}), &Question { time, steps: 1, window_minutes, ..question() }, &[named])
         };
+        let named = (Asked { subject: who, field: "person" }, Some(1));
+        let timeless = Question { time: None, ..question() };
+        assert_eq!(check_covers(&release(|_| {}), &timeless, &[named]), Ok(vec![1]), "what has no time");
         assert_eq!((wide(30), wide(31)), (Ok(vec![0]), Err(Lack::TooWide { field: "window_minutes" })));
         let row = release(|_| {});
         assert!(names(&row, who) && names(&row, venue));

@@ -10,6 +10,7 @@ mod erasures;
 mod footfall;
 mod health_changes;
 mod health_proposals;
+mod identity;
 mod jobs;
 mod live;
 mod occupancy;
@@ -59,7 +60,7 @@ const ERASURES: &[Role] = &[Role::District, Role::Supervisor, Role::Auditor];
 
 /// Who may use which route. What is not listed is refused.
 pub const TABLE: Table = Table(&[
-    // These three take a release that names whom they are about, besides the role, and a district's token takes one of that
+    // These take a release that names whom they are about, besides the role, and a district's token takes one of that
     // district (`permit`).
     Rule::of("POST", "/v1/traces", &[Role::Epidemiologist]).honouring(&[District]),
     // The same, later. A job is seen by the account that asked.
@@ -68,6 +69,8 @@ pub const TABLE: Table = Table(&[
     Rule::of("DELETE", "/v1/traces/jobs/{id}", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("GET", "/v1/traces/jobs/{id}/result", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("GET", "/v1/persons/{person}/visits", &[Role::Epidemiologist]).honouring(&[District]),
+    // What names people is sealed until then.
+    Rule::of("GET", "/v1/persons/{person}/identity", &[Role::Epidemiologist]).honouring(&[District]),
     Rule::of("GET", "/v1/venues/{id}/visitors", &[Role::Epidemiologist]).honouring(&[Organisation, District, Venues]),
     Rule::of("GET", "/v1/footfall", COUNTS).honouring(&[Organisation, District, Venues]),
     Rule::of("GET", "/v1/footfall/top", COUNTS).honouring(&[Organisation, District, Venues]),
@@ -147,6 +150,7 @@ pub fn router(state: AppState) -> Router {
         .routes(routes!(jobs::job, jobs::cancel))
         .routes(routes!(jobs::result))
         .routes(routes!(visits::visits))
+        .routes(routes!(identity::identity))
         .routes(routes!(visitors::visitors))
         .routes(routes!(footfall::footfall))
         .routes(routes!(top::top))

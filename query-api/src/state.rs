@@ -15,6 +15,7 @@ use crate::{
     directory::Directory,
     export::Exits,
     exposure::{Beliefs, Dwells},
+    identities::Identities,
     jobs::Jobs,
     live::Live,
     metrics,
@@ -45,6 +46,7 @@ struct Inner {
     job_store: Store,
     jobs: Arc<Jobs>,
     audit: AuditLog,
+    identities: Identities,
     reports: ReportSigner,
     live: Arc<Live>,
     board: Arc<Board>,
@@ -89,6 +91,7 @@ impl AppState {
             job_store: Store::new(&config.clickhouse, &of_jobs),
             jobs: Arc::new(Jobs::new(&config.jobs, &signer.keys)),
             audit: AuditLog::try_new(&config.audit, &config.clickhouse).context("--audit-key-file")?,
+            identities: Identities::try_new(&config.identities).context("--identity-keys-file")?,
             reports: ReportSigner::try_new(&config.reports, &config.access.token_issuer)
                 .context("--report-key-file")?,
             beliefs: Beliefs::of(&city),
@@ -146,6 +149,11 @@ impl AppState {
 
     pub(crate) fn audit(&self) -> &AuditLog {
         &self.inner.audit
+    }
+
+    /// What opens registrations.
+    pub(crate) fn identities(&self) -> &Identities {
+        &self.inner.identities
     }
 
     pub(crate) fn reports(&self) -> &ReportSigner {

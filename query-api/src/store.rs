@@ -17,6 +17,7 @@ mod failure;
 mod footfall;
 mod health_changes;
 mod health_proposals;
+mod identities;
 mod listing;
 mod live;
 mod operations;
@@ -51,6 +52,7 @@ pub use failure::StoreFailure;
 pub use footfall::{BucketRow, FootfallQuestion, People};
 pub use health_changes::HealthChangeRow;
 pub use health_proposals::{HealthProposalRow, ProposalFilter};
+pub use identities::IdentityRow;
 pub use listing::{DistrictFilter, lies_within};
 pub use live::Watched;
 pub use operations::{CodesOfDayRow, CodesRow, MissingCodeRow, ScanDetailRow, UnusedCodeRow};
@@ -136,6 +138,7 @@ enum Kind {
     Reads,
     HealthProposals,
     HealthChanges,
+    Identities,
 }
 
 impl Kind {
@@ -187,6 +190,7 @@ impl Kind {
             Self::Reads => "reads",
             Self::HealthProposals => "health_proposals",
             Self::HealthChanges => "health_changes",
+            Self::Identities => "identities",
         }
     }
 }

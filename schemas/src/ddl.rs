@@ -44,10 +44,11 @@ pub const MIGRATIONS: &[Migration] = migrations![
     19 "0019_audit_log",
     20 "0020_erasures",
     21 "0021_reminders",
+    22 "0022_identities",
 ];
 
 /// The version that this build needs.
-pub const VERSION: u32 = 21;
+pub const VERSION: u32 = 22;
 
 /// The tables that a scan is stored in; after an unclear outcome each is read back by itself.
 pub const SCAN_TABLES: &[&str] = &["scans_by_venue", "scans_by_person", "scan_ids"];

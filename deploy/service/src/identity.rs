@@ -1,4 +1,4 @@
-//! Seals what a person answered to a form, and opens it again. Who may open it is decided elsewhere; nobody here does.
+//! Seals what a person answered to a form, and opens it again. Who may open it is decided elsewhere.
 
 use anyhow::Context;
 use schemas::{IdentityEvent, KeyRing, PersonKey, city::FormKind, events::VERSION};
@@ -6,10 +6,28 @@ use serde_json::{Map, Value};
 
 use crate::sealing::{self, Place, SealError};
 
-/// Person, form and version of the message: answers open only as those of this person to this form.
-fn place(v: u8, person: PersonKey, form: FormKind) -> Place<Vec<u8>> {
-    let record = [&person.to_u64().to_be_bytes(), form.as_str().as_bytes(), &[v]].concat();
-    Place { record, field: "identity" }
+/// Whose answers to which form, in which version of the message: they open only as these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whose {
+    /// The person.
+    pub person: PersonKey,
+    /// The form.
+    pub form: FormKind,
+    /// The version.
+    pub v: u8,
+}
+
+impl Whose {
+    fn place(self) -> Place<Vec<u8>> {
+        let record = [&self.person.to_u64().to_be_bytes(), self.form.as_str().as_bytes(), &[self.v]].concat();
+        Place { record, field: "identity" }
+    }
+}
+
+impl From<&IdentityEvent> for Whose {
+    fn from(event: &IdentityEvent) -> Self {
+        Self { person: event.person, form: event.form, v: event.v }
+    }
 }
 
 /// Seals a person's answers.
@@ -23,15 +41,15 @@ pub fn seal(
     answers: &Map<String, Value>,
 ) -> Result<String, SealError> {
     let text = serde_json::to_vec(answers).map_err(|_| SealError)?;
-    sealing::seal(keys, place(VERSION, person, form), &text)
+    sealing::seal(keys, Whose { person, form, v: VERSION }.place(), &text)
 }
 
 /// Opens a person's answers.
 ///
 /// # Errors
 /// When the key is not in the ring, or the record was changed or put together of others.
-pub fn open(keys: &KeyRing, event: &IdentityEvent) -> anyhow::Result<Map<String, Value>> {
-    let text = sealing::open(keys, place(event.v, event.person, event.form), &event.sealed)?;
+pub fn open(keys: &KeyRing, whose: Whose, sealed: &str) -> anyhow::Result<Map<String, Value>> {
+    let text = sealing::open(keys, whose.place(), sealed)?;
     serde_json::from_slice(&text).ok().context("the answers are no JSON object")
 }
 
@@ -40,7 +58,7 @@ pub fn open(keys: &KeyRing, event: &IdentityEvent) -> anyhow::Result<Map<String,
 /// # Errors
 /// As [`open`].
 pub fn rewrap(keys: &KeyRing, event: &IdentityEvent) -> anyhow::Result<Option<IdentityEvent>> {
-    let sealed = sealing::rewrap(keys, place(event.v, event.person, event.form), &event.sealed)?;
+    let sealed = sealing::rewrap(keys, Whose::from(event).place(), &event.sealed)?;
     Ok(sealed.map(|sealed| IdentityEvent { sealed, ..event.clone() }))
 }
 
@@ -70,6 +88,7 @@ mod tests {
             tail: Tail::from_u16(1).expect("14 bits"),
             sealed: seal(&keys, person, FormKind::Venue, &answers).expect("seals"),
         };
+        let open = |keys: &KeyRing, event: &IdentityEvent| open(keys, event.into(), &event.sealed);
         assert_eq!(open(&keys, &event).expect("opens"), answers);
         assert!(!serde_json::to_string(&event).expect("serialises").contains("张三丰"));
         let other = IdentityEvent { person: "1123456789abcdee".parse().expect("valid"), ..event.clone() };

@@ -163,7 +163,7 @@ async fn a_record_is_sealed_and_opens_with_the_key_only() {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
         assert_eq!(event.person, key_of(ID_CARD));
-        let opened = identity::open(&keys, event).expect("opens");
+        let opened = identity::open(&keys, event.into(), &event.sealed).expect("opens");
         assert_eq!((&opened["name"], &opened["document"]["number"]), (&json!("张三丰"), &json!(ID_CARD)));
     }
     let mut forms: Vec<_> = stored.iter().map(|(_, event)| event.form).collect();

@@ -118,7 +118,7 @@ impl Carrier {
         if !self.wait_for(&topics.scans, &group, stored, stop)? {
             return Ok(false);
         }
-        for topic in [&topics.health, &topics.trips, &topics.alerts] {
+        for topic in [&topics.identities, &topics.health, &topics.trips, &topics.alerts] {
             let done = |consumer: &BaseConsumer, partition| committed(consumer, topic, partition);
             if !self.wait_for(topic, &format!("{topic}-done"), done, stop)? {
                 return Ok(false);

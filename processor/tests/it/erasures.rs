@@ -59,7 +59,7 @@ async fn until_done(fixture: &Fixture, number: u128) {
 /// Lets every machine read its log on from the beginning, as if nothing had ever left it.
 fn forget_notes(fixture: &Fixture) {
     let topics = &fixture.topics;
-    for topic in [&topics.alerts, &topics.trips, &topics.health, &topics.erasures] {
+    for topic in [&topics.alerts, &topics.trips, &topics.health, &topics.identities, &topics.erasures] {
         let mut config = fixture.config.kafka.reader();
         config.set("group.id", format!("{topic}-done"));
         let consumer: rdkafka::consumer::BaseConsumer = config.create().expect("a consumer");
@@ -111,7 +111,7 @@ async fn an_erased_person_is_gone_from_every_table_and_nothing_brings_them_back(
     fixture.assert_exact(2).await;
     let told = "SELECT concat(toString(arraySort(removed_tables)), ' ', toString(arrayMin(removed_rows) > 0), ' ', \
         toString(has(remains_topics, 'scans'))) AS line FROM erasures FINAL WHERE state = 'done'";
-    let tables = "['alerts','health_changes','scan_ids','scans_by_person','scans_by_venue','trips']";
+    let tables = "['alerts','health_changes','identities','scan_ids','scans_by_person','scans_by_venue','trips']";
     assert_eq!(fixture.lines(told).await, [format!("{tables} 1 1")]);
     let (key, other) = (person(ERASED).to_string(), person(OTHER).to_string());
     for topic in [&fixture.topics.health, &fixture.topics.tests] {

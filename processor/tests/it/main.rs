@@ -9,6 +9,7 @@ mod faults;
 mod fixture;
 mod freight;
 mod health_changes;
+mod identities;
 mod order_of_feeds;
 mod outages;
 mod process;

@@ -1,4 +1,4 @@
-//! `GET /v1/persons/{person}/reads`: who read a person's movements or health, when and why, for that person.
+//! `GET /v1/persons/{person}/reads`: who read a person's movements, health or identity, when and why, for that person.
 //!
 //! The office is named, by role and district, and not the account: an investigator answers to the office, and whoever was
 //! traced should not be able to find the one who did it. An auditor finds the account in the log.
@@ -15,7 +15,7 @@ use service::Caller;
 use utoipa::ToSchema;
 
 use super::{
-    health_changes,
+    health_changes, identity,
     visits::{DEFAULT_LIMIT, MAX_LIMIT},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     store::ReadRow,
 };
 
-/// Who read a person's movements or health.
+/// Who read a person's movements, health or identity.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReadsResponse {
     /// Who.
@@ -38,7 +38,7 @@ pub struct ReadsResponse {
     truncated: bool,
 }
 
-/// A read of a person's movements or health.
+/// A read of a person's movements, health or identity.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReadAnswer {
     /// When.
@@ -47,7 +47,7 @@ struct ReadAnswer {
     role: String,
     /// District of the office, a six-digit code of GB/T 2260; null when the person looked.
     district: Option<u32>,
-    /// What was read: `movements`, or `health_changes`.
+    /// What was read: `movements`, `health_changes`, or `identity`: who the person is.
     record: &'static str,
     /// `own` when this person was asked for, `met` when somebody else or some place was, and this person was there.
     about: &'static str,
@@ -61,7 +61,7 @@ struct ReadAnswer {
     case_kind_name: Option<Bilingual>,
 }
 
-/// Who read a person's movements or health, when and why
+/// Who read a person's movements, health or identity, when and why
 ///
 /// For the person alone. Account and case are not shown.
 #[utoipa::path(get, path = "/v1/persons/{person}/reads", tag = "releases",
@@ -92,7 +92,11 @@ impl From<ReadRow> for ReadAnswer {
             at: answer::time_of_ms(row.at_ms),
             role: row.role,
             district: Some(row.district).filter(|district| *district > 0),
-            record: if row.route == health_changes::ROUTE { "health_changes" } else { "movements" },
+            record: match row.route.as_str() {
+                health_changes::ROUTE => "health_changes",
+                identity::ROUTE => "identity",
+                _ => "movements",
+            },
             about: if row.own { "own" } else { "met" },
             purpose_name: purpose_name(&row.purpose),
             purpose: row.purpose,

@@ -102,7 +102,7 @@ pub async fn visitors(
 
     limits::check_venue(state.store(), caller.scope(), venue).await?;
     let asked = vec![Asked { subject: Subject::Venue(venue), field: "id" }];
-    let question = Question { asked, time, steps: 1, window_minutes: 0, window_field: "release" };
+    let question = Question { asked, time: Some(time), steps: 1, window_minutes: 0, window_field: "release" };
     let permit = permit(&state, &caller, "GET /v1/venues/{id}/visitors", release, question).await?;
     let (rows, truncated) = state.store().visitors(venue, time, limit as usize).await?;
     let depth = permit.depth_of([0], 1);

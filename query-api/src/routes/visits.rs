@@ -68,7 +68,7 @@ pub async fn visits(
     fields.finish()?;
 
     let asked = vec![Asked { subject: Subject::Person(person), field: "person" }];
-    let question = Question { asked, time, steps: 0, window_minutes: 0, window_field: "release" };
+    let question = Question { asked, time: Some(time), steps: 0, window_minutes: 0, window_field: "release" };
     let permit = permit(&state, &caller, "GET /v1/persons/{person}/visits", release, question).await?;
     let visits = state.store().visits(person, time, limit as usize, state.either_or_s()).await?;
     let names = state.directory().names(visits.scans.iter().map(|(row, _)| row.venue_id)).await?;

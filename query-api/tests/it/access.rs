@@ -51,6 +51,7 @@ const DOORS: &[Door] = &[
     ("GET", "/v1/erasures/{id}", Some(&[District, Supervisor, Auditor])),
     ("GET", "/v1/erasures/{id}/report", Some(&[District, Supervisor, Auditor])),
     ("GET", "/v1/reports/keys", None),
+    ("GET", "/v1/persons/{person}/identity", Some(&[Epidemiologist])),
     ("GET", "/v1/persons/{person}/reads", Some(&[Citizen])),
     ("GET", "/v1/persons/{person}/health-changes", Some(&[Citizen])),
     ("GET", "/V/{page}", None),

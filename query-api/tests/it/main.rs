@@ -17,6 +17,7 @@ mod exports;
 mod footfall;
 mod health_changes;
 mod health_proposals;
+mod identity;
 mod input;
 mod inquiries;
 mod jobs;

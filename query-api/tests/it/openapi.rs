@@ -35,6 +35,7 @@ async fn the_document_has_every_route_and_every_route_is_there() {
             "/v1/health-proposals/{id}",
             "/v1/occupancy",
             "/v1/persons/{person}/health-changes",
+            "/v1/persons/{person}/identity",
             "/v1/persons/{person}/reads",
             "/v1/persons/{person}/visits",
             "/v1/releases",

@@ -17,6 +17,9 @@ pub enum FormKind {
 }
 
 impl FormKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Venue, Self::Freight];
+
     /// The form that venues of a kind ask for.
     pub const fn of(kind: VenueKind) -> Self {
         if kind.is_freight() { Self::Freight } else { Self::Venue }
@@ -28,6 +31,11 @@ impl FormKind {
             Self::Venue => "venue",
             Self::Freight => "freight",
         }
+    }
+
+    /// The kind that a word stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 

@@ -56,8 +56,7 @@ impl IdentityEvent {
     /// Person and form of a message's key, for one that only says that they are forgotten.
     pub fn parse_key(key: &[u8]) -> Option<(PersonKey, FormKind)> {
         let (person, form) = std::str::from_utf8(key).ok()?.split_once('/')?;
-        let form = [FormKind::Venue, FormKind::Freight].into_iter().find(|kind| kind.as_str() == form)?;
-        Some((person.parse().ok()?, form))
+        Some((person.parse().ok()?, FormKind::from_word(form)?))
     }
 }
 

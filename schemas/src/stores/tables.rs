@@ -135,6 +135,15 @@ pub const TABLES: &[Table] = &[
         ),
     ),
     table(
+        "identities",
+        Holds::Sealed,
+        TableKept::ForGood("a registration holds until the next one"),
+        rows(
+            "person_id = {person:UInt64} AND registered_at * 1000 < {before_ms:Int64}",
+            "registered_at, hex(sipHash128Keyed(({salt}), person_id))",
+        ),
+    ),
+    table(
         "releases",
         Holds::Movements,
         TableKept::ForGood("what the audit log names is kept as long as it is"),

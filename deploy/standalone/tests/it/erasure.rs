@@ -87,7 +87,7 @@ fn an_erased_person_is_nowhere_and_does_not_come_back() -> anyhow::Result<()> {
 /// What the report says is what the code promises.
 fn check_report(claims: &Value) -> anyhow::Result<()> {
     let tables = claims["removed"].as_array().context("no tables")?;
-    for name in ["scans_by_venue", "scans_by_person", "scan_ids", "alerts", "trips", "health_changes"] {
+    for name in ["scans_by_venue", "scans_by_person", "scan_ids", "alerts", "trips", "health_changes", "identities"] {
         let rows = tables.iter().find(|removed| removed["table"] == name).map(|removed| removed["rows"].as_u64());
         ensure!(rows.flatten().is_some_and(|rows| rows > 0), "{name}: {claims}");
     }

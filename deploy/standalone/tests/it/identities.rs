@@ -57,8 +57,8 @@ fn a_retired_key_opens_nothing_any_more_and_the_new_one_everything() -> anyhow::
     let records = records(&stack)?;
     assert_eq!(records.len(), 20);
     for record in &records {
-        assert!(identity::open(&old, record).is_err());
-        let opened = identity::open(&new, record)?;
+        assert!(identity::open(&old, record.into(), &record.sealed).is_err());
+        let opened = identity::open(&new, record.into(), &record.sealed)?;
         let number = opened["document"]["number"].as_str().context("no number")?;
         assert_eq!(opened["name"], number.replace('E', "甲"));
     }

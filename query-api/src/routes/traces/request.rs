@@ -206,7 +206,7 @@ impl TraceRequest {
     pub fn to_read(&self) -> release::Question {
         let (window_minutes, window_field) = self.question.rule.window();
         let Question { time, hops: steps, .. } = self.question;
-        release::Question { asked: self.asked.clone(), time, steps, window_minutes, window_field }
+        release::Question { asked: self.asked.clone(), time: Some(time), steps, window_minutes, window_field }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use schemas::access::Role;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::city::{COMPANION, City, VENUE, day, key_of};
 
@@ -20,7 +20,7 @@ pub struct Knowledge {
 impl Knowledge {
     /// What is to be told of somebody who was never there.
     pub fn none() -> BTreeMap<&'static str, usize> {
-        ["alerts", "trips", "health changes", "contacts", "scans"].into_iter().map(|what| (what, 0)).collect()
+        ["alerts", "trips", "health changes", "contacts", "scans", "identities"].into_iter().map(|what| (what, 0)).collect()
     }
 
     /// Whether nothing is told of the person, and of the companion what was before and more.
@@ -53,7 +53,18 @@ impl City<'_> {
         let all: u64 = counted.iter().filter_map(|bucket| bucket["scans"].as_u64()).sum();
         let of_companion = self.rows(&format!("person_id = {}", key_of(COMPANION)))?;
         let changes = format!("/v1/persons/{}/health-changes", self.person);
+        let release = trace["release"].as_str().context("no release")?;
+        let path = format!("/v1/persons/{}/identity?release={release}", self.person);
+        // Whom no trace finds any more the release does not cover.
+        let identities = match self.send((Role::Epidemiologist, "it"), ("GET", &path), "")? {
+            (status, answer) if status == "200" => serde_json::from_str::<Value>(&answer)?,
+            (status, answer) if status == "403" && answer.contains("release-does-not-cover") => {
+                json!({"registrations": []})
+            }
+            (status, answer) => bail!("{path}: {status} {answer}"),
+        };
         let of_person = BTreeMap::from([
+            ("identities", identities["registrations"].as_array().context("no registrations")?.len()),
             ("alerts", masked(list(Role::District, "/v1/alerts", "alerts")?)),
             ("trips", list(Role::Citizen, "/v1/trips", "trips")?.len()),
             ("health changes", list(Role::Citizen, &changes, "changes")?.len()),
