@@ -9,8 +9,9 @@
 //! book of [`alerts`] knows what became of each abnormal scan, the loop of [`freight`] what became of each lorry's trip, and
 //! bulk changes of health codes wait for their release ([`proposals`]), as does the reading of anyone's movements
 //! ([`releases`]) and the erasure of a person, which is carried out here as well ([`erasures`]); [`reminders`] of codes that
-//! are missing or not used are answered, settled or escalated. Changes of health codes and registrations, which stay sealed,
-//! become rows in the same way. How far the log of such reads is, [`anchors`] say to Kafka. What is older than the city keeps it, [`retention`] forgets.
+//! are missing or not used are answered, settled or escalated. Changes of health codes and registrations, which stay
+//! sealed, become rows in the same way. How far the log of such reads is, [`anchors`] say to Kafka. What is older than the
+//! city keeps it, [`retention`] forgets.
 
 pub mod alerts;
 pub mod anchors;
@@ -24,6 +25,7 @@ pub mod directory;
 pub mod erasures;
 pub mod fault;
 pub mod freight;
+mod grace;
 pub mod group;
 mod health_changes;
 pub mod history;

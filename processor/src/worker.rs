@@ -353,7 +353,7 @@ impl<'a> Worker<'a> {
         let erased = &self.erased;
         let mut bad = Vec::new();
         self.health
-            .read_to_end(CATCH_UP_TIMEOUT, |message| {
+            .read_to_end_unless(self.stop, CATCH_UP_TIMEOUT, |message| {
                 let known_at_ms = message.timestamp().to_millis().unwrap_or_default();
                 let Some(value) = message.payload() else { return };
                 let is_erased = |person| erased.has(person, known_at_ms);

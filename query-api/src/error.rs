@@ -7,7 +7,6 @@ use std::sync::Arc;
 use schemas::access::Limit;
 
 use crate::{
-    identities::Unopened,
     poster::{PressError, ShopError, Unprintable},
     release::Lack,
     store::StoreFailure,
@@ -82,9 +81,6 @@ pub enum QueryError {
     /// This instance has no keys to open identities with.
     #[error("this service has no keys of identities: nobody's identity is opened here")]
     IdentitiesClosed,
-    /// What a person answered does not open.
-    #[error("this identity cannot be opened: its key is not in the ring, or it was changed")]
-    Unopened(#[source] Unopened),
     /// There is no such job, or it is another account's.
     #[error("there is no such job of yours")]
     UnknownJob,

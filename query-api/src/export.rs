@@ -62,8 +62,7 @@ pub fn format(fields: &mut Fields) -> Result<Format, QueryError> {
     }
 }
 
-/// Movements belong on no disk that nobody chose.
-/// Nothing between here and the client keeps the answer.
+/// What is told of people belongs on no disk that nobody chose.
 pub(crate) const NO_STORE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
 /// The answer in its format.

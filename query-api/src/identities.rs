@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use schemas::{KeyRing, PersonKey, city::FormKind};
 use serde_json::{Map, Value};
 use service::{
@@ -10,7 +11,7 @@ use service::{
     secret::read_key_ring,
 };
 
-use crate::{QueryError, store::IdentityRow};
+use crate::{QueryError, metrics, store::IdentityRow};
 
 /// With what identities are opened.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,18 +25,6 @@ pub struct IdentityConfig {
 
 /// The keys, if this instance has them.
 pub struct Identities(Option<KeyRing>);
-
-/// Sealed answers do not open.
-#[derive(Debug, thiserror::Error)]
-#[error("sealed answers do not open")]
-pub struct Unopened(#[source] Box<dyn std::error::Error + Send + Sync>);
-
-impl Unopened {
-    /// For this reason, which has no word of what was sealed.
-    pub fn because(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(reason.into())
-    }
-}
 
 impl Identities {
     /// Reads the keys.
@@ -55,17 +44,14 @@ impl Identities {
     }
 }
 
-/// Opens a registration of a person.
-///
-/// # Errors
-/// [`QueryError::Unopened`] when its key is not in the ring, or it was changed.
-pub fn open(
-    keys: &KeyRing,
-    person: PersonKey,
-    row: &IdentityRow,
-) -> Result<(FormKind, Map<String, Value>), QueryError> {
-    let form = FormKind::from_word(&row.form).ok_or_else(|| Unopened::because("a form that is not known here"));
-    let form = form.map_err(QueryError::Unopened)?;
-    let answers = identity::open(keys, Whose { person, form, v: row.v }, &row.sealed);
-    Ok((form, answers.map_err(|error| QueryError::Unopened(Unopened::because(error)))?))
+/// Opens what a person has answered; nothing when the key is not in the ring, or it was changed, which is counted and logged.
+pub fn open(keys: &KeyRing, person: PersonKey, row: &IdentityRow) -> Option<Map<String, Value>> {
+    let form = FormKind::from_word(&row.form).context("a form that is not known here");
+    let opened = form.and_then(|form| identity::open(keys, Whose { person, form, v: row.v }, &row.sealed));
+    opened
+        .inspect_err(|error| {
+            metrics::problem(metrics::UNOPENED);
+            tracing::error!(error = format!("{error:#}"), "the answers of a registration do not open");
+        })
+        .ok()
 }

@@ -30,6 +30,8 @@ pub const JOBS_ENDED_TOTAL: &str = "query_api_jobs_ended_total";
 pub const PROBLEMS_TOTAL: &str = "query_api_problems_total";
 /// The problem of a read that could not be written down, and so was not answered.
 pub const NOT_AUDITED: &str = "audit-unavailable";
+/// A registration that does not open, and is answered without what it holds.
+pub const UNOPENED: &str = "identity-unopened";
 
 /// Gives every metric its help text.
 pub fn describe() {
@@ -45,7 +47,7 @@ pub fn describe() {
     describe_counter!(JOBS_ENDED_TOTAL, "Jobs that have ended, by outcome");
     describe_counter!(PROBLEMS_TOTAL, "Requests that were answered with a problem");
     // An alert on the increase of a counter sees nothing if it is not there before its first increment.
-    counter!(PROBLEMS_TOTAL, "problem" => NOT_AUDITED).increment(0);
+    [NOT_AUDITED, UNOPENED].iter().for_each(|problem| counter!(PROBLEMS_TOTAL, "problem" => *problem).increment(0));
 }
 
 pub(crate) fn queried(kind: &'static str, took: Duration, rows_read: u64, rows_answered: u64) {

@@ -163,8 +163,8 @@ impl Permit {
         depths.min().copied().unwrap_or(self.read.depth).saturating_add(hops)
     }
 
-    /// Writes down what is answered: who else is in it, how far each is from whom the release names, and how many scans or
-    /// changes. The answer may leave when this has returned.
+    /// Writes down what is answered: who else is in it, how far each is from whom the release names, and how many scans,
+    /// changes or registrations. The answer may leave when this has returned.
     ///
     /// # Errors
     /// [`QueryError::NotAudited`]: then there is no answer.

@@ -22,7 +22,8 @@ impl IntoResponses for Refusals {
 impl IntoResponses for ReleaseRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let why = "`release-required`, `release-unknown`, `release-of-another-account`, `release-not-given`, \
-                   `release-without-reason`, `release-expired` or `release-does-not-cover`; or not with this token";
+                   `release-without-reason`, `release-expired` or `release-does-not-cover`; `identities-closed` where \
+                   identities are asked for and not opened; or not with this token";
         refusals(&[("403", why)])
     }
 }

@@ -1,5 +1,5 @@
-//! The audit log: who read whose movements or health, when and why, as chains in which each entry has the hash of the one
-//! before, by a key that the query service alone appends with.
+//! The audit log: who read whose movements, health or identity, when and why, as chains in which each entry has the hash
+//! of the one before, by a key that the query service alone appends with.
 //!
 //! Pure. Each instance that writes has a chain of its own, so that several need no lock; how far chains are is told to
 //! Kafka ([`crate::events::AuditAnchor`]), so that a tail or a whole chain that is gone is noticed as well.

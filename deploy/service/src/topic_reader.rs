@@ -10,6 +10,8 @@ use rdkafka::{
     message::BorrowedMessage,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{BoundedConsumer, KafkaConfig, kafka::METADATA_TIMEOUT};
 
 /// Most messages handled in one [`TopicReader::poll`].
@@ -136,14 +138,24 @@ impl TopicReader {
     ///
     /// # Errors
     /// When Kafka does not answer, or the end is not reached within `timeout`.
-    pub fn read_to_end(
+    pub fn read_to_end(&mut self, timeout: Duration, apply: impl FnMut(&BorrowedMessage<'_>)) -> anyhow::Result<()> {
+        self.read_to_end_unless(&CancellationToken::new(), timeout, apply)
+    }
+
+    /// The same, unless asked to stop before.
+    ///
+    /// # Errors
+    /// As [`Self::read_to_end`], and when asked to stop.
+    pub fn read_to_end_unless(
         &mut self,
+        stop: &CancellationToken,
         timeout: Duration,
         mut apply: impl FnMut(&BorrowedMessage<'_>),
     ) -> anyhow::Result<()> {
         let started = Instant::now();
         self.aim_at_end()?;
         while !self.is_caught_up() {
+            anyhow::ensure!(!stop.is_cancelled(), "asked to stop with {} messages still unread", self.behind());
             self.poll(Duration::from_millis(100), &mut apply)?;
             if started.elapsed() > timeout {
                 anyhow::bail!("{} messages still unread after {} s", self.behind(), timeout.as_secs());

@@ -22,7 +22,8 @@ use overtaken::{Overtaken, Rewritten};
 pub const EXAMPLES: &str = "\
 To retire a key: add a line with a new version to the key file of all query services that open identities, then of all
 gateways, and restart them in this order (new records use it, old ones still open), rewrap, and take the old line out when
-`left` is 0 and the processor has stored what was rewrapped, which takes seconds. It is still needed, apart from these, for
+`left` is 0 and ClickHouse has no row under it any more, normally seconds later: `SELECT count() FROM identities FINAL
+WHERE sealed LIKE 'VERSION.%'`. It is still needed, apart from these, for
 the responsible persons of applications and the notes of alerts that were sealed while it was the active one: their log is
 never rewritten.
 

@@ -88,7 +88,9 @@ impl Carrier {
         if !self.wait(stop)? {
             return Ok(None);
         }
-        self.runtime.block_on(in_time(self.clickhouse.query("SELECT 1").fetch_one::<u8>()))?;
+        let is_there = in_time(self.clickhouse.query("SELECT 1").fetch_one::<u8>());
+        let Some(is_there) = self.runtime.block_on(stop.run_until_cancelled(is_there)) else { return Ok(None) };
+        is_there?;
         self.runtime.block_on(forgetting::forget(&self.kafka, &self.producer, person, before_ms))?;
         if !self.wait(stop)? {
             return Ok(None);

@@ -19,6 +19,7 @@ use super::{Machine, Outputs, Record, log::Log, outlet::Outlet};
 use crate::{
     backoff::Backoff,
     dead_letters::{DeadLetters, Rejected},
+    grace::within_grace,
     metrics,
     workers::Commit,
 };
@@ -215,7 +216,9 @@ impl<'a, M: Machine> Runner<'a, M> {
         let mut backoff = Backoff::default();
         let held_up = held_up(self.shared, self.partition);
         while !self.stop.is_cancelled() {
-            match self.shared.runtime.block_on(self.shared.outlet.put(outputs)) {
+            let put = within_grace(self.stop, self.shared.outlet.put(outputs));
+            let Some(put) = self.shared.runtime.block_on(put) else { return false };
+            match put {
                 Ok(()) => {
                     held_up.set(0);
                     return true;

@@ -11,7 +11,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clickhouse::error::Error;
 use rdkafka::{Message as _, message::OwnedMessage};
 use serde::Serialize;
@@ -21,6 +21,7 @@ use crate::{
     backoff::Backoff,
     batch::Batch,
     fault::Fault,
+    grace::within_grace,
     ledger::{Appended, Claim, Entry},
     machine::{Message, outlet},
     metrics,
@@ -28,6 +29,8 @@ use crate::{
     sink::Missing,
     workers::Commit,
 };
+
+const STOPPED: &str = "asked to stop before a range was stored; it is in the ledger";
 
 /// What became of one attempt.
 enum Outcome {
@@ -181,7 +184,7 @@ impl Worker<'_> {
     ) -> anyhow::Result<Option<Refusal>> {
         let mut backoff = Backoff::default();
         loop {
-            match self.shared.runtime.block_on(insert()).map_err(Failure::from) {
+            match self.in_grace(insert())?.map_err(Failure::from) {
                 Ok(()) => {
                     self.shared.progress.unblocked(self.partition);
                     return Ok(None);
@@ -206,7 +209,7 @@ impl Worker<'_> {
     fn ask<T, F: Future<Output = Result<T, Error>>>(&self, question: impl Fn() -> F) -> anyhow::Result<T> {
         let mut backoff = Backoff::default();
         loop {
-            match self.shared.runtime.block_on(question()) {
+            match self.in_grace(question())? {
                 Ok(answer) => return Ok(answer),
                 Err(error) => self.wait(&mut backoff, &told(error))?,
             }
@@ -218,10 +221,12 @@ impl Worker<'_> {
         ::metrics::counter!(metrics::RETRIES).increment(1);
         tracing::warn!(partition = self.partition, error, "cannot store a batch yet; trying again");
         backoff.wait(self.stop);
-        if self.stop.is_cancelled() {
-            bail!("asked to stop before a range was stored; it is in the ledger");
-        }
+        ensure!(!self.stop.is_cancelled(), STOPPED);
         Ok(())
+    }
+
+    fn in_grace<T>(&self, work: impl Future<Output = T>) -> anyhow::Result<T> {
+        self.shared.runtime.block_on(within_grace(self.stop, work)).context(STOPPED)
     }
 
     /// Sends the one row of an attempt to the dead letters, and with it those that repeat it.

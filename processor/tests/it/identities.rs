@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use rdkafka::producer::FutureRecord;
 use schemas::{DocumentType, IdentityEvent, Tail, city::FormKind};
 
 use crate::{
-    fixture::{Fixture, NOON, person},
+    fixture::{Fixture, NOON, PATIENCE, person},
     process::Process,
 };
 
@@ -43,6 +44,8 @@ async fn the_last_registration_of_each_form_holds_whenever_it_is_killed() {
         produce(&fixture, &registered(2, FormKind::Venue, round, &format!("2.venue.{round}"))).await;
         produce(&fixture, &registered(1, FormKind::Freight, -round, &format!("1.freight.{round}"))).await;
         fixture.produce_bytes(&fixture.topics.identities, "7", b"{}").await;
+        let forgotten = FutureRecord::<str, [u8]>::to(&fixture.topics.identities).key("8/venue");
+        fixture.producer.send(forgotten, PATIENCE).await.expect("acknowledged");
         tokio::time::sleep(Duration::from_millis(200 * round.unsigned_abs())).await;
         process.kill();
     }

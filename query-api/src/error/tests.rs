@@ -51,7 +51,6 @@ fn every_variant_has_its_status_kind_field_and_retry() {
         (Lack::TooFar { field: "person" }.into(), 403, "release-does-not-cover", Some("person"), None),
         (QueryError::NotAudited(StoreFailure::Silent.into()), 503, "audit-unavailable", None, Some(5)),
         (QueryError::IdentitiesClosed, 403, "identities-closed", None, None),
-        (QueryError::Unopened(Unopened::because("no key")), 500, "identity-unopened", None, None),
         (QueryError::BodyTooLarge { limit_bytes: 1 }, 413, "body-too-large", None, None),
         (QueryError::UnsupportedMediaType, 415, "unsupported-media-type", None, None),
         (QueryError::UnknownField { field: "x".into(), known: text() }, 422, "unknown-field", Some("x"), None),

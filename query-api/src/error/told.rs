@@ -79,7 +79,6 @@ impl QueryError {
             Self::Unreleased(lack) => (StatusCode::FORBIDDEN, lack.kind()),
             Self::NotAudited(_) => (StatusCode::SERVICE_UNAVAILABLE, metrics::NOT_AUDITED),
             Self::IdentitiesClosed => (StatusCode::FORBIDDEN, "identities-closed"),
-            Self::Unopened(_) => (StatusCode::INTERNAL_SERVER_ERROR, "identity-unopened"),
             Self::UnknownField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-field"),
             Self::MissingField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "missing-field"),
             Self::InvalidField { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderName, HeaderValue},
 };
 use chrono::{DateTime, Utc};
-use schemas::{PersonKey, city::FormKind};
+use schemas::PersonKey;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use service::Caller;
@@ -20,6 +20,7 @@ use crate::{
     permit::{self, permit},
     refusals::{Refusals, ReleaseRefusals},
     release::{Asked, Question, Subject},
+    store::IdentityRow,
 };
 
 /// Its name in the audit log.
@@ -38,15 +39,16 @@ pub struct IdentityResponse {
 /// What a person, or whoever registered them, has answered.
 #[derive(Serialize, ToSchema)]
 struct Registration {
-    /// The form.
-    form: FormKind,
+    /// The form: `venue` or `freight`.
+    form: String,
     /// Type of the document.
     document: String,
     /// When.
     registered_at: DateTime<Utc>,
-    /// The answers by the ids of the form's fields, as the gateway's `/v1/forms` lists them.
-    #[schema(value_type = Object)]
-    answers: Map<String, Value>,
+    /// The answers by the ids of the form's fields, as the gateway's `/v1/forms` lists them; null when they do not open,
+    /// because this service lacks the key or they were changed.
+    #[schema(value_type = Option<Object>)]
+    answers: Option<Map<String, Value>>,
 }
 
 /// Who a person is, as they registered
@@ -57,7 +59,7 @@ struct Registration {
 #[utoipa::path(get, path = "/v1/persons/{person}/identity", tag = "scans",
     params(
         ("person" = String, Path, description = "Person key", pattern = "^[1-9a-f][0-9a-f]{15}$"),
-        ("release" = Uuid, Query, description = "The release by which it is opened; it covers whom it names, and, as far as its hops go, whom a trace by it has found"),
+        ("release" = Uuid, Query, description = "The release; it covers whom it names, and, as far as its hops go, whom a trace by it has found"),
     ),
     responses(
         (status = 200, description = "The registrations", body = IdentityResponse,
@@ -79,11 +81,11 @@ pub async fn identity(
     let question = Question { asked, time: None, steps: 0, window_minutes: 0, window_field: "release" };
     let permit = permit(&state, &caller, ROUTE, release, question).await?;
     let rows = state.store().identities(person).await?;
-    let opened = rows.into_iter().map(|row| {
-        let (form, answers) = identities::open(keys, person, &row)?;
-        Ok(Registration { form, document: row.document, registered_at: answer::time(row.registered_at), answers })
-    });
-    let registrations = opened.collect::<Result<Vec<_>, QueryError>>()?;
-    permit.write_down(&state, [], registrations.len()).await?;
+    permit.write_down(&state, [], rows.len()).await?;
+    let registration = |row: IdentityRow| {
+        let answers = identities::open(keys, person, &row);
+        Registration { form: row.form, document: row.document, registered_at: answer::time(row.registered_at), answers }
+    };
+    let registrations = rows.into_iter().map(registration).collect();
     Ok(([NO_STORE], Json(IdentityResponse { person, registrations })))
 }

@@ -1,4 +1,4 @@
--- Purpose: when a person's movements or health were read, by which office and why, newest first.
+-- Purpose: when a person's movements, health or identity were read, by which office and why, newest first.
 -- Parameters: person; limit.
 -- Sorting key: audit_log (chain, sequence): none of it, but its filters by_person and by_reached, each in a part of its own
 --   since no filter narrows an OR. Entries since the last merge have no filters yet, and are few.

@@ -113,7 +113,7 @@ struct NearestRow {
     nearest: u8,
 }
 
-/// A read of somebody's movements or health, as that person is told of it.
+/// A read of somebody's movements, health or identity, as that person is told of it.
 #[derive(Clone, Row, Deserialize)]
 pub struct ReadRow {
     /// When, in milliseconds since 1970.
@@ -222,7 +222,8 @@ impl Store {
         Ok((row.found > 0).then_some(row.nearest))
     }
 
-    /// When a person's movements or health were read and why, newest first, up to `limit`, and whether there is more.
+    /// When a person's movements, health or identity were read and why, newest first, up to `limit`, and whether there is
+    /// more.
     ///
     /// # Errors
     /// When ClickHouse does not answer.

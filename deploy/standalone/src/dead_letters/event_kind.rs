@@ -133,7 +133,7 @@ mod tests {
         let names = Topics::new("p.");
         for (topic, _) in json_schemas() {
             let kind = EventKind::of(&format!("p.{topic}"), &names);
-            // What the gateway cannot use of the identities it skips: nobody else reads them. A record about a bulk change, a
+            // A registration is sealed, so nothing of it can be corrected: who made it does so again. A record about a bulk change, a
             // release or a reminder says who asked for or decided it, which is nobody's to correct: it is sent again through
             // the gateway.
             let none = [

@@ -21,7 +21,7 @@ use crate::support::eventually;
 use bodies::bodies;
 use drive::Service;
 use search::{Needles, Storage};
-use secrets::{DECOY, SECRETS};
+use secrets::{DECOY, NAME, SECRETS};
 
 #[test]
 fn nothing_that_names_a_person_is_left_anywhere() -> anyhow::Result<()> {
@@ -41,6 +41,12 @@ fn nothing_that_names_a_person_is_left_anywhere() -> anyhow::Result<()> {
     let person = PersonKey::derive(&stack.person_keys()?, &Document::try_new(DocumentType::IdCard, secrets::ID_CARD)?);
     let by = ingest.released(&query, person)?;
     eventually("the scan to be stored", || query.visits(person, &by).is_ok_and(|visits| visits > 0).then_some(()))?;
+
+    // Who may is shown the name, and nothing else here is.
+    let path = format!("/v1/persons/{person}/identity?release={by}");
+    let opened =
+        || query.get(Role::Epidemiologist, &path).is_ok_and(|(status, text)| status == 200 && text.contains(NAME));
+    eventually("the name to be shown", || opened().then_some(()))?;
 
     let (needles, decoys) = (Needles::new(&SECRETS), Needles::new(&[DECOY]));
     let storage = Storage::try_new(&stack)?;

@@ -44,7 +44,7 @@ pub async fn forget(
     since_ms: i64,
 ) -> anyhow::Result<()> {
     let of = kafka.topics();
-    let forms = [FormKind::Venue, FormKind::Freight].map(|form| format!("{person}/{}", form.as_str()));
+    let forms = FormKind::ALL.map(|form| format!("{person}/{}", form.as_str()));
     let identities =
         forms.map(|key| Key { topic: (topics::IDENTITIES, of.identities.clone()), key, last_counts: true }).into_iter();
     let colours = [(topics::HEALTH, of.health), (topics::TESTS, of.tests)].into_iter();

@@ -20,7 +20,10 @@ pub struct Knowledge {
 impl Knowledge {
     /// What is to be told of somebody who was never there.
     pub fn none() -> BTreeMap<&'static str, usize> {
-        ["alerts", "trips", "health changes", "contacts", "scans", "identities"].into_iter().map(|what| (what, 0)).collect()
+        ["alerts", "trips", "health changes", "contacts", "scans", "identities"]
+            .into_iter()
+            .map(|what| (what, 0))
+            .collect()
     }
 
     /// Whether nothing is told of the person, and of the companion what was before and more.
