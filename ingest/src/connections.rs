@@ -12,7 +12,6 @@ use std::{
 };
 
 use axum::{http::Request, response::Response};
-use futures::FutureExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
@@ -25,7 +24,7 @@ use crate::admission::{Clients, Connection};
 /// How long the head of a request may take, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long, at the end, a connection that has asked nothing yet may take to ask.
-const FIRST_REQUEST: Duration = Duration::from_millis(300);
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// What a connection may hold of what was read and not yet taken.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// A pause when the system has no connection to give.
@@ -79,12 +78,33 @@ pub async fn serve<S: Answering>(
         tracing::debug!(%error, "cannot shorten the queue of connections");
     }
     // These have connected already: closing the listener would reset them.
-    while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
-        take(stream, address);
+    match waiting(listener) {
+        Ok(waiting) => waiting.into_iter().for_each(|(stream, address)| take(stream, address)),
+        Err(error) => tracing::warn!(%error, "cannot take who has connected already"),
     }
-    drop(listener);
     open.close();
     open.wait().await;
+}
+
+/// Takes whoever waits, and closes the listener. The system is asked: tokio knows only what it has heard of by its last turn.
+fn waiting(listener: TcpListener) -> io::Result<Vec<(TcpStream, SocketAddr)>> {
+    let listener = listener.into_std()?;
+    let mut taken = Vec::new();
+    loop {
+        match listener.accept() {
+            Ok((stream, address)) => {
+                stream.set_nonblocking(true)?;
+                taken.push((TcpStream::from_std(stream)?, address));
+            }
+            Err(error) if is_of_one_connection(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
+            // As when there are no more descriptors: who was taken is answered.
+            Err(error) => {
+                tracing::warn!(%error, "cannot take all who have connected");
+                return Ok(taken);
+            }
+        }
+    }
 }
 
 async fn talk(stream: TcpStream, connection: Connection, service: impl Answering, stop: CancellationToken) {
@@ -135,4 +155,19 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_connected_is_taken_though_tokio_has_not_heard_of_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        // Nothing is awaited from here on, so that the runtime has no turn to look.
+        let clients: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(address).expect("connected")).collect();
+        assert_eq!(waiting(listener).expect("taken").len(), clients.len());
+        assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+    }
 }
