@@ -9,7 +9,6 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
-
 use tokio_util::sync::CancellationToken;
 
 use crate::{BoundedConsumer, KafkaConfig, kafka::METADATA_TIMEOUT};
