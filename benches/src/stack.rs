@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -63,7 +62,7 @@ impl Stack {
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         let data = directory.join("data");
-        let [ingest, processor, query, kafka, clickhouse] = free_ports()?;
+        let [ingest, processor, query, kafka, clickhouse] = service::ports::claim::<5>().context("no free port")?;
         let address = |port: u16| format!("127.0.0.1:{port}");
         let log_path = directory.join("up.log");
         let log = File::create(&log_path)?;
@@ -147,16 +146,4 @@ pub fn variables_of_others() -> impl Iterator<Item = OsString> {
         name.starts_with("VENUECODE_") && !KEPT.contains(&name.as_ref())
     };
     std::env::vars_os().map(|(name, _)| name).filter(is_other)
-}
-
-/// Ports that are free now.
-fn free_ports() -> anyhow::Result<[u16; 5]> {
-    let mut ports = [0; 5];
-    let mut held = Vec::new();
-    for port in &mut ports {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
-    Ok(ports)
 }

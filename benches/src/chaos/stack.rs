@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -101,7 +101,8 @@ impl Stack {
         // The embedded broker cannot do without a member that was killed while it joined a group.
         set("VENUECODE_HOLD", if is_embedded { "all" } else { "group" }.to_owned());
 
-        let mut ports = free_ports(plan.gateways + plan.processors + 2)?.into_iter();
+        let mut ports =
+            service::ports::claim_many(plan.gateways + plan.processors + 2).context("no free port")?.into_iter();
         let mut service = |kind: &'static str, number: usize, extra: Vec<(&str, String)>| -> anyhow::Result<Service> {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.next().context("a port is missing")?));
             let mut environment = common.clone();
@@ -426,11 +427,4 @@ fn tail(log: &Path) -> String {
 /// Fails only for a process that is gone already, and then there is nothing to do.
 fn signal(pid: Pid, signal: Signal) {
     let _ = kill_process(pid, signal);
-}
-
-/// Ports that are free now.
-fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>().context("no port")?;
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

@@ -1,7 +1,6 @@
 //! The query API as a process of its own, for as long as it is asked.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -37,8 +36,7 @@ impl Api {
         directory: &Path,
     ) -> anyhow::Result<Self> {
         let reader = |name: &str| std::env::var(name).with_context(|| format!("{name}: run `venuecode exec`"));
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).context("no free port")?.port();
+        let [port] = service::ports::claim().context("no free port")?;
         let keys = directory.join("keys");
         fs::write(&keys, format!("1:{}\n", "5a".repeat(32)))?;
         let log = File::options().create(true).append(true).open(directory.join("query-api.log"))?;

@@ -1,7 +1,6 @@
 //! The gateway as a process of its own, started, watched and stopped.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -38,8 +37,7 @@ impl Gateway {
     /// When it cannot be started.
     pub fn start(args: &TablesArgs, tokens: &Tokens, directory: &Path, snapshot: bool) -> anyhow::Result<Self> {
         let (binary, kafka) = (&args.venuecode, &args.kafka);
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).context("no free port")?.port();
+        let [port] = service::ports::claim().context("no free port")?;
         let keys = directory.join("keys");
         fs::write(&keys, format!("1:{}\n", "5a".repeat(32)))?;
         let log = File::options().create(true).append(true).open(directory.join("ingest.log"))?;

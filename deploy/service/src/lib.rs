@@ -14,6 +14,7 @@ pub mod identity;
 pub mod kafka;
 pub mod migrate;
 pub mod openapi;
+pub mod ports;
 pub mod problem;
 pub mod retention;
 pub mod sealing;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use futures::future::join_all;
+use service::ports;
 
 use crate::child::Child;
 use crate::data_dir::DataDir;
-use crate::ports;
 use crate::secrets::Secrets;
 
 pub mod apache_kafka;
@@ -77,7 +77,7 @@ impl KafkaArgs {
             (KafkaEngine::Embedded, [port]) if self.kafka_nodes == "1" => Ok(KafkaPlan::Embedded(*port)),
             (KafkaEngine::Embedded, _) => bail!("--kafka-nodes {} needs --kafka-engine apache", self.kafka_nodes),
             (KafkaEngine::Apache, _) => {
-                let controllers = ports::free_many(brokers.len()).context("no free port")?;
+                let controllers = ports::claim_many(brokers.len()).context("no free port")?;
                 let nodes = brokers.iter().zip(controllers);
                 Ok(KafkaPlan::Apache(nodes.map(|(&broker, controller)| NodePorts { broker, controller }).collect()))
             }

@@ -13,15 +13,16 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
+use service::ports;
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::data_dir::{DataDir, remove_abandoned};
 use crate::engines::clickhouse::{ClickHouseOptions, Credentials};
 use crate::engines::{ClickHouseAccess, EnginePlan, Engines, KafkaArgs, libchdb};
+use crate::fonts;
 use crate::secrets::Secrets;
 use crate::signals::Signals;
-use crate::{fonts, ports};
 
 /// Exit status when the engines, not the command, failed.
 pub const ENGINES_FAILED: u8 = 125;
@@ -89,7 +90,7 @@ async fn start_engines(
     let throwaway = !args.keep && args.data.is_none();
     let mut tries = 0;
     loop {
-        let mut brokers = ports::free_many(args.kafka.broker_ports() + 1).context("no free port")?;
+        let mut brokers = ports::claim_many(args.kafka.broker_ports() + 1).context("no free port")?;
         let clickhouse_port = brokers.pop().context("no free port")?;
         let plan = EnginePlan {
             kafka: args.kafka.plan(&brokers)?,

@@ -15,7 +15,6 @@ pub mod exec;
 pub mod fonts;
 pub mod identities;
 pub mod lifeline;
-pub mod ports;
 pub mod probe;
 pub mod retention;
 pub mod secrets;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use service::city::read_city;
+use service::ports;
 
 use crate::child::Child;
 use crate::data_dir::DataDir;
@@ -16,7 +17,7 @@ use crate::engines::{EnginePlan, Engines, KafkaArgs, libchdb};
 use crate::exec::external_clickhouse;
 use crate::secrets::Secrets;
 use crate::signals::Signals;
-use crate::{fonts, lifeline, ports, services};
+use crate::{fonts, lifeline, services};
 
 const ENGINE_GRACE: Duration = Duration::from_secs(60);
 
@@ -247,12 +248,12 @@ fn service_environment(
 }
 
 impl UpArgs {
-    /// Everything on loopback ports that are free right now, in `data`.
+    /// Everything on loopback ports that are free, in `data`.
     ///
     /// # Errors
     /// No port is free.
     pub fn on_free_ports(data: PathBuf, city: &str) -> anyhow::Result<Self> {
-        let [ingest, processor, query, kafka_port, clickhouse_port] = ports::free::<5>().context("no free port")?;
+        let [ingest, processor, query, kafka_port, clickhouse_port] = ports::claim::<5>().context("no free port")?;
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Ok(Self {
             data,

@@ -1,7 +1,6 @@
 //! The gateway as a process of its own, to be killed.
 
 use std::{
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
     time::Instant,
@@ -22,7 +21,7 @@ pub struct Process {
 impl Process {
     /// Starts it on a way to Kafka, with a spool, and waits until it is ready.
     pub async fn start(like: &Gateway, kafka: &str, spool: &Path, more: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+        let [port] = service::ports::claim().expect("a port");
         let config = &like.config;
         let child = Command::new(env!("CARGO_BIN_EXE_venuecode-ingest"))
             .args(["--listen", &format!("127.0.0.1:{port}"), "--kafka", kafka])

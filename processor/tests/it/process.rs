@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -23,11 +23,12 @@ pub struct Process {
 impl Process {
     /// Starts it on the topics and database of a test, with these environment variables on top.
     pub fn start(fixture: &Fixture, environment: &[(&str, &str)]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let [port] = service::ports::claim().expect("a free port");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let log = tempfile::NamedTempFile::new().expect("a file");
         let config = &fixture.config;
         let child = Command::new(env!("CARGO_BIN_EXE_venuecode-processor"))
-            .env("VENUECODE_LISTEN", port.to_string())
+            .env("VENUECODE_LISTEN", address.to_string())
             .env("VENUECODE_HOLD", "all")
             .env("VENUECODE_RETENTION", "off")
             .env("VENUECODE_TOPIC_PREFIX", &config.kafka.topic_prefix)
@@ -39,7 +40,7 @@ impl Process {
             .stderr(File::create(log.path()).expect("a log"))
             .spawn()
             .expect("the processor starts");
-        Self { child, address: port, log }
+        Self { child, address, log }
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -34,7 +34,7 @@ struct Broker {
 
 impl Broker {
     fn start(data: &DataDir) -> anyhow::Result<Self> {
-        let [port] = standalone::ports::free::<1>()?;
+        let [port] = service::ports::claim::<1>()?;
         let address = format!("127.0.0.1:{port}");
         let process = Command::new(env!("CARGO_BIN_EXE_venuecode"))
             .args(["engine", "kafka", "--listen", &address, "--data"])

@@ -1,7 +1,6 @@
 //! The whole system on free ports, as `venuecode up` runs it.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -11,16 +10,20 @@ use benches::query::QueryApi;
 use benches::tokens::{TokenConfig, Tokens};
 use rustix::process::{Pid, Signal, kill_process};
 use schemas::KeyRing;
+use service::ports;
 
 use crate::support::{command, http_get};
 
-/// Five ports that nobody listens on right now, as `--flag value` pairs of `venuecode up`.
+/// Three brokers take the first and its two successors.
+const KAFKA_PORTS: u16 = 3;
+
+/// Five ports that are this test's, as `--flag value` pairs of `venuecode up`.
 pub struct Ports([String; 5]);
 
 impl Ports {
     pub fn free() -> anyhow::Result<Self> {
-        let [ingest, processor, query, clickhouse] = standalone::ports::free::<4>()?;
-        let kafka = three_in_a_row(&[ingest, processor, query, clickhouse])?;
+        let [ingest, processor, query, clickhouse] = ports::claim::<4>()?;
+        let kafka = ports::claim_row(KAFKA_PORTS)?;
         Ok(Self([ingest, processor, query, kafka, clickhouse].map(|port| port.to_string())))
     }
 
@@ -32,18 +35,6 @@ impl Ports {
     pub fn service_is_ready(&self, number: usize) -> bool {
         http_get(&self.address(number), "/readyz").is_ok_and(|answer| answer.contains(" 200 "))
     }
-}
-
-/// A free port for Kafka whose two successors are free as well, since three brokers take them.
-fn three_in_a_row(taken: &[u16]) -> anyhow::Result<u16> {
-    for _ in 0..100 {
-        let [first] = standalone::ports::free::<1>()?;
-        let mut row = first..=first.saturating_add(2);
-        if row.all(|port| !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok()) {
-            return Ok(first);
-        }
-    }
-    bail!("no three ports in a row are free")
 }
 
 /// Starts `venuecode up` and waits until it says that all is ready.
