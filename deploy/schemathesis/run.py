@@ -23,18 +23,21 @@ SERVICES = ("ingest", "processor", "query-api")
 PATIENCE_S = 90
 
 
-def free_ports(count):
-    """Ports below those that systems give to outgoing connections."""
-    found = []
-    for port in range(15000 + os.getpid() % 1000 * 16, 32000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
+def claim_ports(count):
+    """Sockets that keep ports until they are closed, as service::ports does: bound without SO_REUSEADDR, which they get
+    afterwards so that a server can listen there."""
+    claims = []
+    for port in range(20000, 28000):
+        claim = socket.socket()
+        try:
+            claim.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        claims.append(claim)
+        if len(claims) == count:
+            return claims
     sys.exit("no free ports")
 
 
@@ -135,7 +138,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="venuecode-api-") as data:
         data = pathlib.Path(data)
         venuecode = options.venuecode.resolve()
-        stack, addresses = start(venuecode, data, free_ports(5))
+        claims = claim_ports(5)
+        stack, addresses = start(venuecode, data, [claim.getsockname()[1] for claim in claims])
         try:
             tokens = {role: issue(venuecode, data / "up/secrets/token.key", role) for role in good.ROLES}
             documents = {service: requests.get(f"{address}/openapi.json", timeout=20).json()

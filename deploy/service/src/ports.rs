@@ -6,9 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, bail};
 use socket2::{Domain, Socket, Type};
 
-/// Below the ports that systems give to outgoing connections: one of those could take a free port before a slow engine
-/// listens on it, or while a killed one is away.
-const QUIET_PORTS: std::ops::Range<u16> = 15_000..32_000;
+/// Below the ports that systems give to outgoing connections, and none of those that `venuecode up` has by default.
+const QUIET_PORTS: std::ops::Range<u16> = 20_000..28_000;
 const TRIES: u32 = 1_000;
 
 /// Finds `N` different loopback ports that nobody has, and keeps them from everybody else who asks here, in this process
@@ -36,16 +35,24 @@ pub fn claim_many(count: usize) -> io::Result<Vec<u16>> {
 /// No such row is free.
 pub fn claim_row(length: u16) -> io::Result<u16> {
     let bind_row = |first: u16| (0..length).map(|nth| bind(first + nth)).collect::<io::Result<Vec<Socket>>>();
-    let quiet = (0..TRIES).map(|_| rand::random_range(QUIET_PORTS));
-    let row = quiet.filter_map(|first| Some((first, bind_row(first).ok()?))).next();
-    let (first, held) = row.ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))?;
-    // The kernel gives them back when this process ends, however it does.
-    std::mem::forget(held);
-    Ok(first)
+    for _ in 0..TRIES {
+        let first = rand::random_range(QUIET_PORTS);
+        match bind_row(first) {
+            Ok(held) => {
+                // The kernel gives them back when this process ends, however it does.
+                std::mem::forget(held);
+                return Ok(first);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
 }
 
-/// Takes a port that nobody has, without listening. Who then binds it as this does fails; who binds it as a server does,
-/// willing to share it with sockets that do not listen, succeeds.
+/// Takes a port that nobody has, without listening. Linux lets sockets with `SO_REUSEADDR` share an address while none
+/// of them listens: a server, which has that option, can bind it then, and who binds it as this does, without the option
+/// until it is bound, cannot.
 fn bind(port: u16) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
@@ -61,8 +68,8 @@ fn hold(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Checks that `address` can be listened on, and keeps its port from [`claim`] until this process ends; `flag` is the
-/// option with which the user can choose another.
+/// Checks that `address` can be listened on, and keeps its port from [`claim`] until this process ends, unless it is on
+/// another address than the loopback one or any; `flag` is the option with which the user can choose another.
 ///
 /// # Errors
 /// One line that names the address and the flag.
@@ -86,6 +93,12 @@ mod tests {
 
     use super::*;
 
+    /// A claim that ends with the test.
+    fn bind_any() -> anyhow::Result<Socket> {
+        let mut bound = QUIET_PORTS.filter_map(|port| bind(port).ok());
+        bound.next().context("no port is free")
+    }
+
     #[test]
     fn a_taken_port_is_named_with_its_flag() -> anyhow::Result<()> {
         let taken = TcpListener::bind("127.0.0.1:0")?;
@@ -108,11 +121,13 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_was_found_free_is_not_claimed_but_can_be_listened_on() -> anyhow::Result<()> {
-        let unused = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        ensure_free(unused, "--kafka-port")?;
-        assert!(bind(unused.port()).is_err(), "claimed");
-        let _listener = TcpListener::bind(unused)?;
+    fn a_port_that_was_found_free_can_be_claimed_by_nobody_but_can_be_listened_on() -> anyhow::Result<()> {
+        let claimed = bind_any()?;
+        let address = claimed.local_addr()?.as_socket().context("no address")?;
+        ensure_free(address, "--kafka-port")?;
+        drop(claimed);
+        assert!(bind(address.port()).is_err(), "claimed");
+        let _listener = TcpListener::bind(address)?;
         Ok(())
     }
 
@@ -125,11 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn claimed_ports_differ_and_rows_are_free() -> anyhow::Result<()> {
+    fn claimed_ports_differ_and_so_do_those_of_a_row() -> anyhow::Result<()> {
         let (first, single) = (claim_row(3)?, claim::<2>()?);
         let ports = BTreeSet::from_iter((first..first + 3).chain(single));
         assert_eq!(ports.len(), 5, "{ports:?}");
         assert!(ports.iter().all(|port| bind(*port).is_err()), "{ports:?}");
+        let listeners = ports.iter().map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)));
+        assert_eq!(listeners.collect::<io::Result<Vec<_>>>()?.len(), 5);
         Ok(())
     }
 }

@@ -34,7 +34,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 /// The data is thrown away, so the engines need not take long over their end.
 const THROWAWAY_GRACE: Duration = Duration::from_secs(6);
 const KEPT_GRACE: Duration = Duration::from_secs(30);
-/// A free port may be taken by another process before the engine has it.
+/// Who does not claim ports as this does may take one before the engine listens on it.
 const PORT_TRIES: u32 = 3;
 
 /// Flags of `venuecode exec`.

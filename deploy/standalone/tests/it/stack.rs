@@ -21,7 +21,7 @@ const KAFKA_PORTS: u16 = 3;
 pub struct Ports([String; 5]);
 
 impl Ports {
-    pub fn free() -> anyhow::Result<Self> {
+    pub fn claim() -> anyhow::Result<Self> {
         let [ingest, processor, query, clickhouse] = ports::claim::<4>()?;
         let kafka = ports::claim_row(KAFKA_PORTS)?;
         Ok(Self([ingest, processor, query, kafka, clickhouse].map(|port| port.to_string())))
@@ -83,7 +83,7 @@ impl Stack {
 
     /// Starts it with further flags and environment variables.
     pub fn start_with_environment(flags: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let (data, ports) = (tempfile::tempdir()?, Ports::free()?);
+        let (data, ports) = (tempfile::tempdir()?, Ports::claim()?);
         Ok(Self { up: start_with(data.path(), &ports, flags, environment)?, ports, data })
     }
 

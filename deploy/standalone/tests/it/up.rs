@@ -14,7 +14,7 @@ const CHILDREN: [&str; 5] = ["ingest", "processor", "query-api", "clickhouse", "
 #[test]
 fn all_of_it_comes_is_restarted_and_goes() -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
-    let ports = Ports::free()?;
+    let ports = Ports::claim()?;
     let mut up = start(data.path(), &ports)?;
     assert!((0..3).all(|number| ports.service_is_ready(number)));
 
@@ -35,7 +35,7 @@ fn all_of_it_comes_is_restarted_and_goes() -> anyhow::Result<()> {
 #[test]
 fn a_killed_parent_leaves_neither_services_nor_engines() -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
-    let mut up = start(data.path(), &Ports::free()?)?;
+    let mut up = start(data.path(), &Ports::claim()?)?;
     let pids = CHILDREN.iter().map(|name| pid(data.path(), name, None)).collect::<Result<Vec<_>, _>>()?;
     up.kill()?;
     up.wait()?;
@@ -45,7 +45,7 @@ fn a_killed_parent_leaves_neither_services_nor_engines() -> anyhow::Result<()> {
 #[test]
 fn it_ends_in_order_with_whoever_started_it_on_a_lifeline() -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
-    let mut up = start(data.path(), &Ports::free()?)?;
+    let mut up = start(data.path(), &Ports::claim()?)?;
     let pids = CHILDREN.iter().map(|name| pid(data.path(), name, None)).collect::<Result<Vec<_>, _>>()?;
     drop(up.stdin.take());
     assert_eq!(up.wait()?.code(), Some(0));
@@ -56,7 +56,7 @@ fn it_ends_in_order_with_whoever_started_it_on_a_lifeline() -> anyhow::Result<()
 #[test]
 fn services_whose_engines_hang_end_in_bounded_time() -> anyhow::Result<()> {
     let data = tempfile::tempdir()?;
-    let mut up = start(data.path(), &Ports::free()?)?;
+    let mut up = start(data.path(), &Ports::claim()?)?;
     let pids = CHILDREN.iter().map(|name| pid(data.path(), name, None)).collect::<Result<Vec<_>, _>>()?;
     let (services, engines) = pids.split_at(3);
     for engine in engines {
