@@ -162,7 +162,7 @@ mod tests {
             database: String::new(),
         };
         let keys = KeyRing::try_parse(&format!("1:{}", "0".repeat(64))).expect("a key");
-        let patience = Duration::from_millis(500);
+        let patience = Duration::from_secs(3);
         let log = AuditLog::start(keys, &clickhouse, patience);
         let started = Instant::now();
         let appended = join_all((0..20).map(|_| log.append(AuditRead::default()))).await;

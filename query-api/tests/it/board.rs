@@ -80,15 +80,16 @@ async fn answers(api: &Api, role: Role, questions: &[String]) -> Vec<Value> {
     stream::iter(questions).map(answer).buffered(4).collect().await
 }
 
-/// Waits so long until both services answer the same; the first one remembers.
+/// Waits until both services answer the same what is asked after so long; the first one remembers.
 async fn until_the_same(remembers: &Api, asks: &Api, questions: &[String], within: Duration) {
     let since = Instant::now();
     loop {
+        let after = since.elapsed();
         let (remembered, asked) =
             tokio::join!(answers(remembers, Role::Regulator, questions), answers(asks, Role::Regulator, questions));
         let different = questions.iter().zip(remembered.iter().zip(&asked)).find(|(_, (one, other))| one != other);
         let Some((question, (remembered, asked))) = different else { return };
-        assert!(since.elapsed() < within, "{question}\n{remembered}\n{asked}");
+        assert!(after < within, "{question}\n{remembered}\n{asked}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -189,10 +190,10 @@ async fn looks(city: &City) -> Vec<String> {
 #[tokio::test]
 async fn looks_read_what_is_kept_and_polls_ask_for_themselves_where_nothing_is() {
     let city = City::new().await;
-    // A whole minute, else no poll is answered from the counts.
-    let now = (Utc::now().timestamp() - MIDNIGHT) / 60 * 60;
-    // All in one minute, else the scans are as few as the counts; and so none before the hour that runs, whose minutes are
-    // looked at.
+    // The hour to come begins with a whole minute, else no poll is answered from the counts; and its minutes are looked at
+    // however long this takes.
+    let now = ((Utc::now().timestamp() - MIDNIGHT) / 3_600 + 1) * 3_600;
+    // All in one minute, else the scans are as few as the counts.
     let row = |number: u64| ScanRow { kafka_offset: number, ..scan(number % 50, 1, now + (number % 60) as i64) };
     city.store(&(0..20_000).map(row).collect::<Vec<_>>()).await;
     city.run("OPTIMIZE TABLE scans_by_venue FINAL").await;

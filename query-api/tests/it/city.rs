@@ -96,7 +96,8 @@ impl City {
     /// A ready service with these flags.
     pub async fn api_with(&self, flags: &[&str]) -> Api {
         let api = self.starting_api(flags).await;
-        for _ in 0..200 {
+        let started = std::time::Instant::now();
+        while started.elapsed() < std::time::Duration::from_secs(60) {
             if api.get("/readyz").await.status() == 200 {
                 return api;
             }

@@ -90,7 +90,9 @@ async fn an_earlier_time_is_counted_beside() {
 async fn who_asks_the_same_at_the_same_time_shares_an_answer() {
     let city = City::new().await;
     city.store(&a_day()).await;
-    let api = city.api_with(&["--share-answers-ms", "10000", "--late-scans-ms", "0"]).await;
+    let api = city
+        .api_with(&["--share-answers-ms", "10000", "--late-scans-ms", "0", "--max-concurrent-requests", "128"])
+        .await;
     let path = format!("/v1/footfall?scope=city&step=day&{}", range(0, 86_400));
     let answers = futures::future::join_all((0..100).map(|_| api.ok(&path))).await;
     assert!(answers.iter().all(|answer| answer["buckets"][0]["scans"] == 1_000));

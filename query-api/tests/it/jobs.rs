@@ -165,11 +165,11 @@ async fn a_job_is_fetched_as_often_as_wanted_each_time_as_a_read() {
 #[tokio::test]
 async fn a_result_is_gone_when_its_time_is_over() {
     let city = city(&["li"]).await;
-    let api = city.api_with(&["--job-keep-s", "3"]).await;
+    let api = city.api_with(&["--job-keep-s", "10"]).await;
     let path = asked(&api, "li").await;
     let job = until_state(&api, "li", &path, "done").await;
     let time = |field: &str| job[field].as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok()).expect("a time");
-    assert_eq!((time("expires_at") - time("ended_at")).num_seconds(), 3);
+    assert_eq!((time("expires_at") - time("ended_at")).num_seconds(), 10);
     let started = std::time::Instant::now();
     while get(&api, "li", &path).await.status() != 410 {
         assert!(started.elapsed() < PATIENCE, "it is still there");
@@ -411,7 +411,7 @@ async fn a_job_that_fails_says_why_as_the_trace_would() {
 async fn a_job_that_takes_too_long_fails_and_its_query_stops() {
     let city = city(&["li"]).await;
     slow(&city).await;
-    let api = city.api_with(&["--job-max-s", "2"]).await;
+    let api = city.api_with(&["--job-max-s", "6"]).await;
     let path = asked(&api, "li").await;
     until_queries(&city, |queries| queries > 0).await;
     let failed = until_state(&api, "li", &path, "failed").await;

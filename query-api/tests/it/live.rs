@@ -74,10 +74,11 @@ async fn every_scope_hears_of_its_scans_within_a_second() {
         assert_eq!(next(&mut stream).await["counts"]["scans"], 0, "what there is comes at once");
         streams.push(stream);
     }
-    // Polled every 250 ms: the slowest of a few tries tells, and a busy machine has a chance.
+    // Looked at every 250 ms: a machine that is busy for a while has its chance after that.
     let mut stored: Vec<ScanRow> = Vec::new();
-    let mut slowest = Vec::new();
-    for number in 0..5 {
+    let begun = Instant::now();
+    let took = loop {
+        let number = stored.len() as u64;
         let rows = [now(number, 7)];
         let started = Instant::now();
         city.store(&rows).await;
@@ -86,15 +87,18 @@ async fn every_scope_hears_of_its_scans_within_a_second() {
             let event = until(stream, number + 1).await;
             assert_eq!(event["counts"], counts(&stored, false));
         }
-        slowest.push(started.elapsed());
-    }
-    println!("heard of by all five after {slowest:?}");
-    slowest.sort();
-    assert!(slowest[0] < Duration::from_secs(1), "{slowest:?}");
+        let took = started.elapsed();
+        if took < Duration::from_secs(1) {
+            break took;
+        }
+        assert!(begun.elapsed() < PATIENCE, "heard of after {took:?} only");
+    };
+    println!("heard of by all five after {took:?}");
 
     // Only those whose scope has it.
-    city.store(&[ScanRow { district: 310_104, category: "catering".to_owned(), ..now(9, 8) }]).await;
-    assert_eq!(until(&mut streams[4], 6).await["counts"]["scans"], 6);
+    let all = stored.len() as u64 + 1;
+    city.store(&[ScanRow { district: 310_104, category: "catering".to_owned(), ..now(all, 8) }]).await;
+    assert_eq!(until(&mut streams[4], all).await["counts"]["scans"], all);
     let still = tokio::time::timeout(Duration::from_secs(1), streams[0].next()).await;
     assert!(still.is_err(), "nothing has changed there: {still:?}");
 }
@@ -122,10 +126,16 @@ async fn one_look_serves_all_who_listen_and_nobody_asks_while_nobody_does() {
     let most = 2 * (begun.elapsed().as_millis() as u64 / 500 + 2);
     assert!((1..=most).contains(&looks), "{looks} looks for 40 streams, at most {most}");
     drop(streams);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = asked().await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(asked().await, before);
+    let (mut before, dropped) = (asked().await, Instant::now());
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let now = asked().await;
+        if now == before {
+            return;
+        }
+        assert!(dropped.elapsed() < PATIENCE, "looks go on");
+        before = now;
+    }
 }
 
 #[tokio::test]
