@@ -1,20 +1,18 @@
 //! What the embedded Kafka has stored of people who were erased is gone from its files, and its logs have no gaps.
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use rdkafka::{Message, Offset, TopicPartitionList};
 use schemas::{PersonDigest, PersonKey};
 use serde_json::{Value, json};
 use standalone::data_dir::DataDir;
 use standalone::engines::kafka::removal::remove_erased;
 use standalone::engines::kafka::storage::{Change, Storage};
 
+use crate::broker::Broker;
 use crate::privacy::search::files;
 use crate::support::eventually;
 
@@ -26,36 +24,7 @@ const BEFORE_MS: i64 = 1_653_000_000_000;
 /// Offset, key, value, and how many headers.
 type Read = (i64, Option<String>, Option<Value>, usize);
 
-/// The broker alone, on the data of a directory; ends with the test.
-struct Broker {
-    process: Child,
-    client: ClientConfig,
-}
-
 impl Broker {
-    fn start(data: &DataDir) -> anyhow::Result<Self> {
-        let [port] = service::ports::claim::<1>()?;
-        let address = format!("127.0.0.1:{port}");
-        let process = Command::new(env!("CARGO_BIN_EXE_venuecode"))
-            .args(["engine", "kafka", "--listen", &address, "--data"])
-            .arg(data.join("kafka"))
-            .stdin(Stdio::piped())
-            .spawn()?;
-        let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", address).set("group.id", "forgetting").set("enable.auto.commit", "false");
-        let broker = Self { process, client };
-        let consumer: BaseConsumer = broker.client.create()?;
-        eventually("the broker", || consumer.fetch_metadata(None, Duration::from_secs(1)).ok())?;
-        Ok(broker)
-    }
-
-    fn create(&self, topic: &str) -> anyhow::Result<()> {
-        let admin: AdminClient<DefaultClientContext> = self.client.create()?;
-        let topic = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
-        futures::executor::block_on(admin.create_topics([&topic], &AdminOptions::new()))?;
-        Ok(())
-    }
-
     /// Sends messages one after the other, each with a header.
     fn send(&self, topic: &str, messages: &[(&str, Value)]) -> anyhow::Result<()> {
         let producer: FutureProducer = self.client.create()?;
@@ -84,19 +53,6 @@ impl Broker {
         }
         Ok(all)
     }
-
-    fn stop(mut self) -> anyhow::Result<()> {
-        drop(self.process.stdin.take());
-        self.process.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 fn scan(person: &str, accepted_at_ms: i64) -> Value {
@@ -124,7 +80,7 @@ async fn an_erased_person_is_in_no_byte_of_the_log_and_every_offset_stays() -> a
     let broker = Broker::start(&data)?;
     // A deployment with a prefix and one without share the broker: each erases for itself.
     for topic in ["scans", "p.scans", "erasures", "p.erasures", "health"] {
-        broker.create(topic)?;
+        broker.create(topic, 1)?;
     }
     let scans =
         [(GONE, scan(GONE, old)), (OTHER, scan(OTHER, old)), (GONE, scan(GONE, old)), (OTHER, scan(OTHER, new))];
@@ -166,7 +122,7 @@ async fn what_the_broker_has_deleted_itself_is_gone_from_the_file_as_well() -> a
     let data = DataDir::open(&parent.path().join("d"))?;
     let broker = Broker::start(&data)?;
     for topic in ["passing", "erasures"] {
-        broker.create(topic)?;
+        broker.create(topic, 1)?;
     }
     let many: Vec<_> = (0..50).map(|_| (GONE, scan(GONE, BEFORE_MS - 1))).collect();
     broker.send("passing", &many)?;
@@ -193,7 +149,7 @@ async fn a_run_that_was_cut_off_before_the_file_was_written_anew_is_made_up_for(
     let data = DataDir::open(&parent.path().join("d"))?;
     let broker = Broker::start(&data)?;
     for topic in ["scans", "erasures"] {
-        broker.create(topic)?;
+        broker.create(topic, 1)?;
     }
     let (key, record) = done(GONE, 1)?;
     broker.send("erasures", &[(&key, record)])?;
